@@ -1,0 +1,9 @@
+"""Commands: hub."""
+
+from __future__ import annotations
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's commands."""

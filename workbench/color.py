@@ -1,0 +1,78 @@
+"""sRGB <-> CIELAB in torch, on any device.
+
+CIE 1976 Lab under D65 / 2 degrees with the constants that scikit-image uses, so that
+`skimage.color.rgb2lab` is an oracle for the tests. All functions take (..., 3 | 1 | 2, H, W),
+float32, and keep gradients.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+RGB_TO_XYZ = (
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
+)
+WHITE = (0.95047, 1.0, 1.08883)  # D65, 2 degrees
+
+
+def _matrix(rows: object, like: Tensor) -> Tensor:
+    return torch.as_tensor(rows, dtype=like.dtype, device=like.device)
+
+
+def _mix(matrix: Tensor, image: Tensor) -> Tensor:
+    """Multiply the channels (dimension -3) of an image by a 3 x 3 matrix."""
+    return torch.einsum("ij,...jhw->...ihw", matrix, image)
+
+
+def rgb_to_lab(rgb: Tensor) -> Tensor:
+    """sRGB (..., 3, H, W) in [0, 1] -> Lab (..., 3, H, W), L in [0, 100], a and b about +-110."""
+    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055).clamp(min=0) ** 2.4)
+    white = _matrix(WHITE, rgb).view(3, 1, 1)
+    xyz = _mix(_matrix(RGB_TO_XYZ, rgb), linear) / white
+    cube_root = xyz.clamp(min=1e-12) ** (1 / 3)
+    f = torch.where(xyz > 0.008856, cube_root, 7.787 * xyz + 16 / 116)
+    x, y, z = f.unbind(-3)
+    return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
+
+
+def lab_to_linear_rgb(lab: Tensor) -> Tensor:
+    """Lab (..., 3, H, W) -> linear RGB, unclipped: outside [0, 1] is outside the sRGB gamut."""
+    L, a, b = lab.unbind(-3)
+    y = (L + 16) / 116
+    f = torch.stack((y + a / 500, y, y - b / 200), dim=-3)
+    xyz = torch.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787)
+    xyz = xyz.clamp(min=0) * _matrix(WHITE, lab).view(3, 1, 1)
+    inverse = torch.linalg.inv(torch.tensor(RGB_TO_XYZ, dtype=torch.float64))
+    return _mix(inverse.to(lab), xyz)
+
+
+def lab_to_rgb(lab: Tensor) -> Tensor:
+    """Lab (..., 3, H, W) -> sRGB (..., 3, H, W) clipped to [0, 1], the sRGB gamut."""
+    linear = lab_to_linear_rgb(lab).clamp(0, 1)
+    curve = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(linear <= 0.0031308, 12.92 * linear, curve)
+
+
+def in_gamut(lab: Tensor, tolerance: float = 1e-4) -> Tensor:
+    """Lab (..., 3, H, W) -> bool (..., H, W): True where sRGB can show the colour."""
+    linear = lab_to_linear_rgb(lab)
+    return ((linear >= -tolerance) & (linear <= 1 + tolerance)).all(dim=-3)
+
+
+def to_uint8(rgb: Tensor) -> Tensor:
+    """sRGB float in [0, 1] -> uint8, rounded to the nearest step."""
+    return (rgb * 255 + 0.5).clamp(0, 255).to(torch.uint8)
+
+
+def split_lab(rgb8: Tensor) -> tuple[Tensor, Tensor]:
+    """uint8 RGB (..., 3, H, W) -> L (..., 1, H, W) and ab (..., 2, H, W), float32."""
+    lab = rgb_to_lab(rgb8.float() / 255)
+    return lab[..., :1, :, :], lab[..., 1:, :, :]
+
+
+def join_rgb(L: Tensor, ab: Tensor) -> Tensor:
+    """L (..., 1, H, W) and ab (..., 2, H, W) -> uint8 RGB (..., 3, H, W), clipped to the gamut."""
+    return to_uint8(lab_to_rgb(torch.cat((L, ab), dim=-3).float()))
