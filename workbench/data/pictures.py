@@ -1,0 +1,276 @@
+"""Pictures ready for training: decoded once, kept as one memory-mapped array of uint8."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from workbench.color import split_lab
+from workbench.data.sources import Item, Source, digest, open_source
+from workbench.errors import Problem
+
+GREY = 3.0  # mean Lab chroma below which a picture has no colour to learn from
+VERSION = 1  # of the decoding: a new one makes every cache stale
+
+
+def cache_root() -> Path:
+    """Where this machine keeps what can be made again: WORKBENCH_CACHE, or a folder in ~/.cache."""
+    chosen = os.environ.get("WORKBENCH_CACHE")
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache/colorization-workbench"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Decoded pictures of one size.
+
+    pixels: uint8 RGB (N, 3, S, S), memory-mapped, read-only; labels: int64 (N,), -1 where a
+    picture has none; classes: the names that labels index; key: hash of the data and the side;
+    report: n, unreadable (names), grey (number left out), enlarged (number of pictures smaller
+    than the side), labels (class name -> number), unlabelled, sources, seconds.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    key: str
+    report: dict
+
+
+def load(
+    sources: Sequence[str],
+    side: int,
+    *,
+    keep_grey: bool = False,
+    progress: Callable[[int, int | None], None] | None = None,
+    cache: Path | None = None,
+) -> Pictures:
+    """Pictures of all sources at side x side: from the cache, or decoded into it.
+
+    progress(done, total) is called now and then; total is None where it is not known.
+    Raises Problem when there is nothing to read, or nothing with colour in it.
+    """
+    if not sources:
+        raise Problem("No source of pictures was given: name one with --data.")
+    if side < 1:
+        raise Problem(f"Pictures cannot be {side} pixels wide: give a side of 1 or more.")
+    opened = [open_source(text) for text in sources]
+    key = digest(VERSION, side, keep_grey, *(source.key for source in opened))
+    folder = Path(cache) if cache else cache_root() / "pictures"
+    if not _cached(folder, key):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _build(opened, side, keep_grey, progress, folder, key)
+        except OSError as reason:
+            raise Problem(
+                f"The pictures could not be written to {folder}: {reason.strerror or reason}. "
+                "Free some space, or set WORKBENCH_CACHE to another folder."
+            ) from None
+    return _open(folder, key)
+
+
+def _cached(folder: Path, key: str) -> bool:
+    return (folder / f"{key}.npy").is_file() and (folder / f"{key}.json").is_file()
+
+
+def _open(folder: Path, key: str) -> Pictures:
+    about = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
+    return Pictures(
+        pixels=np.load(folder / f"{key}.npy", mmap_mode="r"),
+        labels=np.asarray(about["labels"], dtype=np.int64),
+        classes=tuple(about["classes"]),
+        key=key,
+        report=about["report"],
+    )
+
+
+def square(data: bytes | np.ndarray, side: int) -> tuple[np.ndarray, bool]:
+    """Decode a picture file (or take uint8 RGB (H, W, 3)): its centre square at side x side.
+
+    Returns uint8 RGB (3, side, side), and whether it had to be enlarged. Turned as its EXIF says,
+    bicubic with antialias. Raises what PIL raises when the bytes are no picture.
+    """
+    if isinstance(data, np.ndarray):
+        image = Image.fromarray(data)
+    elif not data:
+        raise ValueError("empty file")
+    else:
+        image = Image.open(io.BytesIO(data))
+        image.draft("RGB", (2 * side, 2 * side))  # a big JPEG decodes at 1/2, 1/4 or 1/8
+        image = _as_rgb(ImageOps.exif_transpose(image))
+    width, height = image.size
+    short = min(width, height)
+    left, top = (width - short) / 2, (height - short) / 2
+    box = (left, top, left + short, top + short)
+    small = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
+    return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1)), short < side
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":  # 16 bits a channel: grey
+        values = np.asarray(image, dtype=np.float32)
+        peak = 65535 if values.max(initial=0) > 255 else 255
+        return Image.fromarray((values * (255 / peak)).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
+    return image.convert("RGB")
+
+
+# Lab chroma is nowhere in the sRGB cube less than this times (max - min of R, G, B): 0.1707 at
+# (0, 214, 255), by trying all 2^24 colours.
+CHROMA_PER_SPREAD = 0.17
+
+
+def is_grey(rgb: np.ndarray) -> bool:
+    """Whether the mean Lab chroma of uint8 RGB (3, H, W) is under GREY."""
+    spread = (rgb.max(axis=0) - rgb.min(axis=0)).mean()
+    if spread * CHROMA_PER_SPREAD >= GREY:
+        return False  # sure, without the conversion
+    _, ab = split_lab(torch.from_numpy(rgb))
+    return bool(ab.norm(dim=0).mean() < GREY)
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    name: str
+    label: str | None
+    rgb: np.ndarray | None = None  # None: unreadable or grey
+    reason: str = ""  # why it is unreadable
+    enlarged: bool = False
+
+
+def _decode(item: Item, side: int, keep_grey: bool) -> _Decoded:
+    try:
+        rgb, enlarged = square(item.data, side)
+    except Exception as reason:  # a damaged file makes PIL raise almost anything: it is named
+        return _Decoded(item.name, item.label, reason=f"{type(reason).__name__}: {reason}")
+    if not keep_grey and is_grey(rgb):
+        return _Decoded(item.name, item.label)
+    return _Decoded(item.name, item.label, rgb, enlarged=enlarged)
+
+
+def _decoded(sources: Sequence[Source], side: int, keep_grey: bool) -> Iterator[_Decoded]:
+    """Decode in threads (PIL lets go of the interpreter), in the order of the sources."""
+    workers = os.cpu_count() or 1
+    waiting: deque[Future[_Decoded]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for source in sources:
+            for item in source.items():
+                waiting.append(pool.submit(_decode, item, side, keep_grey))
+                if len(waiting) > 32 * workers:
+                    yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _build(
+    sources: Sequence[Source],
+    side: int,
+    keep_grey: bool,
+    progress: Callable[[int, int | None], None] | None,
+    folder: Path,
+    key: str,
+) -> None:
+    started = time.monotonic()
+    counts = [source.count() for source in sources]
+    total = None if None in counts else sum(counts)
+    names: list[str | None] = []
+    unreadable: list[tuple[str, str]] = []
+    seen = grey = enlarged = 0
+    with _replacing(folder / f"{key}.npy") as file:
+        _header(file, 0, side)
+        for picture in _decoded(sources, side, keep_grey):
+            seen += 1
+            if picture.reason:
+                unreadable.append((picture.name, picture.reason))
+            elif picture.rgb is None:
+                grey += 1
+            else:
+                file.write(picture.rgb.data)
+                names.append(picture.label)
+                enlarged += picture.enlarged
+            if progress and seen % 50 == 0:
+                progress(seen, total)
+        if not names:
+            raise Problem(_nothing([source.title for source in sources], unreadable, grey))
+        file.seek(0)
+        _header(file, len(names), side)
+    if progress:
+        progress(seen, seen)
+    known = Counter(name for name in names if name is not None)
+    classes = sorted(known)
+    number = {name: i for i, name in enumerate(classes)}
+    report = {
+        "n": len(names),
+        "unreadable": [name for name, _ in unreadable],
+        "grey": grey,
+        "enlarged": enlarged,
+        "labels": {name: known[name] for name in classes},
+        "unlabelled": len(names) - known.total(),
+        "sources": [source.title for source in sources],
+        "side": side,
+        "seconds": round(time.monotonic() - started, 2),
+    }
+    if unreadable:
+        report["unreadable_file"] = str(folder / f"{key}.unreadable.txt")
+        with _replacing(folder / f"{key}.unreadable.txt") as file:
+            file.writelines(f"{name}\t{reason}\n".encode() for name, reason in unreadable)
+    about = {
+        "labels": [-1 if name is None else number[name] for name in names],
+        "classes": classes,
+        "report": report,
+    }
+    with _replacing(folder / f"{key}.json") as file:  # last: with it the cache is whole
+        file.write(json.dumps(about, ensure_ascii=False).encode())
+
+
+def _header(file: io.BufferedIOBase, number: int, side: int) -> None:
+    """Write the header of an .npy file of uint8 (number, 3, side, side).
+
+    NumPy pads it, so that the first dimension can be written again when it is known.
+    """
+    about = {"descr": "|u1", "fortran_order": False, "shape": (number, 3, side, side)}
+    np.lib.format.write_array_header_1_0(file, about)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[io.BufferedIOBase]:
+    """A temporary file beside `path` that takes its place when all went well."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _nothing(titles: Sequence[str], unreadable: Sequence[tuple[str, str]], grey: int) -> str:
+    where = ", ".join(titles)
+    if grey and not unreadable:
+        return (
+            f"All {grey} pictures of {where} are grey (mean Lab chroma under {GREY:g}): "
+            "a network learns colour from colour pictures."
+        )
+    if unreadable:
+        name, reason = unreadable[0]
+        also = f", {grey} are grey" if grey else ""
+        return (
+            f"No picture of {where} can be used: {len(unreadable)} cannot be read{also}. "
+            f"The first: {name} ({reason})."
+        )
+    return f"There is no picture in {where}."
