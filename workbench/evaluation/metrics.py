@@ -1,0 +1,273 @@
+"""The metrics of protocol `cw-1`, each one function.
+
+Every function takes a batch of predictions and of truths as uint8 RGB (N, 3, H, W), on any
+device, and returns one float64 number per picture, (N,), on the CPU. `measure` computes all of
+them at once and does the common work (Lab, moments) once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from workbench.color import rgb_to_lab
+from workbench.errors import Problem
+
+_BELL = tuple(math.exp(-((i - 5) ** 2) / (2 * 1.5**2)) for i in range(11))
+GAUSSIAN = tuple(weight / sum(_BELL) for weight in _BELL)  # 11 taps, sigma 1.5
+BOX = (1 / 7,) * 7
+AUC_RANGE = 150  # Zhang et al. 2016 integrate their curve over distances of 0 to 150
+
+
+def psnr(prediction: Tensor, truth: Tensor) -> Tensor:
+    """20 log10(255 / sqrt(MSE)) in dB, MSE over all RGB values of a picture.
+
+    Range 0 to infinity, higher is nearer; infinite for identical pictures, which are counted
+    apart and never averaged in. Grey scores well: most pixels of most photographs are nearly
+    grey, and a wrong colour costs more than none.
+    """
+    return _decibels(255, _mean((prediction.float() - truth.float()).square_()))
+
+
+def psnr_ab(prediction: Tensor, truth: Tensor) -> Tensor:
+    """20 log10(220 / sqrt(MSE)) in dB over the a and b planes of CIELAB; 0 to infinity."""
+    return _psnr_ab(_lab(prediction), _lab(truth))
+
+
+def psnr_seed003(prediction: Tensor, truth: Tensor) -> Tensor:
+    """PSNR as paper 003 prints it: 20 log10(max(y) / sqrt(mean |y - G|)), y the truth.
+
+    Its equation 4.1 calls the mean *unsquared* difference the MSE, over uint8 values. In dB, but
+    not comparable with any other PSNR. Source: Ranjan & Agrawal, eqs 4.1 and 4.2.
+    """
+    error = _mean((prediction.float() - truth.float()).abs_())
+    peak = truth.flatten(1).amax(1).double().cpu()
+    return 20 * torch.log10(peak / error.sqrt())
+
+
+def ssim(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Structural similarity: Gaussian window, each RGB channel, mean of the three.
+
+    Wang, Bovik, Sheikh & Simoncelli 2004: window 11 x 11, sigma 1.5, K1 0.01, K2 0.03, L 255,
+    population covariance, valid region only. Range -1 to 1. On luma alone (as some libraries do)
+    a grey picture scores 0.98 to 0.999; that variant is not offered.
+    """
+    return _ssim(prediction, truth, GAUSSIAN, data_range=255, sample=1)
+
+
+def ssim_u7(prediction: Tensor, truth: Tensor, data_range: float = 255) -> Tensor:
+    """Structural similarity with scikit-image's defaults, which most repositories report.
+
+    `skimage.metrics.structural_similarity(channel_axis=-1, data_range=255)`: uniform window
+    7 x 7, sample covariance, valid region. Range -1 to 1. CT2 uses a `data_range` of 225.
+    """
+    return _ssim(prediction, truth, BOX, data_range, sample=49 / 48)
+
+
+def delta_e(prediction: Tensor, truth: Tensor) -> Tensor:
+    """CIEDE2000 colour difference, mean over the pixels of a picture; 0 is equal, 1 just seen.
+
+    Sharma, Wu & Dalal 2005.
+    """
+    return _mean(ciede2000(_lab(prediction), _lab(truth)))
+
+
+def delta_e_map(prediction: Tensor, truth: Tensor) -> Tensor:
+    """CIEDE2000 of each pixel: uint8 RGB (..., 3, H, W) twice -> float32 (..., H, W)."""
+    return ciede2000(_lab(prediction), _lab(truth))
+
+
+def colorfulness(picture: Tensor) -> Tensor:
+    """Hasler & Suesstrunk 2003 with signed opponents rg = R - G, yb = (R + G) / 2 - B.
+
+    sqrt(var rg + var yb) + 0.3 sqrt(mean rg^2 + mean yb^2), over uint8 values, population
+    variance. 0 for grey; about 15 slightly, 45 quite, 80 highly colourful. It needs no truth: more
+    is not better, only nearer to the truth's is.
+    """
+    return _colorfulness(*_opponents(picture))
+
+
+def colorfulness_abs(picture: Tensor) -> Tensor:
+    """The field's variant of `colorfulness`, with |rg| and |yb|: for comparison only.
+
+    DDColor, CT2 and ColorFormer compute it so; variances shrink and numbers with them.
+    """
+    red_green, yellow_blue = _opponents(picture)
+    return _colorfulness(red_green.abs(), yellow_blue.abs())
+
+
+def auc(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Area under Zhang's curve of pixels within a distance: 100 mean max(0, 1 - d / 150).
+
+    d is the Euclidean distance in ab; this is the exact closed form of the cumulative curve of
+    Zhang, Isola & Efros 2016, section 3.1. Range 0 to 100; grey scores about 89 on ImageNet.
+    """
+    return _mean(_closeness(_lab(prediction), _lab(truth)))
+
+
+def auc_rebalanced(prediction: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """`auc` with every pixel weighted: (weighted mean (N,), mean weight (N,)).
+
+    weight (N, H, W) is 1 / p(bin of the truth). The figure of a set is pooled over its pixels:
+    sum(value * weight) / sum(weight) over the pictures, with the two numbers returned here.
+    """
+    return _auc_rebalanced(_closeness(_lab(prediction), _lab(truth)), weight)
+
+
+def pixdiff(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Share of pixels that differ in any channel, 0 to 1.
+
+    The measure of Aguilar Gomez et al. (paper 004). It says nothing: one step of 255 in one channel
+    counts like black for white, so good and bad models alike are at 0.94 to 1.
+    """
+    return _mean((prediction != truth).any(1).float())
+
+
+def measure(
+    prediction: Tensor,
+    truth: Tensor,
+    *,
+    weight: Callable[[Tensor], Tensor] | None = None,
+) -> dict[str, Tensor]:
+    """All non-optional metrics of `cw-1` at once: name -> (N,) float64.
+
+    weight: ab of the truth (N, 2, H, W) -> (N, H, W), the weights of `auc_rebalanced`, which is
+    left out without it (with it come `auc_rebalanced` and `auc_weight`).
+    """
+    lab, lab_truth = _lab(prediction), _lab(truth)
+    closeness = _closeness(lab, lab_truth)
+    opponents, opponents_truth = _opponents(prediction), _opponents(truth)
+    found = {
+        "psnr": psnr(prediction, truth),
+        "ssim": ssim(prediction, truth),
+        "ssim_u7": ssim_u7(prediction, truth),
+        "psnr_ab": _psnr_ab(lab, lab_truth),
+        "delta_e": _mean(ciede2000(lab, lab_truth)),
+        "colorfulness": _colorfulness(*opponents),
+        "colorfulness_truth": _colorfulness(*opponents_truth),
+        "colorfulness_abs": _colorfulness(*(plane.abs() for plane in opponents)),
+        "colorfulness_abs_truth": _colorfulness(*(plane.abs() for plane in opponents_truth)),
+        "auc": _mean(closeness),
+        "pixdiff": pixdiff(prediction, truth),
+    }
+    if weight is not None:
+        found["auc_rebalanced"], found["auc_weight"] = _auc_rebalanced(
+            closeness, weight(lab_truth[:, 1:])
+        )
+    return found
+
+
+def ciede2000(first: Tensor, second: Tensor) -> Tensor:
+    """CIEDE2000 of Lab pictures (..., 3, H, W) twice -> (..., H, W), k_L = k_C = k_H = 1."""
+    L1, a1, b1 = first.unbind(-3)
+    L2, a2, b2 = second.unbind(-3)
+    mean_chroma = (torch.hypot(a1, b1) + torch.hypot(a2, b2)) / 2
+    stretch = 1.5 - 0.5 * _seventh(mean_chroma)
+    a1, a2 = a1 * stretch, a2 * stretch
+    C1, C2 = torch.hypot(a1, b1), torch.hypot(a2, b2)
+    h1, h2 = torch.atan2(b1, a1), torch.atan2(b2, a2)
+
+    turn = h2 - h1  # signed, the short way round
+    turn = turn - 2 * math.pi * (turn > math.pi) + 2 * math.pi * (turn < -math.pi)
+    coloured = C1 * C2 != 0
+    turn = turn * coloured
+    # a grey pixel has no hue: the mean hue is then the other's (Sharma's equation 14)
+    hue = torch.where(coloured, h1 + turn / 2, torch.where(C1 == 0, h2, h1))
+
+    dL, dC, dH = L2 - L1, C2 - C1, 2 * (C1 * C2).sqrt() * torch.sin(turn / 2)
+    from_50, chroma = ((L1 + L2) / 2 - 50) ** 2, (C1 + C2) / 2
+    weight = (
+        1
+        - 0.17 * torch.cos(hue - math.radians(30))
+        + 0.24 * torch.cos(2 * hue)
+        + 0.32 * torch.cos(3 * hue + math.radians(6))
+        - 0.20 * torch.cos(4 * hue - math.radians(63))
+    )
+    S_L = 1 + 0.015 * from_50 / (20 + from_50).sqrt()
+    S_C = 1 + 0.045 * chroma
+    S_H = 1 + 0.015 * chroma * weight
+    degrees = torch.rad2deg(hue) % 360
+    rotation = torch.exp(-(((degrees - 275) / 25) ** 2)) * (math.pi / 3)
+    R_T = -2 * _seventh(chroma) * torch.sin(rotation)
+    L, C, H = dL / S_L, dC / S_C, dH / S_H
+    return (L * L + C * C + H * H + R_T * C * H).clamp(min=0).sqrt()
+
+
+def _seventh(chroma: Tensor) -> Tensor:
+    power = chroma**7
+    return (power / (power + 25.0**7)).sqrt()
+
+
+def _mean(values: Tensor) -> Tensor:
+    """Mean over all but the first dimension, summed in float64: (N, ...) -> (N,) on the CPU."""
+    return values.flatten(1).mean(1, dtype=torch.float64).cpu()
+
+
+def _decibels(peak: float, mean_square: Tensor) -> Tensor:
+    return 20 * torch.log10(peak / mean_square.sqrt())
+
+
+def _lab(rgb8: Tensor) -> Tensor:
+    return rgb_to_lab(rgb8.float() / 255)
+
+
+def _psnr_ab(lab: Tensor, lab_truth: Tensor) -> Tensor:
+    return _decibels(220, _mean((lab[:, 1:] - lab_truth[:, 1:]).square()))
+
+
+def _closeness(lab: Tensor, lab_truth: Tensor) -> Tensor:
+    difference = lab[:, 1:] - lab_truth[:, 1:]
+    distance = torch.hypot(difference[:, 0], difference[:, 1])
+    return 100 * (1 - distance / AUC_RANGE).clamp(min=0)
+
+
+def _auc_rebalanced(closeness: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    mean_weight = _mean(weight)
+    return _mean(closeness * weight) / mean_weight, mean_weight
+
+
+def _opponents(picture: Tensor) -> tuple[Tensor, Tensor]:
+    red, green, blue = picture.float().unbind(1)
+    return red - green, (red + green) / 2 - blue
+
+
+def _colorfulness(red_green: Tensor, yellow_blue: Tensor) -> Tensor:
+    means = _mean(red_green) ** 2 + _mean(yellow_blue) ** 2
+    squares = _mean(red_green.square()) + _mean(yellow_blue.square())
+    spread = (squares - means).clamp(min=0)
+    return spread.sqrt() + 0.3 * means.sqrt()
+
+
+def _ssim(
+    prediction: Tensor, truth: Tensor, window: tuple[float, ...], data_range: float, sample: float
+) -> Tensor:
+    if min(truth.shape[-2:]) < len(window):
+        raise Problem(
+            f"SSIM needs pictures of at least {len(window)} x {len(window)} pixels; "
+            f"this one has {truth.shape[-1]} x {truth.shape[-2]}."
+        )
+    # Variances do not move with the origin: half the range taken off keeps float32 exact enough.
+    x, y = prediction.float() - 128, truth.float() - 128
+    mean_x, mean_y = _filter(x, window), _filter(y, window)
+    var_x = (_filter(x * x, window) - mean_x * mean_x) * sample
+    var_y = (_filter(y * y, window) - mean_y * mean_y) * sample
+    covariance = (_filter(x * y, window) - mean_x * mean_y) * sample
+    mean_x, mean_y = mean_x + 128, mean_y + 128
+    C1, C2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    similarity = (2 * mean_x * mean_y + C1) * (2 * covariance + C2)
+    similarity /= (mean_x * mean_x + mean_y * mean_y + C1) * (var_x + var_y + C2)
+    return _mean(similarity)
+
+
+def _filter(planes: Tensor, window: tuple[float, ...]) -> Tensor:
+    """Separable filter over the valid region, as shifted sums: ten times a depthwise conv2d."""
+    for dimension in (-2, -1):
+        length = planes.shape[dimension] - len(window) + 1
+        shifted = [planes.narrow(dimension, i, length) for i in range(len(window))]
+        planes = shifted[0] * window[0]
+        for plane, weight in zip(shifted[1:], window[1:], strict=True):
+            planes.add_(plane, alpha=weight)
+    return planes
