@@ -1,0 +1,1 @@
+"""The user study: who prefers which colours, asked properly and counted openly."""
