@@ -1,0 +1,41 @@
+"""The router: which pages there are, in which order, under which address. Nothing else."""
+
+from pathlib import Path
+
+import streamlit as st
+
+PAGES = {
+    "Colourize": [
+        ("compare", "Compare", ":material/compare:"),
+        ("batch", "Batch", ":material/photo_library:"),
+        ("video", "Video", ":material/movie:"),
+    ],
+    "Judge": [
+        ("leaderboard", "Leaderboard", ":material/leaderboard:"),
+        ("study", "Study", ":material/how_to_vote:"),
+        ("study_results", "Study results", ":material/bar_chart:"),
+    ],
+    "Train": [
+        ("training", "Training", ":material/show_chart:"),
+        ("experiments", "Experiments", ":material/science:"),
+    ],
+    "Learn": [
+        ("learn_color", "Colour", ":material/palette:"),
+        ("learn_models", "Models", ":material/school:"),
+        ("about", "About", ":material/info:"),
+    ],
+}
+HERE = Path(__file__).parent
+
+st.set_page_config(page_title="Colorization workbench", page_icon=":material/palette:", layout="wide")
+st.navigation(
+    {
+        section: [
+            st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=name)
+            for name, title, icon in pages
+            if (HERE / "pages" / f"{name}.py").exists()
+        ]
+        for section, pages in PAGES.items()
+    },
+    position="top",
+).run()
