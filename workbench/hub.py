@@ -1,0 +1,402 @@
+"""The Hugging Face Hub: one folder per model, the same on disk and there.
+
+The only module that imports `huggingface_hub`, and only inside functions. What the Hub or the
+network refuses becomes a `Problem` in plain words; a token is never part of one.
+
+    publish(folder, "ada/colorful")          one atomic commit, then a tag
+    fetch("ada/colorful@v1")                 that commit, checked file by file, in the cache
+    publish_space(folder, "ada/demo", ...)   one commit that makes the Space equal to the folder
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from errno import EDQUOT, EFBIG, ENOSPC
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import Problem
+
+WEIGHTS = re.compile(r"[\w.-]+\.safetensors")
+BELONGS = re.compile(  # what a model's folder is made of, here and on the Hub
+    r"config\.json|README\.md|log\.jsonl|grid\.webp|[\w.-]+\.safetensors(\.index\.json)?"
+    r"|scores/[\w.-]+\.csv|strip/[\w.-]+\.(png|webp|jpg|json)"
+)
+STAYS = re.compile(r"(.*/)?(\.[^/]*|__pycache__)(/.*)?|.*\.(state\.pt|tmp|partial)")  # never sent
+
+
+@dataclass(frozen=True)
+class PublishResult:
+    """Where a commit went: its page, its full id, and the tag it got ("" for none)."""
+
+    url: str
+    commit: str
+    tag: str
+
+
+# What belongs ------------------------------------------------------------------------------------
+
+
+def cache() -> Path:
+    """The folder for what was fetched; WORKBENCH_CACHE moves its root."""
+    root = os.environ.get("WORKBENCH_CACHE") or Path.home() / ".cache" / "colorization-workbench"
+    return Path(root) / "hub"
+
+
+def fetched(root: Path | None = None) -> dict[str, Path]:
+    """The fetched models: "owner/name" -> folder, laid out like a bundled one."""
+    notes = sorted((root or cache()).glob("*--*/fetched.json"))
+    return {json.loads(note.read_text())["repo"]: note.parent for note in notes}
+
+
+def model_files(folder: Path) -> dict[str, Path]:
+    """The files of a model's folder that are published: path on the Hub -> file.
+
+    Training state, hidden and half-written files stay behind. Raises Problem when the card, the
+    configuration or weights are missing, when a checksum differs, or when a file does not belong.
+    """
+    if not folder.is_dir():
+        raise Problem(f"{folder} is not a folder. Give the folder of a trained model.")
+    files = _walk(folder)
+    files = {path: file for path, file in files.items() if path != "fetched.json"}
+    if strange := [path for path in files if not BELONGS.fullmatch(path)]:
+        raise Problem(
+            f"{folder} holds files that are no part of a model: {', '.join(strange[:5])}. "
+            "Move them elsewhere; only weights, config.json, README.md, scores/, log.jsonl, strip/ "
+            "and grid.webp are published."
+        )
+    _need(files, f"{folder}")
+    if not files["README.md"].read_text(encoding="utf-8").startswith("---\n"):
+        raise Problem(
+            f"{folder}/README.md is no model card: it does not begin with the `---` of its "
+            "metadata. Write the card again before publishing."
+        )
+    _verify_weights(folder, files, f"{folder}")
+    return files
+
+
+def _walk(folder: Path) -> dict[str, Path]:
+    """Every file below, sorted, but what stays on this machine."""
+    files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob("*")) if f.is_file()}
+    return {path: file for path, file in files.items() if not STAYS.fullmatch(path)}
+
+
+def _need(paths: Mapping[str, Any], where: str) -> None:
+    """The three things without which a folder is no model."""
+    missing = [name for name in ("config.json", "README.md") if name not in paths]
+    if not any(WEIGHTS.fullmatch(path) for path in paths):
+        missing.append("model.safetensors")
+    if missing:
+        raise Problem(f"{where} is not a model of this workbench: {', '.join(missing)} missing.")
+
+
+def _verify_weights(folder: Path, files: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Compare the weights with the checksums of config.json, and return the configuration."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        sums = dict(config["files"])
+    except (ValueError, KeyError, TypeError):
+        raise Problem(
+            f"{where}: config.json is damaged: it has no table `files` with the sha256 of each "
+            "file of weights. Save the model again."
+        ) from None
+    for name in sorted({*sums, *(path for path in files if WEIGHTS.fullmatch(path))}):
+        if name not in files:
+            raise Problem(f"{where}: {name} is named in config.json but missing.")
+        if name not in sums:
+            raise Problem(f"{where}: {name} is not named in config.json; it does not belong here.")
+        if _sha256(folder / name) != sums[name]:
+            raise Problem(
+                f"{where}: {name} is damaged: its sha256 is not the one in config.json. "
+                "Save the model again, or fetch it again."
+            )
+    return config
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _git_sha1(file: Path) -> str:
+    """What `git hash-object` gives: how the Hub names a file that is not stored by LFS."""
+    data = file.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+# Sending -----------------------------------------------------------------------------------------
+
+
+def publish(
+    folder: Path | str,
+    repo: str,
+    private: bool = False,
+    tag: str | None = None,
+    message: str | None = None,
+    parent: str | None = None,
+) -> PublishResult:
+    """Send a model's folder in one atomic commit, then tag that commit.
+
+    repo is "user/name" and is made when it does not exist. tag defaults to the revision of the
+    weights, with -2, -3, ... when the same weights are published again with another card or scores.
+    parent is the commit the repository must still be at; by default the one found on arrival.
+    Files of ours that the folder no longer has are deleted in the same commit.
+    Raises Problem for everything a user can mend.
+    """
+    folder = Path(folder)
+    files = model_files(folder)
+    config = json.loads(files["config.json"].read_text(encoding="utf-8"))
+    weights = "".join(sorted(config["files"].values())).encode()
+    revision = config.get("revision") or hashlib.sha256(weights).hexdigest()[:12]
+
+    api = _api(repo, token_needed=True)
+    with _plainly(repo, "publish"):
+        api.create_repo(repo, private=private, exist_ok=True)
+        tags = {ref.name: ref.target_commit for ref in api.list_repo_refs(repo).tags}
+        if tag in tags:
+            raise Problem(f"{repo} has a tag {tag} already. Choose another name for this one.")
+        sent = _commit(
+            api,
+            repo,
+            "model",
+            files,
+            message or f"Publish {config.get('model', folder.name)} {revision}",
+            parent,
+            replaces=lambda path: bool(BELONGS.fullmatch(path)),
+        )
+        number, name = 1, tag or revision
+        while tags.get(name, sent.commit) != sent.commit:
+            number, name = number + 1, f"{revision}-{number + 1}"
+        api.create_tag(repo, tag=name, revision=sent.commit, exist_ok=name in tags)
+    return PublishResult(sent.url, sent.commit, name)
+
+
+def publish_space(
+    folder: Path | str,
+    repo: str,
+    sdk: str,
+    private: bool = False,
+    message: str = "Publish the Space",
+    parent: str | None = None,
+) -> PublishResult:
+    """Make a Space equal to a folder in one commit; sdk is gradio, docker or static.
+
+    Files of the Space that the folder does not have are deleted (its history keeps them).
+    """
+    files = _walk_space(Path(folder))
+    api = _api(repo, token_needed=True)
+    with _plainly(repo, "publish"):
+        api.create_repo(repo, private=private, exist_ok=True, repo_type="space", space_sdk=sdk)
+        return _commit(api, repo, "space", files, message, parent, replaces=lambda path: True)
+
+
+def _walk_space(folder: Path) -> dict[str, Path]:
+    """Every file of an assembled Space, `.streamlit/` and the like among them."""
+    files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob("*")) if f.is_file()}
+    if "README.md" not in files:
+        raise Problem(f"{folder} is not an assembled Space: it has no README.md.")
+    return files
+
+
+def _commit(
+    api: Any,
+    repo: str,
+    kind: str,
+    files: Mapping[str, Path],
+    message: str,
+    parent: str | None,
+    replaces: Callable[[str], bool],
+) -> PublishResult:
+    """One commit after which the repository's files are `files`, and what `replaces` spares."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    now = api.repo_info(repo, repo_type=kind)
+    there = {sibling.rfilename for sibling in now.siblings or ()} - {".gitattributes"}
+    gone = sorted(path for path in there - set(files) if replaces(path))
+    sent = api.create_commit(
+        repo,
+        operations=[
+            *(CommitOperationDelete(path_in_repo=path) for path in gone),
+            *(CommitOperationAdd(path_in_repo=p, path_or_fileobj=f) for p, f in files.items()),
+        ],
+        commit_message=message,
+        repo_type=kind,
+        parent_commit=parent or now.sha,
+    )
+    return PublishResult(str(sent.commit_url), sent.oid, "")
+
+
+# Fetching ----------------------------------------------------------------------------------------
+
+
+def fetch(name: str) -> Path:
+    """Bring "user/name" or "user/name@revision" (branch, tag or commit) into the cache.
+
+    The revision is pinned to a commit first; every file is compared with the Hub's checksum and
+    the weights with config.json before the folder takes its place. A commit that is there already
+    is not asked for again. Returns the folder; raises Problem.
+    """
+    repo, _, revision = name.partition("@")
+    home = cache() / repo.replace("/", "--")
+    note = json.loads((home / "fetched.json").read_text()) if repo in fetched() else {}
+    if revision and revision == note.get("commit"):
+        return home
+    api = _api(repo, token_needed=False)
+    with _plainly(name, "fetch", kept=home if note else None):
+        commit = api.model_info(repo, revision=revision or None).sha
+        if commit == note.get("commit"):
+            return home
+        entries = {
+            entry.path: entry
+            for entry in api.list_repo_tree(repo, revision=commit, recursive=True)
+            if BELONGS.fullmatch(entry.path) and hasattr(entry, "blob_id")
+        }
+        _need(entries, f"{name} on the Hub")
+        coming = home.with_name(f".{home.name}")  # an interrupted download goes on from here
+        coming.mkdir(parents=True, exist_ok=True)
+        api.snapshot_download(
+            repo,
+            revision=commit,
+            local_dir=coming,
+            allow_patterns=[escape(path) for path in entries],
+        )
+        shutil.rmtree(coming / ".cache", ignore_errors=True)
+        try:
+            for path, entry in entries.items():
+                file = coming / path
+                same = (
+                    _sha256(file) == entry.lfs.sha256
+                    if entry.lfs
+                    else _git_sha1(file) == entry.blob_id
+                )
+                if not same:
+                    raise Problem(f"{name}: {path} was damaged on its way. Fetch it again.")
+            for file in coming.rglob("*"):  # of another commit that was broken off
+                if file.is_file() and file.relative_to(coming).as_posix() not in entries:
+                    file.unlink()
+            _verify_weights(coming, entries, name)
+        except Problem:
+            shutil.rmtree(coming)
+            raise
+        (coming / "fetched.json").write_text(json.dumps({"repo": repo, "commit": commit}) + "\n")
+        _take_place(coming, home)
+    return home
+
+
+def _take_place(coming: Path, home: Path) -> None:
+    """Put a finished folder where an older one may be."""
+    old = home.with_name(f".{home.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if home.exists():
+        home.rename(old)
+    coming.rename(home)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+# Words -------------------------------------------------------------------------------------------
+
+
+def _api(repo: str, token_needed: bool) -> Any:
+    """The client; the token comes from HF_TOKEN or from `hf auth login`."""
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", repo):
+        raise Problem(f"{repo!r} is not the name of a repository. Write USER/NAME.")
+    from huggingface_hub import HfApi, get_token
+
+    if token_needed and not get_token():
+        raise Problem(
+            "No Hugging Face token was found. Make one with write access at "
+            "https://huggingface.co/settings/tokens, then run `hf auth login` or set HF_TOKEN."
+        )
+    return HfApi(library_name="colorization-workbench")
+
+
+@contextmanager
+def _plainly(name: str, action: str, kept: Path | None = None) -> Iterator[None]:
+    """Turn what the client raises into a sentence; the token is in none of them."""
+    try:
+        yield
+    except Problem:
+        raise
+    except Exception as error:
+        sentence = _sentence(error, name, action)
+        if sentence is None:  # a fault of ours: shown as one
+            raise
+        if kept:
+            sentence += f" The copy fetched earlier is still in {kept}."
+        from huggingface_hub import get_token
+
+        raise Problem(sentence.replace(get_token() or "\0", "[token]")) from None
+
+
+def _sentence(error: BaseException | None, name: str, action: str) -> str | None:
+    """What went wrong and what to do, or None when no user could mend it."""
+    from huggingface_hub import errors
+
+    repo = name.partition("@")[0]
+    match error:
+        case errors.GatedRepoError():
+            return (
+                f"{repo} is gated. Ask for access on its page on the Hub, "
+                "then run `hf auth login` and try again."
+            )
+        case errors.RevisionNotFoundError():
+            return f"{repo} has no such revision. Give a tag, a branch or a commit it has."
+        case errors.RepositoryNotFoundError() if action == "fetch":
+            return (
+                f"There is no model {repo} on the Hub, or it is private and your token may not "
+                "read it. Check the name; run `hf auth login` for a private one."
+            )
+        case errors.HfHubHTTPError() if error.response is not None:
+            return _refusal(error.response.status_code, error.server_message or "", repo, action)
+        case errors.OfflineModeIsEnabled():
+            return f"Cannot {action} {name}: HF_HUB_OFFLINE is set. Unset it and try again."
+        case errors.LocalEntryNotFoundError() | errors.HTTPError():
+            return (
+                f"Cannot {action} {name}: the Hub cannot be reached. "
+                "Check the connection (and HF_ENDPOINT, if it is set) and try again."
+            )
+        case OSError() if error.errno in (ENOSPC, EDQUOT, EFBIG):
+            return (
+                f"Cannot {action} {name}: the disk is full at {error.filename or cache()}. "
+                "Free some space and try again; what was there before is untouched."
+            )
+        case OSError() if error.errno:
+            return f"Cannot {action} {name}: {error.strerror}: {error.filename or cache()}."
+        case ValueError() if "README.md" in str(error):
+            return f"The Hub refuses the card. {error}"
+        case RuntimeError() | OSError() if error.__cause__:  # the client wraps failed transfers
+            return _sentence(error.__cause__, name, action)
+    return None
+
+
+def _refusal(status: int, words: str, repo: str, action: str) -> str:
+    """The sentence for a status code; `words` are the Hub's own."""
+    own = f" The Hub says: {' '.join(words.split())}" if words else ""
+    match status:
+        case 401:
+            return (
+                f"The Hub does not accept the token to {action} {repo}. Run `hf auth login` "
+                "with a token that has write access, or set HF_TOKEN."
+            )
+        case 403:
+            return f"The token may not {action} {repo}: it needs write access there.{own}"
+        case 409:
+            return f"{repo} is in use or exists already in a way that conflicts.{own}"
+        case 412:
+            return (
+                f"{repo} has changed in the meantime: somebody else published first. Nothing was "
+                "sent. Look at the new commit, then publish again."
+            )
+        case 429:
+            return "The Hub asks for patience: too many requests. Try again in a few minutes."
+        case _ if status >= 500:
+            return f"The Hub is in trouble (status {status}). Nothing was lost; try again later."
+    return f"The Hub refused to {action} {repo} (status {status}).{own}"
