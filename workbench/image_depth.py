@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from io import BytesIO
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
