@@ -20,9 +20,9 @@ $(VENV)/.installed: requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed requirements-test.txt tests/install_browser.sh
+$(VENV)/.installed-test: $(VENV)/.installed requirements-test.txt tests/install_system.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
-	sh tests/install_browser.sh $(BIN)/python
+	sh tests/install_system.sh $(BIN)/python
 	touch $@
 
 test: $(VENV)/.installed-test

@@ -1,0 +1,174 @@
+"""What a study asks: its plan, read from YAML or from a page, checked, and frozen when opened."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import Problem
+from workbench.study.ranking import FlagRules
+
+DESIGNS = {
+    "pair": "Which of two colourizations looks better: left, right, or no difference",
+    "real_or_fake": "Which of two pictures, each shown for a second, was coloured by a computer",
+    "rank": "Put the colourizations of one picture in order, best first",
+}
+TRUTH = "truth"  # the photograph's own colours
+CATCH = "catch"  # the photograph with its colours turned around: nobody attentive prefers it
+
+INSTRUCTIONS = {
+    "pair": "You will see the same photograph twice, coloured by two different methods. "
+    "Choose the one whose colours look **better** to you; choose *no difference* if you cannot.",
+    "real_or_fake": "Two versions of a photograph appear, one after the other, for a second each. "
+    "One has its original colours; the other was coloured by a computer. **Name the fake.**",
+    "rank": "You will see one photograph coloured by several methods. "
+    "Put them in order, from the **best** colours to the worst.",
+}
+CONSENT = (
+    "Your answers are stored under a random code, with the times they took and the size of your "
+    "window; no name, no address. They may be published as research data. You can stop at any "
+    "time, and have everything deleted with the code that you are given."
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that defines a study; stored as written when the study is opened."""
+
+    name: str  # in links and file names: a-z, 0-9 and -
+    title: str = ""
+    design: str = "pair"
+    models: tuple[str, ...] = ()  # empty: every model with a checkpoint
+    pictures: str = "samples"  # "samples" (those of scikit-image) or a source that --data takes
+    limit: int = 24  # pictures taken from the source
+    size: int = 256  # side of the square that is shown, pixels
+    trials: int = 0  # scored trials per rater; 0: 50 for real_or_fake, 20 for pair, 10 for rank
+    practice: int = -1  # -1: 10 with feedback for real_or_fake, else 2
+    catch: int = -1  # hidden checks of attention among the scored trials; -1: one in ten
+    exposure_ms: int = 1000  # real_or_fake: how long each picture shows
+    gap_ms: int = 600  # real_or_fake: nothing shown, between the two
+    minimum_dwell_ms: int = 250  # an answer before that is not taken
+    instructions: str = ""  # Markdown; HTML in it is shown, not run
+    consent: str = CONSENT
+    invites: int = 0  # one-time invitation codes; 0: open to everybody with the link
+    raters: int = 0  # no more than so many may begin; 0: no bound
+    seed: int = 0
+    exclude_flagged: bool = False  # the headline figure, declared before the first vote
+    flag_dwell_ms: float = FlagRules.dwell_ms
+    flag_catch_share: float = FlagRules.catch_share
+    flag_side_p: float = FlagRules.side_p
+    flag_outlier_z: float = FlagRules.outlier_z
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def scored(self) -> int:
+        return self.trials or {"pair": 20, "real_or_fake": 50, "rank": 10}[self.design]
+
+    @property
+    def practised(self) -> int:
+        return (10 if self.design == "real_or_fake" else 2) if self.practice < 0 else self.practice
+
+    @property
+    def caught(self) -> int:
+        if self.design == "rank":
+            return 0
+        return self.scored // 10 if self.catch < 0 else self.catch
+
+    @property
+    def total(self) -> int:
+        """Trials of one rater: practice, scored and catch."""
+        return self.practised + self.scored + self.caught
+
+    @property
+    def rules(self) -> FlagRules:
+        return FlagRules(
+            self.flag_dwell_ms, self.flag_catch_share, self.flag_side_p, self.flag_outlier_z
+        )
+
+    @property
+    def guidance(self) -> str:
+        return self.instructions or INSTRUCTIONS[self.design]
+
+    @property
+    def consent_version(self) -> str:
+        """The first 12 hex digits of the consent text's sha256."""
+        return hashlib.sha256(self.consent.encode()).hexdigest()[:12]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "models": list(self.models)}
+
+
+def check(plan: Plan) -> None:
+    """Raise Problem where a plan cannot be carried out."""
+
+    def refuse(what: str) -> None:
+        raise Problem(f"study {plan.name!r}: {what}")
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", plan.name):
+        raise Problem(
+            f"A study's name is part of its link: small letters, digits and -, not {plan.name!r}."
+        )
+    if plan.design not in DESIGNS:
+        refuse(f"design must be one of {', '.join(DESIGNS)}, not {plan.design!r}.")
+    bounds = {
+        "limit": (1, 2000), "size": (64, 1024), "trials": (0, 1000), "practice": (-1, 100),
+        "catch": (-1, 100), "exposure_ms": (50, 60_000), "gap_ms": (0, 10_000),
+        "minimum_dwell_ms": (0, 10_000), "invites": (0, 10_000), "raters": (0, 1_000_000),
+    }  # fmt: skip
+    for name, (low, high) in bounds.items():
+        value = getattr(plan, name)
+        if not low <= value <= high:
+            refuse(f"{name} must lie between {low} and {high}, not {value}.")
+    if len(set(plan.models)) != len(plan.models):
+        refuse("a model is named twice.")
+    if {TRUTH, CATCH} & set(plan.models) - ({TRUTH} if plan.design != "real_or_fake" else set()):
+        refuse(f"{TRUTH!r} and {CATCH!r} are not models.")
+    needed = 1 if plan.design == "real_or_fake" else 2
+    if plan.models and len(plan.models) < needed:
+        refuse(f"design {plan.design} compares at least {needed} models.")
+
+
+def plan_from(fields: Mapping[str, Any], where: str = "the study") -> Plan:
+    """A Plan from plain values (YAML, a form, the database); says which field is wrong."""
+    if not isinstance(fields, Mapping):
+        raise Problem(f"{where}: expected lines of the form `name: value`.")
+    known = {field.name: field for field in dataclasses.fields(Plan)}
+    unknown = sorted(set(fields) - set(known))
+    if unknown:
+        raise Problem(f"{where}: {', '.join(unknown)} is no field of a study; {', '.join(known)}.")
+    if "name" not in fields:
+        raise Problem(f"{where}: a study needs a name.")
+    values: dict[str, Any] = {}
+    for name, value in fields.items():
+        kind = type(known[name].default) if name != "name" else str
+        if kind is tuple:
+            value = value.split(",") if isinstance(value, str) else value
+            if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+                raise Problem(f"{where}: {name} must be a list of names, not {value!r}.")
+            value = tuple(v.strip() for v in value)
+        elif kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        elif not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise Problem(f"{where}: {name} must be of kind {kind.__name__}, not {value!r}.")
+        values[name] = value
+    return Plan(**values)
+
+
+def read_plan(path: Path) -> Plan:
+    """A Plan from a YAML file."""
+    import yaml
+
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Problem(f"There is no file {path}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Problem(f"{path} is not YAML: {error}") from None
+    return plan_from(fields, str(path))

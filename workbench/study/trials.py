@@ -1,0 +1,223 @@
+"""Which question comes next, and what becomes of its answer.
+
+The server chooses: the pair with the fewest votes first, balanced over pictures and sides. The
+browser gets pictures and a token, an HMAC over the ids of study, rater and trial; it never says
+what it voted on, only which token it answers, and a token counts once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import itertools
+import json
+import math
+import time
+from collections import Counter
+from dataclasses import dataclass
+from random import Random
+
+from workbench.errors import Problem
+from workbench.study.plans import CATCH, TRUTH, Plan, plan_from
+from workbench.study.tables import Rater, Study, Trial
+from workbench.study.votes import Answer, Turn, Votes
+
+PENDING_SECONDS = 900  # a question that was put so long ago without an answer is put again
+CHOICES = {"pair": ("left", "right", "tie"), "real_or_fake": ("left", "right")}
+
+
+class Refused(Problem):
+    """An answer that is not taken; the sentence says why, kindly."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a page shows: no field of it names a model to the browser except `shown`, which
+    stays on the server."""
+
+    token: str
+    number: int  # 0, 1, ...
+    total: int
+    kind: str  # practice, scored, catch
+    picture: str
+    shown: tuple[str, ...]  # models left to right
+
+
+def plan_of(study: Study) -> Plan:
+    """The plan that a study was created with."""
+    return plan_from(json.loads(study.plan), f"study {study.name}")
+
+
+def model_name(shown: str) -> str:
+    """`name` of "name@revision"."""
+    return shown.partition("@")[0]
+
+
+def sign(study: Study, trial: Trial) -> str:
+    """The token of a trial: its id and a signature over study, rater and trial."""
+    message = f"{study.id}:{trial.rater_id}:{trial.id}".encode()
+    return (
+        f"{trial.id}.{hmac.new(bytes.fromhex(study.secret), message, hashlib.sha256).hexdigest()}"
+    )
+
+
+def next_question(votes: Votes, study: Study, rater: Rater) -> Question | None:
+    """The rater's next question, None at the end. An unanswered one comes again."""
+    plan = plan_of(study)
+    require_open(study)
+    with votes.turn(study, rater) as turn:
+        asked = turn.asked()
+        waiting = [trial for trial, answered in asked if not answered]
+        if waiting:
+            trial = waiting[0]
+        elif len(asked) >= plan.total:
+            trial = None
+        else:
+            trial = _add(turn, plan, [trial for trial, _ in asked])
+    if trial is None:
+        votes.finish(rater)
+        return None
+    return Question(
+        token=sign(study, trial),
+        number=trial.number,
+        total=plan.total,
+        kind=trial.kind,
+        picture=trial.picture,
+        shown=tuple(trial.shown.split(",")),
+    )
+
+
+def answer(
+    votes: Votes, study: Study, rater: Rater, token: str, given: Answer, *, now: float | None = None
+) -> bool | None:
+    """Keep an answer; returns whether it was right (None where nothing is right or wrong).
+
+    Raises Refused where the token is not this rater's, has been answered, or the answer came
+    sooner than anybody can look. When this returns, the vote is on the disk.
+    """
+    require_open(study)
+    plan = plan_of(study)
+    trial_id = token.partition(".")[0]
+    trial = votes.trial(rater, int(trial_id)) if trial_id.isdecimal() else None
+    if trial is None or not hmac.compare_digest(sign(study, trial).encode(), token.encode()):
+        raise Refused("This answer does not belong to your study. Reload the page to go on.")
+    shown = trial.shown.split(",")
+    if not _possible(plan, given.choice, len(shown)):
+        raise Refused("This answer is none of those on offer. Reload the page to go on.")
+    now = time.time() if now is None else now
+    numbers = (given.shown_at, given.answered_at, given.dwell_ms, *given.exposures_ms)
+    if not all(isinstance(x, int | float) and math.isfinite(x) for x in numbers):
+        raise Refused("The times of this answer are no numbers. Reload the page to go on.")
+    passed_ms = (now - trial.issued_at) * 1000
+    if min(given.dwell_ms, passed_ms) < plan.minimum_dwell_ms:
+        raise Refused("That was faster than anybody can look. Please look again, then answer.")
+    correct = right_answer(plan, trial)
+    right = None if correct is None else given.choice == correct
+    if not votes.add_vote(trial, given, right, now):
+        raise Refused("Your first answer to this question was counted; it stands. On to the next.")
+    return right
+
+
+def right_answer(plan: Plan, trial: Trial) -> str | None:
+    """left or right where one is right: the fake, or the photograph in a catch trial."""
+    names = [model_name(shown) for shown in trial.shown.split(",")]
+    if plan.design == "real_or_fake":
+        return "right" if names[0] == TRUTH else "left"
+    if trial.kind == "catch":
+        return "left" if names[0] == TRUTH else "right"
+    return None
+
+
+def require_open(study: Study) -> None:
+    """Problem where a study takes no answers."""
+    if study.state != "open":
+        raise Problem(
+            "This study has ended; thank you for coming."
+            if study.state == "closed"
+            else "This study has not been opened yet."
+        )
+
+
+def _possible(plan: Plan, choice: str, shown: int) -> bool:
+    if plan.design != "rank":
+        return choice in CHOICES[plan.design]
+    return sorted(choice.split(",")) == sorted(map(str, range(shown)))
+
+
+def _kinds(plan: Plan, study: Study, rater: Rater) -> list[str]:
+    """The kind of every trial of a rater: practice first, catch trials anywhere after."""
+    rest = ["catch"] * plan.caught + ["scored"] * plan.scored
+    Random(f"{plan.seed}/{study.name}/{rater.code}/kinds").shuffle(rest)
+    return ["practice"] * plan.practised + rest
+
+
+def _add(turn: Turn, plan: Plan, asked: list[Trial]) -> Trial:
+    number = len(asked)
+    kind = _kinds(plan, turn.study, turn.rater)[number]
+    random = Random(f"{plan.seed}/{turn.study.name}/{turn.rater.code}/{number}")
+    models: list[str] = json.loads(turn.study.models)
+    pictures = {entry["picture"]: entry["sha256"] for entry in json.loads(turn.study.pictures)}
+    if not models or not pictures:
+        raise Problem(f"Study {turn.study.name!r} has no rendered pictures: run `study render`.")
+    if kind == "scored":
+        tally = turn.tally(time.time() - PENDING_SECONDS)
+    else:  # the rater's own trials of this kind are what is balanced
+        tally = [(trial.picture, trial.shown, 1) for trial in asked if trial.kind == kind]
+    if kind == "catch":
+        groups = [(TRUTH, CATCH)]
+    elif plan.design == "real_or_fake":
+        groups = [(TRUTH, model) for model in models]
+    elif plan.design == "pair":
+        groups = list(itertools.combinations(models, 2))
+    else:
+        groups = [tuple(models)]
+    picture, group = _fewest(groups, list(pictures), tally, asked, random)
+    shown = _sides(group, tally, random)
+    return turn.add(
+        number=number,
+        kind=kind,
+        picture=picture,
+        picture_sha256=pictures[picture],
+        shown=",".join(shown),
+    )
+
+
+def _fewest(
+    groups: list[tuple[str, ...]],
+    pictures: list[str],
+    tally: list[tuple[str, str, int]],
+    asked: list[Trial],
+    random: Random,
+) -> tuple[str, tuple[str, ...]]:
+    """The group of models with the fewest votes, on the picture that it was seen on least."""
+    by_group: Counter[frozenset[str]] = Counter()
+    by_cell: Counter[tuple[str, frozenset[str]]] = Counter()
+    by_picture: Counter[str] = Counter()
+    for picture, shown, count in tally:
+        members = frozenset(shown.split(","))
+        by_group[members] += count
+        by_cell[picture, members] += count
+        by_picture[picture] += count
+    seen = Counter(trial.picture for trial in asked)
+    put = Counter(frozenset(trial.shown.split(",")) for trial in asked)
+    group = min(groups, key=lambda g: (by_group[frozenset(g)], put[frozenset(g)], random.random()))
+    members = frozenset(group)
+    picture = min(
+        pictures,
+        key=lambda p: (seen[p], by_cell[p, members], by_picture[p], random.random()),
+    )
+    return picture, group
+
+
+def _sides(
+    group: tuple[str, ...], tally: list[tuple[str, str, int]], random: Random
+) -> tuple[str, ...]:
+    """The group in the order in which it is shown: each member on each side alike often."""
+    order = list(group)
+    random.shuffle(order)
+    if len(order) > 2:
+        return tuple(order)
+    counts: Counter[str] = Counter()
+    for _, shown, count in tally:
+        counts[shown] += count
+    return min((tuple(order), tuple(order[::-1])), key=lambda pair: counts[",".join(pair)])

@@ -1,0 +1,399 @@
+"""Where studies, raters, trials and votes are kept: SQLite in WAL mode, or PostgreSQL.
+
+The address is `WORKBENCH_DATABASE_URL` (`postgresql+psycopg://user:password@host/name`), else a
+file below the working folder. A call that returns has committed: what was acknowledged survives a
+`kill -9` of the server. The schema is versioned with Alembic and brought up to date on opening.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from workbench.errors import Problem
+from workbench.study.tables import Rater, Study, Trial, Vote
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+REPOSITORY = Path(__file__).resolve().parents[2]
+CODE_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # none that are read for another
+
+
+def studies_folder() -> Path:
+    """Where the database and the rendered pictures lie: WORKBENCH_STUDIES or .work/studies."""
+    return Path(os.environ.get("WORKBENCH_STUDIES") or REPOSITORY / ".work" / "studies")
+
+
+def database_url() -> str:
+    """The address of the database, from the environment."""
+    given = os.environ.get("WORKBENCH_DATABASE_URL", "")
+    if given.startswith("postgres://"):
+        given = given.replace("postgres://", "postgresql://", 1)
+    if given.startswith("postgresql://"):
+        given = given.replace("postgresql://", "postgresql+psycopg://", 1)
+    return given or f"sqlite:///{studies_folder() / 'votes.sqlite3'}"
+
+
+def new_code(length: int = 12) -> str:
+    """A random code that can be read aloud: 59 bits at the default length."""
+    return "".join(secrets.choice(CODE_LETTERS) for _ in range(length))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a browser says about one answer; checked in trials.answer before it comes here."""
+
+    choice: str
+    shown_at: float = 0.0
+    answered_at: float = 0.0
+    dwell_ms: float = 0.0
+    exposures_ms: tuple[float, ...] = ()
+    viewport: str = ""
+    session: str = ""
+
+
+class Votes:
+    """The database. Objects that it returns are detached copies: reading them costs nothing."""
+
+    def __init__(self, url: str | None = None) -> None:
+        self.url = url or database_url()
+        self.engine = _engine(self.url)
+        self._upgrade()
+
+    def _upgrade(self) -> None:
+        from alembic import command
+        from alembic.config import Config
+        from alembic.util import CommandError
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("path_separator", "os")
+        try:
+            with self._connection(write=True) as connection:  # one process at a time
+                if self.engine.dialect.name == "postgresql":
+                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(7230401)"))
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError as error:
+            raise Problem(
+                f"The study database was written by a newer version of the workbench ({error}). "
+                "Update the workbench, or name another database in WORKBENCH_DATABASE_URL."
+            ) from None
+        except OperationalError as error:
+            where = self.engine.url.render_as_string(hide_password=True)
+            raise Problem(f"The study database {where} cannot be reached: {error.orig}") from None
+
+    @contextmanager
+    def _connection(self, write: bool = False) -> Iterator[sa.Connection]:
+        connected = self.engine.connect().execution_options(write=write)
+        with connected as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _session(self, write: bool = False) -> Iterator[Session]:
+        with (
+            self._connection(write) as connection,
+            Session(connection, expire_on_commit=False) as session,
+        ):
+            yield session
+            session.flush()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+    # studies ---------------------------------------------------------------------------------
+
+    def create_study(self, plan: Mapping[str, Any]) -> Study:
+        """A draft; Problem if the name is taken."""
+        study = Study(
+            name=plan["name"],
+            plan=json.dumps(plan, ensure_ascii=False),
+            invites=json.dumps([new_code(8) for _ in range(plan.get("invites", 0))]),
+            secret=secrets.token_hex(32),
+            created_at=time.time(),
+        )
+        try:
+            with self._session(write=True) as session:
+                session.add(study)
+        except IntegrityError:
+            raise Problem(
+                f"There is a study called {plan['name']!r} already. Choose another name."
+            ) from None
+        return study
+
+    def studies(self) -> list[Study]:
+        """Every study, newest first."""
+        with self._session() as session:
+            return list(session.scalars(sa.select(Study).order_by(Study.id.desc())))
+
+    def study(self, name: str) -> Study:
+        """One study by its name; Problem if there is none."""
+        with self._session() as session:
+            found = session.scalar(sa.select(Study).where(Study.name == name))
+        if found is None:
+            raise Problem(f"There is no study called {name!r}. `study list` shows what there is.")
+        return found
+
+    def freeze(self, name: str, models: Sequence[str], pictures: Sequence[dict[str, str]]) -> None:
+        """Record what was rendered: "name@revision" of models, {picture, sha256} of pictures."""
+        with self._session(write=True) as session:
+            changed = session.execute(
+                sa.update(Study)
+                .where(Study.name == name, Study.state == "draft")
+                .values(models=json.dumps(list(models)), pictures=json.dumps(list(pictures)))
+            )
+        if changed.rowcount != 1:
+            raise Problem(f"Study {name!r} has been opened: its pictures cannot change any more.")
+
+    def set_state(self, name: str, state: str) -> None:
+        """draft -> open -> closed -> open; never back to a draft."""
+        column = {"open": "opened_at", "closed": "closed_at"}[state]
+        with self._session(write=True) as session:
+            session.execute(
+                sa.update(Study)
+                .where(Study.name == name)
+                .values({"state": state, column: time.time()})
+            )
+
+    # raters ----------------------------------------------------------------------------------
+
+    def add_rater(
+        self, study: Study, consent_version: str, colour_vision: str,
+        invite: str | None = None, code: str | None = None, bound: int = 0,
+    ) -> Rater:  # fmt: skip
+        """A new rater; Problem where the invitation is unknown or used, or the study is full."""
+        if (codes := json.loads(study.invites)) and invite not in codes:
+            raise Problem("This study is by invitation: that code is not one of its invitations.")
+        rater = Rater(
+            study_id=study.id,
+            code=code or new_code(),
+            consent_version=consent_version,
+            consent_at=time.time(),
+            colour_vision=colour_vision,
+            invite=invite if codes else None,
+        )
+        try:
+            with self._session(write=True) as session:
+                here = sa.select(sa.func.count()).where(Rater.study_id == study.id)
+                if bound:
+                    session.execute(_locked(sa.select(Study.id).where(Study.id == study.id)))
+                    if session.scalar(here) >= bound:
+                        raise Problem("This study has all the raters it asked for. Thank you!")
+                session.add(rater)
+        except IntegrityError:
+            raise Problem("That invitation has been used already.") from None
+        return rater
+
+    def rater(self, study: Study, code: str) -> Rater | None:
+        """A rater of this study by their code."""
+        with self._session() as session:
+            return session.scalar(
+                sa.select(Rater).where(Rater.study_id == study.id, Rater.code == code.strip())
+            )
+
+    def finish(self, rater: Rater) -> None:
+        """Note when a rater came to the end."""
+        with self._session(write=True) as session:
+            session.execute(
+                sa.update(Rater)
+                .where(Rater.id == rater.id, Rater.finished_at.is_(None))
+                .values(finished_at=time.time())
+            )
+
+    def delete_rater(self, code: str, study: Study | None = None) -> int:
+        """Delete a rater with all trials and votes; the number of votes. Problem if unknown."""
+        with self._session(write=True) as session:
+            mine = sa.select(Rater.id).where(Rater.code == code.strip())
+            if study is not None:
+                mine = mine.where(Rater.study_id == study.id)
+            rater = session.scalar(_locked(mine))
+            if rater is None:
+                raise Problem("No answers are stored under that code. Check it for mistakes.")
+            gone = session.execute(sa.delete(Vote).where(Vote.rater_id == rater)).rowcount
+            session.execute(sa.delete(Trial).where(Trial.rater_id == rater))
+            session.execute(sa.delete(Rater).where(Rater.id == rater))
+        return gone
+
+    # trials and votes ------------------------------------------------------------------------
+
+    @contextmanager
+    def turn(self, study: Study, rater: Rater) -> Iterator[Turn]:
+        """The rater's turn, alone: read what was asked, add a trial. Used by trials.next_trial."""
+        with self._session(write=True) as session:
+            alive = session.scalar(_locked(sa.select(Rater.id).where(Rater.id == rater.id)))
+            if alive is None:
+                raise Problem("Your answers were deleted as you asked. There is nothing to go on.")
+            yield Turn(session, study, rater)
+
+    def trial(self, rater: Rater, trial_id: int) -> Trial | None:
+        """One of the rater's trials."""
+        with self._session() as session:
+            return session.scalar(
+                sa.select(Trial).where(Trial.id == trial_id, Trial.rater_id == rater.id)
+            )
+
+    def add_vote(
+        self, trial: Trial, answer: Answer, correct: bool | None, received_at: float | None = None
+    ) -> bool:
+        """Keep an answer; False where the trial has one already (the first one stands)."""
+        from workbench import __version__
+
+        vote = Vote(
+            study_id=trial.study_id,
+            trial_id=trial.id,
+            rater_id=trial.rater_id,
+            choice=answer.choice,
+            correct=correct,
+            session=answer.session,
+            app_version=__version__,
+            shown_at=answer.shown_at,
+            answered_at=answer.answered_at,
+            dwell_ms=answer.dwell_ms,
+            exposures_ms=",".join(f"{ms:.1f}" for ms in answer.exposures_ms),
+            viewport=answer.viewport,
+            received_at=received_at or time.time(),
+        )
+        try:
+            with self._session(write=True) as session:
+                session.add(vote)
+        except IntegrityError:
+            return False
+        return True
+
+    def counts(self, study: Study) -> dict[str, int]:
+        """Raters begun and finished, and votes by kind of trial."""
+        with self._session() as session:
+            begun, finished = session.execute(
+                sa.select(sa.func.count(), sa.func.count(Rater.finished_at)).where(
+                    Rater.study_id == study.id
+                )
+            ).one()
+            kinds = session.execute(
+                sa.select(Trial.kind, sa.func.count())
+                .join(Vote, Vote.trial_id == Trial.id)
+                .where(Vote.study_id == study.id)
+                .group_by(Trial.kind)
+            )
+            votes = dict(tuple(row) for row in kinds)
+        return {
+            "raters": begun, "finished": finished, "votes": votes.get("scored", 0),
+            "catch": votes.get("catch", 0), "practice": votes.get("practice", 0),
+        }  # fmt: skip
+
+    def rows(self, study: Study) -> list[dict[str, Any]]:
+        """Every vote with its trial and rater, in the order of arrival."""
+        query = (
+            sa.select(Vote, Trial, Rater.code)
+            .join(Trial, Vote.trial_id == Trial.id)
+            .join(Rater, Vote.rater_id == Rater.id)
+            .where(Vote.study_id == study.id)
+            .order_by(Vote.id)
+        )
+        columns = (
+            "choice", "correct", "session", "app_version", "shown_at", "answered_at", "dwell_ms",
+            "exposures_ms", "viewport", "received_at",
+        )  # fmt: skip
+        with self._session() as session:
+            return [
+                {
+                    "study": study.name, "rater": code, "trial": trial.id, "number": trial.number,
+                    "kind": trial.kind, "picture": trial.picture,
+                    "picture_sha256": trial.picture_sha256, "shown": trial.shown,
+                    "issued_at": trial.issued_at,
+                    **{name: getattr(vote, name) for name in columns},
+                }
+                for vote, trial, code in session.execute(query)
+            ]  # fmt: skip
+
+    def raters(self, study: Study) -> list[Rater]:
+        """Every rater of a study, in the order in which they came."""
+        with self._session() as session:
+            return list(
+                session.scalars(
+                    sa.select(Rater).where(Rater.study_id == study.id).order_by(Rater.id)
+                )
+            )
+
+
+class Turn:
+    """One rater's turn inside a transaction."""
+
+    def __init__(self, session: Session, study: Study, rater: Rater) -> None:
+        self._session, self.study, self.rater = session, study, rater
+
+    def asked(self) -> list[tuple[Trial, bool]]:
+        """The rater's trials in order, each with whether it has been answered."""
+        query = (
+            sa.select(Trial, Vote.id)
+            .outerjoin(Vote, Vote.trial_id == Trial.id)
+            .where(Trial.rater_id == self.rater.id)
+            .order_by(Trial.number)
+        )
+        return [(trial, vote is not None) for trial, vote in self._session.execute(query)]
+
+    def tally(self, since: float) -> list[tuple[str, str, int]]:
+        """(picture, shown, count) of scored trials that are answered or issued after `since`."""
+        query = (
+            sa.select(Trial.picture, Trial.shown, sa.func.count())
+            .outerjoin(Vote, Vote.trial_id == Trial.id)
+            .where(Trial.study_id == self.study.id, Trial.kind == "scored")
+            .where(sa.or_(Vote.id.is_not(None), Trial.issued_at > since))
+            .group_by(Trial.picture, Trial.shown)
+        )
+        return [tuple(row) for row in self._session.execute(query)]
+
+    def add(self, **fields: Any) -> Trial:
+        """A new trial for this rater."""
+        trial = Trial(
+            study_id=self.study.id, rater_id=self.rater.id, issued_at=time.time(), **fields
+        )
+        self._session.add(trial)
+        self._session.flush()
+        return trial
+
+
+def _locked(query: sa.Select) -> sa.Select:
+    """Hold the row until the transaction ends (SQLite's write transactions do so anyway)."""
+    return query.with_for_update()
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise Problem(
+            "WORKBENCH_DATABASE_URL is not the address of a database. It looks like "
+            "postgresql+psycopg://user:password@host/name or sqlite:////folder/votes.sqlite3."
+        ) from None
+    if parsed.get_backend_name() != "sqlite":
+        return sa.create_engine(parsed, pool_pre_ping=True)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(parsed, connect_args={"timeout": 60, "check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def _(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours: see below
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")  # committed is on the disk
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @sa.event.listens_for(engine, "begin")
+    def _(connection: sa.Connection) -> None:
+        # A transaction that will write takes the write lock at once: it can wait for it then,
+        # but could not later, after it has read.
+        write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
