@@ -2,8 +2,89 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
+
+JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
+    app.command()(datasets)
+    app.command()(check)
+    app.command()(frames)
+
+
+def datasets(as_json: JSON = False) -> None:
+    """List the sets that the papers use and those of this workbench: source, terms, split."""
+    from dataclasses import asdict
+
+    from workbench.cli import show
+    from workbench.data import DATASETS
+
+    show([asdict(spec) for spec in DATASETS.values()], as_json)
+
+
+def check(
+    data: Annotated[
+        list[str],
+        typer.Option(
+            help="FOLDER, FILE.parquet, a pattern in quotes, hub:OWNER/NAME[:SPLIT], "
+            "torchvision:NAME[:SPLIT], kaggle:OWNER/NAME or video:FILE[@FPS]; may be repeated."
+        ),
+    ],
+    side: Annotated[int, typer.Option(help="Side of the training pictures, in pixels.")] = 128,
+    keep_grey: Annotated[bool, typer.Option(help="Do not leave grey pictures out.")] = False,
+    as_json: JSON = False,
+) -> None:
+    """Look at data before training: how many pictures, unreadable, grey; how many of each label.
+
+    The decoded pictures are kept, so that training with the same side starts at once.
+    """
+    from workbench.data import pictures
+
+    progress = _progress if sys.stderr.isatty() else None
+    report = pictures.load(data, side, keep_grey=keep_grey, progress=progress).report
+    print(json.dumps(report, indent=2, ensure_ascii=False) if as_json else _text(report))
+
+
+def _progress(done: int, total: int | None) -> None:
+    end = "\n" if done == total else ""
+    print(f"\r{done:,} of {total or '?'} pictures", end=end, file=sys.stderr, flush=True)
+
+
+def _text(report: dict[str, Any]) -> str:
+    """The data check in lines of text."""
+    labels = sorted(report["labels"].items(), key=lambda pair: -pair[1])
+    lines = [
+        f"data         {', '.join(report['sources'])}",
+        f"pictures     {report['n']:,} at {report['side']} x {report['side']}",
+        f"grey         {report['grey']:,} left out",
+        f"unreadable   {len(report['unreadable']):,}"
+        + (f", named in {report['unreadable_file']}" if report["unreadable"] else ""),
+        f"enlarged     {report['enlarged']:,} are smaller than {report['side']} pixels",
+        f"labels       {len(labels):,} classes, {report['unlabelled']:,} pictures without",
+    ]
+    lines += [f"  {number:>8,}  {name}" for name, number in labels[:20]]
+    if len(labels) > 20:
+        lines.append(f"            and {len(labels) - 20:,} more (--json shows all)")
+    return "\n".join(lines)
+
+
+def frames(
+    video: Annotated[Path, typer.Argument(help="A clip.")],
+    out: Annotated[Path, typer.Argument(help="The folder for its frames.")],
+    fps: Annotated[float, typer.Option(help="Frames taken from each second.")] = 2.0,
+    form: Annotated[str, typer.Option(help="jpeg (quality 95) or png.")] = "jpeg",
+) -> None:
+    """Make pictures of a clip: 2 frames of every second, as paper 003 made its Movies data set."""
+    from workbench.data.frames import write_frames
+
+    number, whole = write_frames(video, out, fps, form=form)
+    print(f"{number} frames of {video} are in {out}.")
+    if not whole:
+        print(f"{video} is damaged: it could be read up to there only.", file=sys.stderr)

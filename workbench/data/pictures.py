@@ -16,20 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from workbench.color import split_lab
-from workbench.data.sources import Item, Source, digest, open_source
+from workbench.data.files import Item, Source, cache_root, digest
+from workbench.data.sources import open_source
 from workbench.errors import Problem
+from workbench.images import FORMATS, MAX_PIXELS, open_image
+
+__all__ = ["Pictures", "cache_root", "is_grey", "load", "square"]
 
 GREY = 3.0  # mean Lab chroma below which a picture has no colour to learn from
 VERSION = 1  # of the decoding: a new one makes every cache stale
-
-
-def cache_root() -> Path:
-    """Where this machine keeps what can be made again: WORKBENCH_CACHE, or a folder in ~/.cache."""
-    chosen = os.environ.get("WORKBENCH_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache/colorization-workbench"
 
 
 @dataclass(frozen=True)
@@ -100,16 +98,9 @@ def square(data: bytes | np.ndarray, side: int) -> tuple[np.ndarray, bool]:
     """Decode a picture file (or take uint8 RGB (H, W, 3)): its centre square at side x side.
 
     Returns uint8 RGB (3, side, side), and whether it had to be enlarged. Turned as its EXIF says,
-    bicubic with antialias. Raises what PIL raises when the bytes are no picture.
+    bicubic with antialias. Raises Problem, or what PIL raises, when the bytes are no picture.
     """
-    if isinstance(data, np.ndarray):
-        image = Image.fromarray(data)
-    elif not data:
-        raise ValueError("empty file")
-    else:
-        image = Image.open(io.BytesIO(data))
-        image.draft("RGB", (2 * side, 2 * side))  # a big JPEG decodes at 1/2, 1/4 or 1/8
-        image = _as_rgb(ImageOps.exif_transpose(image))
+    image = Image.fromarray(data) if isinstance(data, np.ndarray) else _upright(data, side)
     width, height = image.size
     short = min(width, height)
     left, top = (width - short) / 2, (height - short) / 2
@@ -118,15 +109,19 @@ def square(data: bytes | np.ndarray, side: int) -> tuple[np.ndarray, bool]:
     return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1)), short < side
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":  # 16 bits a channel: grey
-        values = np.asarray(image, dtype=np.float32)
-        peak = 65535 if values.max(initial=0) > 255 else 255
-        return Image.fromarray((values * (255 / peak)).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        over = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
-    return image.convert("RGB")
+def _upright(data: bytes, side: int) -> Image.Image:
+    """Decode to RGB: the plain kinds here, a big JPEG at 1/2, 1/4 or 1/8; the rest by images.py."""
+    if not data:
+        raise Problem("The file is empty, or could not be read.")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise Problem("This is no picture, or a damaged one.") from None
+    plain = image.mode in ("RGB", "L") and not image.has_transparency_data
+    if not plain or "icc_profile" in image.info or image.width * image.height > MAX_PIXELS:
+        return Image.fromarray(open_image(data).rgb.permute(1, 2, 0).numpy())
+    image.draft("RGB", (2 * side, 2 * side))
+    return ImageOps.exif_transpose(image).convert("RGB")
 
 
 # Lab chroma is nowhere in the sRGB cube less than this times (max - min of R, G, B): 0.1707 at
@@ -156,7 +151,7 @@ def _decode(item: Item, side: int, keep_grey: bool) -> _Decoded:
     try:
         rgb, enlarged = square(item.data, side)
     except Exception as reason:  # a damaged file makes PIL raise almost anything: it is named
-        return _Decoded(item.name, item.label, reason=f"{type(reason).__name__}: {reason}")
+        return _Decoded(item.name, item.label, reason=str(reason) or type(reason).__name__)
     if not keep_grey and is_grey(rgb):
         return _Decoded(item.name, item.label)
     return _Decoded(item.name, item.label, rgb, enlarged=enlarged)
@@ -170,7 +165,7 @@ def _decoded(sources: Sequence[Source], side: int, keep_grey: bool) -> Iterator[
         for source in sources:
             for item in source.items():
                 waiting.append(pool.submit(_decode, item, side, keep_grey))
-                if len(waiting) > 32 * workers:
+                if len(waiting) > 8 * workers:
                     yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

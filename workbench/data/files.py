@@ -1,0 +1,238 @@
+"""Pictures in files of this machine: folders of pictures, and parquet."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.errors import Problem
+from workbench.images import SUFFIXES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+
+def cache_root() -> Path:
+    """Where this machine keeps what can be made again: WORKBENCH_CACHE, or a folder in ~/.cache."""
+    chosen = os.environ.get("WORKBENCH_CACHE")
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache/colorization-workbench"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture of a source, not yet decoded.
+
+    `data` is the bytes of a picture file (b"" where they could not be read) or uint8 RGB (H, W, 3).
+    """
+
+    name: str
+    data: bytes | np.ndarray
+    label: str | None = None
+
+
+class Source:
+    """Where pictures come from. `title` is for people, `key` changes when the data changes."""
+
+    title: str
+    key: str
+
+    def items(self) -> Iterator[Item]:
+        """Yield every picture, in a fixed order."""
+        raise NotImplementedError
+
+    def count(self) -> int | None:
+        """How many pictures there will be; None where only reading them tells."""
+        return None
+
+
+def digest(*parts: object) -> str:
+    """16 hex digits that stand for these parts."""
+    return hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
+
+
+def identity(files: Iterable[Path], root: Path) -> str:
+    """16 hex digits that stand for the names, sizes and times of these files."""
+    parts = []
+    for file in files:
+        about = file.stat()
+        parts.append((file.relative_to(root).as_posix(), about.st_size, about.st_mtime_ns))
+    return digest(*parts)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of a file; none where it cannot be read, which makes an unreadable picture."""
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
+
+
+def open_files(text: str, title: str | None = None) -> Source:
+    """A folder, a file, or a pattern. Raises Problem when no picture is there."""
+    title = title or text
+    path = Path(text).expanduser()
+    if path.is_file():
+        return _group([path], title)
+    if path.is_dir():
+        tables = sorted(p for p in path.glob("*.parquet") if not p.name.startswith("."))
+        if not tables:
+            return Folder(path, title)
+        return ParquetFiles([t for t in tables if t.name.startswith("train-")] or tables, title)
+    found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
+    found = [file for file in found if file.is_file()]
+    if not found:
+        raise Problem(f"There is no file or folder {title!r}. Check the name; `--help` shows more.")
+    return _group(found, title)
+
+
+def _group(files: Sequence[Path], title: str) -> Source:
+    if all(file.suffix.lower() == ".parquet" for file in files):
+        return ParquetFiles(files, title)
+    pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
+    if not pictures:
+        raise Problem(
+            f"{title!r} is neither parquet nor a picture ({', '.join(SUFFIXES)}). "
+            "A clip is written video:FILE."
+        )
+    return PictureFiles(pictures, title)
+
+
+class PictureFiles(Source):
+    """Single picture files, without labels."""
+
+    def __init__(self, files: Sequence[Path], title: str) -> None:
+        self.files, self.title = [file.absolute() for file in files], title
+        root = Path(os.path.commonpath([file.parent for file in self.files]))
+        self.root, self.key = root, "files-" + identity(self.files, root)
+
+    def count(self) -> int:
+        return len(self.files)
+
+    def items(self) -> Iterator[Item]:
+        for file in self.files:
+            name = file.relative_to(self.root)
+            yield Item(name.as_posix(), read_bytes(file), self.label(name))
+
+    def label(self, name: Path) -> str | None:
+        """The class of a picture, from its path below the root."""
+        return None
+
+
+class Folder(PictureFiles):
+    """All picture files in a folder and its subfolders, hidden ones left out.
+
+    The label is the name of the folder that a picture lies in; directly in `root` it has none.
+    """
+
+    def __init__(self, root: Path, title: str) -> None:
+        self.root, self.title = root, title
+        self.files = sorted(self._walk(), key=lambda path: path.relative_to(root).as_posix())
+        if not self.files:
+            raise Problem(
+                f"The folder {title!r} holds no pictures ({', '.join(SUFFIXES)}), "
+                "neither in it nor in its subfolders."
+            )
+        self.key = "folder-" + identity(self.files, root)
+
+    def _walk(self) -> Iterator[Path]:
+        for folder, inside, names in os.walk(self.root):
+            inside[:] = [n for n in inside if not n.startswith((".", "__MACOSX"))]
+            for name in names:
+                path = Path(folder, name)
+                if not name.startswith(".") and path.suffix.lower() in SUFFIXES and path.is_file():
+                    yield path
+
+    def label(self, name: Path) -> str | None:
+        return name.parent.name or None
+
+
+class ParquetFiles(Source):
+    """Rows of parquet files: a column of picture files, and perhaps one of labels.
+
+    The pictures are in `image` or else the first fitting column: bytes, or a struct of `bytes` and
+    `path` (the form of the `datasets` library). The labels are in `label`: text or numbers.
+    """
+
+    def __init__(self, files: Sequence[Path], title: str) -> None:
+        self.files, self.title = [file.absolute() for file in files], title
+        root = Path(os.path.commonpath([file.parent for file in self.files]))
+        self.key = "parquet-" + identity(self.files, root)
+        self.tables = [_open_table(file) for file in self.files]
+
+    def count(self) -> int:
+        return sum(table.metadata.num_rows for table in self.tables)
+
+    def items(self) -> Iterator[Item]:
+        import pyarrow as pa
+
+        for file, table in zip(self.files, self.tables, strict=True):
+            try:
+                yield from _rows(file.name, table)
+            except (OSError, pa.ArrowException) as reason:
+                raise Problem(f"{file} is damaged: {reason}.") from reason
+
+
+def _open_table(file: Path) -> pq.ParquetFile:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(file)
+    except (OSError, pa.ArrowException) as reason:
+        raise Problem(f"{file} is not a readable parquet file: {reason}.") from reason
+    if _picture_column(table.schema_arrow) is None:
+        raise Problem(
+            f"{file} has no column of pictures: expected `image` (bytes, or a struct of bytes "
+            f"and path), found {', '.join(table.schema_arrow.names) or 'no column'}."
+        )
+    return table
+
+
+def _rows(file: str, table: pq.ParquetFile) -> Iterator[Item]:
+    image = _picture_column(table.schema_arrow)
+    labelled = "label" in table.schema_arrow.names
+    classes = _class_names(table.schema_arrow.metadata or {})
+    row = 0
+    for batch in table.iter_batches(batch_size=256, columns=[image, *["label"] * labelled]):
+        labels = batch.column("label") if labelled else [None] * len(batch)
+        for cell, label in zip(batch.column(image), labels, strict=True):
+            picture, number = cell.as_py(), label.as_py() if labelled else None
+            if not isinstance(picture, dict):
+                picture = {"bytes": picture}
+            name = f"{file}[{row}] {picture.get('path') or ''}".rstrip()
+            yield Item(name, picture["bytes"] or b"", class_name(number, classes))
+            row += 1
+
+
+def class_name(label: object, classes: Sequence[str] | None) -> str | None:
+    """A label as text: class number `label` where the classes have names; None and -1 are none."""
+    if label is None or label == -1 or label == "":
+        return None
+    return classes[label] if classes and isinstance(label, int) else str(label)
+
+
+def _picture_column(schema: pa.Schema) -> str | None:
+    import pyarrow as pa
+
+    def fits(kind: pa.DataType) -> bool:
+        if pa.types.is_struct(kind):
+            return kind.get_field_index("bytes") >= 0
+        return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+    fitting = [field.name for field in schema if fits(field.type)]
+    return "image" if "image" in fitting else next(iter(fitting), None)
+
+
+def _class_names(metadata: Mapping[bytes, bytes]) -> list[str] | None:
+    """The class names that the `datasets` library writes into the schema of a parquet file."""
+    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    return features.get("label", {}).get("names")
