@@ -31,6 +31,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 TOKEN = "hf_LoopbackTokenThatMustNeverBePrinted"
+READ_ONLY = "hf_LoopbackTokenThatMayOnlyRead"
 WHEN = "2026-01-01T00:00:00.000Z"
 LARGE = (".safetensors", ".png", ".webp", ".parquet", ".sqlite3")  # stored by LFS
 REGULAR_LIMIT = 10_000_000  # bytes; a larger file is stored by LFS whatever its name
@@ -157,7 +158,8 @@ class LoopbackHub:
         given = request.headers.get("authorization", "")
         if not self.authorised(request):
             # The Hub does not repeat a token; this one does, to see that we do not pass it on.
-            raise Refusal(401, f"Invalid username or password: {given}")
+            status = 403 if READ_ONLY in given else 401
+            raise Refusal(status, f"{given} has no write access here")
 
     def named(self, request: Request) -> Repo:
         kind = request.path_params.get("kind", "models")

@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from hub_server import TOKEN, Blob, LoopbackHub, Repo, loopback_hub
+from hub_server import READ_ONLY, TOKEN, Blob, LoopbackHub, Repo, loopback_hub
 
 from workbench import hub
 from workbench.errors import Problem
+from workbench.model_folder import model_files
 
 __all__ = ["loopback_hub"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -189,6 +190,7 @@ def test_each_refusal_of_the_hub_is_a_sentence(loopback_hub, shell, model):
     for words, token, said in (
         (("publish", model, "--repo", "ada/tiny"), None, "No Hugging Face token was found"),
         (("publish", model, "--repo", "ada/tiny"), "hf_wrong", "does not accept the token"),
+        (("publish", model, "--repo", "ada/tiny"), READ_ONLY, "The Hub says: Bearer [token] has"),
         (("publish", model, "--repo", "tiny"), TOKEN, "Write USER/NAME"),
         (("fetch", "ada/nothing"), TOKEN, "There is no model ada/nothing"),
         (("fetch", "ada/secret"), None, "or it is private"),
@@ -198,6 +200,7 @@ def test_each_refusal_of_the_hub_is_a_sentence(loopback_hub, shell, model):
         heard = shell.fails(*words, token=token)
         assert said in heard
         assert "hf_wrong" not in heard
+        assert READ_ONLY not in heard
 
 
 def test_a_gated_model_is_a_sentence(loopback_hub, shell, model):
@@ -236,7 +239,8 @@ def test_a_file_damaged_on_its_way_is_not_kept(loopback_hub, shell, model):
     for path in ("model-00001-of-00002.safetensors", "scores/kodak.csv"):
         loopback_hub.corrupt = path
         assert f"{path} was damaged on its way" in shell.fails("fetch", "ada/tiny")
-        assert not (shell.home / "cache" / "hub" / "ada--tiny").exists()
+        kept = (shell.home / "cache" / "hub").rglob("*")
+        assert [file for file in kept if file.is_file()] == []
     loopback_hub.corrupt = None
     shell.works("fetch", "ada/tiny")
 
@@ -265,19 +269,19 @@ def test_a_folder_without_a_needed_file_is_not_published(model, missing):
     for file in model.glob(missing):
         file.unlink()
     with pytest.raises(Problem, match=missing.replace("*", "model") + " missing"):
-        hub.model_files(model)
+        model_files(model)
 
 
 def test_a_folder_with_a_strange_file_is_not_published(model):
     (model / "photos.zip").write_bytes(b"")
     with pytest.raises(Problem, match=r"no part of a model: photos\.zip"):
-        hub.model_files(model)
+        model_files(model)
 
 
 def test_a_card_without_metadata_is_not_published(model):
     (model / "README.md").write_text("# A model\n")
     with pytest.raises(Problem, match="no model card"):
-        hub.model_files(model)
+        model_files(model)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +289,12 @@ def test_a_card_without_metadata_is_not_published(model):
     [
         ("model-00001-of-00002.safetensors", "other", "its sha256 is not the one"),
         ("extra.safetensors", "more", "is not named in config.json"),
-        ("config.json", '{"files": {"gone.safetensors": ""}}', "gone.safetensors is named"),
+        (
+            "config.json",
+            '{"revision": "a", "files": {"gone.safetensors": ""}}',
+            "gone.safetensors is named",
+        ),
+        ("config.json", '{"files": {}}', "config.json is damaged"),
         ("config.json", "[]", "config.json is damaged"),
         ("config.json", "{", "config.json is damaged"),
     ],
@@ -293,7 +302,7 @@ def test_a_card_without_metadata_is_not_published(model):
 def test_weights_and_configuration_must_agree(model, name, content, said):
     (model / name).write_text(content)
     with pytest.raises(Problem, match=said):
-        hub.model_files(model)
+        model_files(model)
 
 
 def test_no_exception_carries_the_token(loopback_hub, shell):

@@ -10,7 +10,6 @@ network refuses becomes a `Problem` in plain words; a token is never part of one
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -24,13 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem
-
-WEIGHTS = re.compile(r"[\w.-]+\.safetensors")
-BELONGS = re.compile(  # what a model's folder is made of, here and on the Hub
-    r"config\.json|README\.md|log\.jsonl|grid\.webp|[\w.-]+\.safetensors(\.index\.json)?"
-    r"|scores/[\w.-]+\.csv|strip/[\w.-]+\.(png|webp|jpg|json)"
+from workbench.model_folder import (
+    BELONGS,
+    git_sha1,
+    model_files,
+    need,
+    sha256,
+    verify_weights,
 )
-STAYS = re.compile(r"(.*/)?(\.[^/]*|__pycache__)(/.*)?|.*\.(state\.pt|tmp|partial)")  # never sent
 
 
 @dataclass(frozen=True)
@@ -57,81 +57,6 @@ def fetched(root: Path | None = None) -> dict[str, Path]:
     return {json.loads(note.read_text())["repo"]: note.parent for note in notes}
 
 
-def model_files(folder: Path) -> dict[str, Path]:
-    """The files of a model's folder that are published: path on the Hub -> file.
-
-    Training state, hidden and half-written files stay behind. Raises Problem when the card, the
-    configuration or weights are missing, when a checksum differs, or when a file does not belong.
-    """
-    if not folder.is_dir():
-        raise Problem(f"{folder} is not a folder. Give the folder of a trained model.")
-    files = _walk(folder)
-    files = {path: file for path, file in files.items() if path != "fetched.json"}
-    if strange := [path for path in files if not BELONGS.fullmatch(path)]:
-        raise Problem(
-            f"{folder} holds files that are no part of a model: {', '.join(strange[:5])}. "
-            "Move them elsewhere; only weights, config.json, README.md, scores/, log.jsonl, strip/ "
-            "and grid.webp are published."
-        )
-    _need(files, f"{folder}")
-    if not files["README.md"].read_text(encoding="utf-8").startswith("---\n"):
-        raise Problem(
-            f"{folder}/README.md is no model card: it does not begin with the `---` of its "
-            "metadata. Write the card again before publishing."
-        )
-    _verify_weights(folder, files, f"{folder}")
-    return files
-
-
-def _walk(folder: Path) -> dict[str, Path]:
-    """Every file below, sorted, but what stays on this machine."""
-    files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob("*")) if f.is_file()}
-    return {path: file for path, file in files.items() if not STAYS.fullmatch(path)}
-
-
-def _need(paths: Mapping[str, Any], where: str) -> None:
-    """The three things without which a folder is no model."""
-    missing = [name for name in ("config.json", "README.md") if name not in paths]
-    if not any(WEIGHTS.fullmatch(path) for path in paths):
-        missing.append("model.safetensors")
-    if missing:
-        raise Problem(f"{where} is not a model of this workbench: {', '.join(missing)} missing.")
-
-
-def _verify_weights(folder: Path, files: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Compare the weights with the checksums of config.json, and return the configuration."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        sums = dict(config["files"])
-    except (ValueError, KeyError, TypeError):
-        raise Problem(
-            f"{where}: config.json is damaged: it has no table `files` with the sha256 of each "
-            "file of weights. Save the model again."
-        ) from None
-    for name in sorted({*sums, *(path for path in files if WEIGHTS.fullmatch(path))}):
-        if name not in files:
-            raise Problem(f"{where}: {name} is named in config.json but missing.")
-        if name not in sums:
-            raise Problem(f"{where}: {name} is not named in config.json; it does not belong here.")
-        if _sha256(folder / name) != sums[name]:
-            raise Problem(
-                f"{where}: {name} is damaged: its sha256 is not the one in config.json. "
-                "Save the model again, or fetch it again."
-            )
-    return config
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _git_sha1(file: Path) -> str:
-    """What `git hash-object` gives: how the Hub names a file that is not stored by LFS."""
-    data = file.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-
-
 # Sending -----------------------------------------------------------------------------------------
 
 
@@ -154,8 +79,7 @@ def publish(
     folder = Path(folder)
     files = model_files(folder)
     config = json.loads(files["config.json"].read_text(encoding="utf-8"))
-    weights = "".join(sorted(config["files"].values())).encode()
-    revision = config.get("revision") or hashlib.sha256(weights).hexdigest()[:12]
+    revision = config["revision"]
 
     api = _api(repo, token_needed=True)
     with _plainly(repo, "publish"):
@@ -259,8 +183,8 @@ def fetch(name: str) -> Path:
             for entry in api.list_repo_tree(repo, revision=commit, recursive=True)
             if BELONGS.fullmatch(entry.path) and hasattr(entry, "blob_id")
         }
-        _need(entries, f"{name} on the Hub")
-        coming = home.with_name(f".{home.name}")  # an interrupted download goes on from here
+        need(entries, f"{name} on the Hub")
+        coming = cache() / ".coming" / home.name  # an interrupted download goes on from here
         coming.mkdir(parents=True, exist_ok=True)
         api.snapshot_download(
             repo,
@@ -273,16 +197,16 @@ def fetch(name: str) -> Path:
             for path, entry in entries.items():
                 file = coming / path
                 same = (
-                    _sha256(file) == entry.lfs.sha256
+                    sha256(file) == entry.lfs.sha256
                     if entry.lfs
-                    else _git_sha1(file) == entry.blob_id
+                    else git_sha1(file) == entry.blob_id
                 )
                 if not same:
                     raise Problem(f"{name}: {path} was damaged on its way. Fetch it again.")
             for file in coming.rglob("*"):  # of another commit that was broken off
                 if file.is_file() and file.relative_to(coming).as_posix() not in entries:
                     file.unlink()
-            _verify_weights(coming, entries, name)
+            verify_weights(coming, entries, name)
         except Problem:
             shutil.rmtree(coming)
             raise
@@ -293,7 +217,7 @@ def fetch(name: str) -> Path:
 
 def _take_place(coming: Path, home: Path) -> None:
     """Put a finished folder where an older one may be."""
-    old = home.with_name(f".{home.name}.old")
+    old = coming.with_name(f"{home.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if home.exists():
         home.rename(old)

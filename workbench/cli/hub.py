@@ -33,10 +33,11 @@ def publish(
     """Send a model's folder to the Hub: one atomic commit, then a tag."""
     from workbench import hub
     from workbench.cli import show
+    from workbench.model_folder import model_files
 
     folder = _folder(model)
     if dry_run:
-        files = hub.model_files(folder)
+        files = model_files(folder)
         show([{"file": path, "bytes": f.stat().st_size} for path, f in files.items()], as_json)
         return
     sent = hub.publish(folder, repo, private=private, tag=tag, parent=parent)
@@ -63,9 +64,5 @@ def _folder(model: str) -> Path:
     if Path(model).is_dir():
         return Path(model)
     from workbench import checkpoints
-    from workbench.errors import Problem
 
-    known = checkpoints.available()
-    if model not in known:
-        raise Problem(f"There is no model {model}. Known: {', '.join(known) or 'none yet'}.")
-    return known[model].folder
+    return checkpoints.find(model).folder
