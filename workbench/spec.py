@@ -66,7 +66,6 @@ class ModelSpec:
     size: int  # side the network was designed for, pixels
     batch_size: int
     images: int  # images seen in the paper's own training
-    stride: int  # the input is padded to a multiple of this
     color: str  # its colour in every chart (Okabe & Ito 2008, colour-blind safe)
     presets: Mapping[str, Preset] = field(default_factory=dict)
     ablations: Mapping[str, Preset] = field(default_factory=dict)  # what the paper argues from
@@ -83,3 +82,12 @@ class DatasetSpec:
     split: str  # train, validation or test
     labels: int = 0  # number of classes, 0 when unlabelled
     note: str = ""
+
+
+def fall(optimizers: Mapping[str, Optimizer], seen: int, images: int, decay: float) -> None:
+    """Let every learning rate fall linearly to 0 over the last `decay` of all images."""
+    left = (images - seen) / (images * decay) if decay else 1.0
+    for optimizer in optimizers.values():
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+            group["lr"] = group["initial_lr"] * min(1.0, max(0.0, left))

@@ -1,9 +1,180 @@
-"""Commands: training."""
+"""Commands: train, backbone, prior."""
 
 from __future__ import annotations
 
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
+
+Sources = Annotated[
+    list[str],
+    typer.Option("--data", help="A folder, parquet, hub:, torchvision:, kaggle: or video: source."),
+]
+
+
+class Progress:
+    """A bar on a terminal; a line per log entry elsewhere."""
+
+    def __init__(self, images: int) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self.live = sys.stderr.isatty()
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]} images/s"), TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"), disable=not self.live,
+        )  # fmt: skip
+        self.task = self.bar.add_task("Training", total=images, rate="-", losses="")
+
+    def __call__(self, status: dict[str, Any]) -> None:
+        fields = {}
+        if "losses" in status:
+            losses = " ".join(f"{k} {v:.4f}" for k, v in status["losses"].items())
+            fields = {"rate": status["rate"], "losses": losses}
+            if not self.live:
+                psnr = status.get("validation", {}).get("psnr")
+                print(
+                    f"{status['seen']:>9,} / {status['images']:,} images  "
+                    f"{status['rate']:6.1f}/s  {status['left'] / 60:6.1f} min left  {losses}"
+                    + (f"  validation {psnr:.2f} dB" if psnr else ""),
+                    file=sys.stderr, flush=True,
+                )  # fmt: skip
+        self.bar.update(self.task, completed=status["seen"], **fields)
+
+
+def watched(made: Any, out: Path, **kwargs: Any) -> dict[str, Any]:
+    """Run the loop under a progress bar; Ctrl-C and SIGTERM stop it with everything kept."""
+    from workbench.training import train
+    from workbench.training.loop import Stopped
+
+    asked: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: asked.append(number))
+    progress = Progress(made.run.images)
+    with progress.bar:
+        try:
+            return train(
+                made.make, made.pictures, made.validation, made.run, out, made.about,
+                report=progress, stop=lambda: bool(asked), **kwargs,
+            )  # fmt: skip
+        except Stopped as stopped:
+            progress.bar.stop()
+            print(stopped, file=sys.stderr)
+            raise SystemExit(130) from None
+
+
+def tell(made: Any, speed: float | None) -> None:
+    """Say what was found before training starts."""
+    report = made.pictures.report
+    labelled = int((made.pictures.labels >= 0).sum())
+    print(
+        f"{len(made.pictures.pixels):,} pictures ({report['grey']} grey left out, "
+        f"{len(report['unreadable'])} unreadable), {labelled:,} with one of "
+        f"{len(made.pictures.classes)} labels; {len(made.validation)} watched.",
+        file=sys.stderr,
+    )
+    if speed:
+        print(
+            f"{made.run.images:,} images at about {speed:.0f}/s: "
+            f"{made.run.images / speed / 60:.1f} minutes.",
+            file=sys.stderr,
+        )
 
 
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
+
+    @app.command()
+    def train(
+        model: Annotated[str, typer.Argument(help="One of the five: see `models`.")],
+        data: Sources,
+        out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
+        validation: Annotated[list[str] | None, typer.Option(help="Pictures to watch.")] = None,
+        images: Annotated[int | None, typer.Option(help="Images to see.", min=1)] = None,
+        minutes: Annotated[float | None, typer.Option(help="Or: how long to train.", min=0)] = None,
+        width: Annotated[float, typer.Option(help="Times the paper's channels.", min=0.05)] = 1.0,
+        preset: Annotated[str | None, typer.Option(help="A recipe of the model's file.")] = None,
+        size: Annotated[
+            str | None, typer.Option(help="Side of the crops, or stages: 64:0.8,128:0.2")
+        ] = None,
+        batch_size: Annotated[int | None, typer.Option(min=2)] = None,
+        seed: Annotated[int | None, typer.Option()] = None,
+        precision: Annotated[str | None, typer.Option(help="auto, bf16 or fp32")] = None,
+        start_from: Annotated[
+            str | None, typer.Option("--from", help="Go on from a trained model: fine-tuning.")
+        ] = None,
+        prior: Annotated[str | None, typer.Option(help="colorful: a prior of your own.")] = None,
+        backbone: Annotated[
+            str | None, typer.Option(help="inception_attention: a backbone of your own.")
+        ] = None,
+        options: Annotated[
+            list[str] | None, typer.Option("--set", help="key=value of the network or recipe.")
+        ] = None,
+        compile: Annotated[bool | None, typer.Option(help="torch.compile")] = None,
+        log_every: Annotated[int | None, typer.Option(help="Images between log lines.")] = None,
+        save_every: Annotated[int | None, typer.Option(help="Images between states.")] = None,
+    ) -> None:
+        """Train a model on your pictures; the same command goes on where it was cut off."""
+        from workbench import checkpoints
+        from workbench.errors import Problem
+        from workbench.models import MODELS
+        from workbench.training.plan import plan
+
+        if model not in MODELS:
+            raise Problem(f"There is no model {model!r}. There are: {', '.join(MODELS)}.")
+        if images and minutes:
+            raise Problem("Give --images or --minutes, not both.")
+        choices = {
+            "images": images, "size": size, "batch_size": batch_size, "seed": seed,
+            "precision": precision, "compile": compile, "log_every": log_every,
+            "save_every": save_every,
+        }  # fmt: skip
+        made = plan(
+            MODELS[model], data, validation=validation or (), preset=preset, width=width,
+            choices=choices, options=[*(options or []), *([f"prior={prior}"] if prior else [])],
+            minutes=minutes, start_from=start_from, backbone=backbone,
+        )  # fmt: skip
+        tell(made, made.images_per_second(1) if made.run.images > 2000 else None)
+        folder = out or checkpoints.RUNS / model
+        config = watched(made, folder)
+        if config:
+            print(f"{folder}: {config['images_seen']:,} images seen, revision {config['revision']}")
+
+    @app.command()
+    def backbone(
+        data: Sources,
+        out: Annotated[Path, typer.Option(help="File to write, .safetensors")],
+        name: Annotated[str, typer.Option(help="A timm model.")] = "mobilenetv3_small_050",
+        images: Annotated[int, typer.Option(min=1)] = 400_000,
+        size: Annotated[int, typer.Option(help="Side at which it looks.")] = 96,
+        batch_size: Annotated[int, typer.Option(min=2)] = 128,
+    ) -> None:
+        """Train a classifier on L alone: the backbone of inception_attention."""
+        from workbench.training.backbone import train_backbone
+
+        made, save = train_backbone(data, out, name, images, size, batch_size)
+        tell(made, None)
+        watched(made, out.with_suffix(".run"), save=save)
+        print(out)
+
+    @app.command()
+    def prior(
+        data: Sources,
+        out: Annotated[Path, typer.Option(help="File to write, .json")] = Path("prior.json"),
+    ) -> None:
+        """Compute the prior of the 313 bins of ab over your pictures."""
+        from workbench.training.prior import compute
+
+        about = compute(data, out)
+        print(json.dumps(about, ensure_ascii=False))
+        print(out)

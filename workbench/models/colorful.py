@@ -1,0 +1,162 @@
+"""Colorful: colour as a class per pixel, with rebalancing.
+
+Liu, Gao & Li, "Implement of Colorful Image Colorization", after Zhang, Isola & Efros, ECCV 2016.
+
+Differs from the paper:
+- The paper's loss starts at 14.053, from weights that are not normalised; ours are (sum p~ w = 1)
+  and it starts near ln 313 = 5.746.
+- The prior is that of the training photographs, smoothed as in Zhang et al.; a file one can make.
+- Two stride-2 layers more than the paper's text mentions, as its Figure 2 has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from workbench import losses
+from workbench.models import ab_bins
+from workbench.models.blocks import crop_like, pad_to_multiple, scaled
+from workbench.spec import ModelSpec, Preset, Recipe
+
+STRIDE = 8
+TEMPERATURE = 0.38  # Zhang et al. 2016, section 2.3
+BINS = 313
+
+
+def block(before: int, after: int, count: int, stride: int = 1, dilation: int = 1) -> list:
+    """`count` 3x3 convolutions with ReLU, the last with `stride`, then batch norm."""
+    layers: list[nn.Module] = []
+    for i in range(count):
+        step = stride if i == count - 1 else 1
+        conv = nn.Conv2d(before if i == 0 else after, after, 3, step, dilation, dilation)
+        layers += [conv, nn.ReLU()]
+    return [*layers, nn.BatchNorm2d(after)]
+
+
+class Colorful(nn.Module):
+    """L (N, 1, H, W) -> ab (N, 2, H, W), by way of a distribution over 313 bins.
+
+    `bins=False` is the paper's MSE baseline: the same trunk, two outputs.
+    """
+
+    def __init__(self, width: float = 1.0, bins: bool = True) -> None:
+        super().__init__()
+        c64, c128, c256, c512 = (scaled(c, width) for c in (64, 128, 256, 512))
+        self.bins = bins
+        self.trunk = nn.Sequential(
+            *block(1, c64, 2, stride=2),
+            *block(c64, c128, 2, stride=2),
+            *block(c128, c256, 3, stride=2),
+            *block(c256, c512, 3),
+            *block(c512, c512, 3, dilation=2),
+            *block(c512, c512, 3, dilation=2),
+            *block(c512, c256, 3),
+            nn.ConvTranspose2d(c256, c128, 4, 2, 1),
+            nn.ReLU(),
+            nn.Conv2d(c128, c128, 3, 1, 1),
+            nn.ReLU(),
+            nn.Conv2d(c128, c128, 3, 1, 1),
+            nn.ReLU(),
+        )
+        self.head = nn.Conv2d(c128, BINS if bins else 2, 1)
+        for layer in self.modules():
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.head.weight, 0.0, 0.01)  # start at ln 313: a uniform distribution
+
+    def logits(self, L: Tensor) -> Tensor:
+        """L (N, 1, H, W) -> scores of the bins (N, 313, h, w) at a quarter of the resolution."""
+        x = pad_to_multiple(L, STRIDE) / 50 - 1  # (N, 1, H, W)
+        return self.head(self.trunk(x))  # (N, 313, H/4, W/4)
+
+    def decode(self, logits: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+        """Scores (N, 313, h, w) -> ab (N, 2, h, w) by the annealed mean (eq. 5)."""
+        return ab_bins.annealed_mean(logits, temperature)
+
+    def forward(self, L: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+        """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units."""
+        x = self.logits(L)  # (N, 313 or 2, H/4, W/4)
+        ab = self.decode(x, temperature) if self.bins else x.float() * 110  # (N, 2, H/4, W/4)
+        ab = F.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
+        return crop_like(ab, L)  # (N, 2, H, W)
+
+
+class ColorfulRecipe(Recipe):
+    """Rebalanced cross-entropy over soft-encoded bins; Adam 1e-3, / 10 every 5 of 30 epochs.
+
+    `rebalance=False` gives every pixel the weight 1; a net without bins is trained with MSE.
+    `steps` is how often over the whole run the learning rate is divided by 10 (0: it falls
+    linearly over the last `decay` instead).
+    """
+
+    def __init__(
+        self,
+        net: Colorful,
+        images: int,
+        learning_rate: float = 1e-3,
+        steps: int = 5,
+        decay: float = 0.0,
+        rebalance: bool = True,
+        prior: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.net, self.images, self.steps, self.decay = net, images, steps, decay
+        shares = ab_bins.load_prior(prior or ab_bins.BUNDLED_PRIOR)
+        weight = ab_bins.rebalancing(shares) if rebalance else torch.ones(BINS)
+        self.register_buffer("weight", weight)
+        self.optimizers = {"net": torch.optim.Adam(net.parameters(), learning_rate, fused=True)}
+
+    def losses(
+        self, L: Tensor, ab: Tensor, label: Tensor | None = None
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield the one loss."""
+        if not self.net.bins:
+            yield "net", losses.mse(self.net(L), ab)
+            return
+        logits = self.net.logits(L)  # (N, 313, h, w)
+        target = F.avg_pool2d(pad_to_multiple(ab, STRIDE), 4)  # (N, 2, h, w)
+        bins, shares = ab_bins.soft_encode(target)  # (N, 5, h, w)
+        weight = self.weight[bins[:, 0]]  # (N, h, w): w of the nearest bin
+        yield "net", losses.rebalanced_cross_entropy(logits, bins, shares, weight)
+
+    def schedule(self, seen: int) -> None:
+        """Divide the learning rate by 10 in `steps` equal parts, or let it fall at the end."""
+        for group in self.optimizers["net"].param_groups:
+            start = group.setdefault("initial_lr", group["lr"])
+            if self.steps:
+                done = int(seen / self.images * (self.steps + 1))
+                group["lr"] = start * 0.1 ** min(done, self.steps)
+            elif self.decay:
+                left = (self.images - seen) / (self.images * self.decay)
+                group["lr"] = start * min(1.0, max(0.0, left))
+
+
+SPEC = ModelSpec(
+    name="colorful",
+    title="Colorful",
+    paper="Liu, Gao & Li, Implement of Colorful Image Colorization",
+    claim="Choosing among 313 colours per pixel, with rare colours weighted up, is more colourful "
+    "than regressing ab.",
+    build=Colorful,
+    recipe=ColorfulRecipe,
+    size=256,
+    batch_size=32,
+    images=140_000,
+    color="#CC79A7",
+    presets={
+        "paper": Preset(
+            "Paper 002: Intel scenes, 30 epochs, batch 32, Adam 1e-3 / 10 every 5 epochs",
+            run={"images": 140_000, "batch_size": 32, "size": "256"},
+        ),
+    },
+    ablations={
+        "rebalanced": Preset("313 bins, rebalanced"),
+        "unbalanced": Preset("313 bins, every pixel alike", recipe={"rebalance": False}),
+        "mse": Preset("the MSE baseline", build={"bins": False}),
+    },
+)

@@ -1,0 +1,223 @@
+"""From what a person typed to what the loop needs: pictures, network, recipe, run."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from workbench import checkpoints
+from workbench.data import pictures as data
+from workbench.data.pictures import Pictures
+from workbench.errors import Problem
+from workbench.spec import ModelSpec, Preset, Recipe
+from workbench.training.batches import Batches, source_side
+from workbench.training.run import Run, parse_sizes, use_bf16
+
+RARE = 20  # a class with fewer pictures is not learnt: its pictures count as unlabelled
+HELD_BACK = 64  # pictures kept for validation when no set is named
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything `training.train` needs."""
+
+    make: Callable[[int], Recipe]
+    pictures: Pictures
+    validation: np.ndarray
+    run: Run
+    about: dict[str, Any]
+
+    def images_per_second(self, steps: int = 3) -> float:
+        """How fast this machine trains: a few steps on a recipe that is thrown away."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        bf16 = use_bf16(self.run.precision, device)
+        recipe = self.make(self.run.images).to(device).to(memory_format=torch.channels_last).train()
+        batches = Batches(self.pictures.pixels, self.pictures.labels, self.run, device)
+        begun = 0.0
+        from workbench.color import rgb_to_lab
+
+        for step in range(steps + 1):
+            if step == 1:
+                begun = time.monotonic()  # the first step warms up
+            pixels, label = batches.fetch(0)
+            lab = rgb_to_lab(batches.augment(pixels, 0))
+            losses = recipe.losses(lab[:, :1], lab[:, 1:], label)
+            while True:
+                with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                    name, loss = next(losses, (None, None))
+                if name is None:
+                    break
+                recipe.optimizers[name].zero_grad()
+                loss.backward()
+                recipe.optimizers[name].step()
+        return steps * self.run.batch_size / (time.monotonic() - begun)
+
+
+def plan(
+    spec: ModelSpec,
+    sources: Sequence[str],
+    *,
+    validation: Sequence[str] = (),
+    preset: str | None = None,
+    width: float = 1.0,
+    choices: Mapping[str, Any] | None = None,
+    options: Sequence[str] = (),
+    minutes: float | None = None,
+    start_from: str | None = None,
+    backbone: str | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Plan:
+    """Read the pictures and settle every choice.
+
+    choices: fields of Run that were typed (None: not typed); options: "key=value" of the network
+    or the recipe. Raises Problem for an unknown preset or option, and what `data.load` raises.
+    """
+    named = {**spec.presets, **spec.ablations}
+    if preset is not None and preset not in named:
+        raise Problem(f"{spec.name} has no preset {preset!r}. It has: {', '.join(named)}.")
+    chosen = named[preset] if preset else Preset("")
+    typed = {k: v for k, v in (choices or {}).items() if v is not None}
+    run = Run(**{"images": spec.images, "batch_size": spec.batch_size, "size": "128",
+                 **chosen.run, **typed})  # fmt: skip
+    build, recipe = dict(chosen.build), dict(chosen.recipe)
+    assign(options, spec, build, recipe)
+
+    side = source_side(max(size for size, _ in parse_sizes(run.size)))
+    pictures = known_classes(data.load(sources, side, progress=progress))
+    if validation:
+        watched = data.load(validation, side).pixels
+        watched = watched[np.linspace(0, len(watched) - 1, min(len(watched), 96)).astype(int)]
+    else:
+        pictures, watched = hold_back(pictures)
+    run = replace(run, batch_size=min(run.batch_size, max(2, len(pictures.pixels) // 2 * 2)))
+
+    if "classes" in inspect.signature(spec.build).parameters and build.get("classification", True):
+        build["classes"] = len(pictures.classes)
+    if backbone:
+        build |= backbone_options(Path(backbone))
+    base = checkpoints.find(start_from) if start_from else None
+    if base is not None:
+        if base.spec is not spec:
+            raise Problem(f"--from {start_from} is a {base.spec.name}, not a {spec.name}.")
+        width, build = base.config["width"], dict(base.config["options"])
+
+    def make(images: int) -> Recipe:
+        torch.manual_seed(run.seed)
+        net = spec.build(width=width, **build)
+        if base is not None:
+            net = base.net().requires_grad_(True)
+            if getattr(net, "backbone", None) is not None:
+                net.backbone.requires_grad_(False)
+        elif backbone:
+            from workbench.models.inception_attention import load_backbone
+
+            load_backbone(net, Path(backbone))
+        return spec.recipe(net, images, **recipe)
+
+    about = {
+        "model": spec.name, "width": width, "options": build, "recipe": recipe, "size": run.largest,
+        "preset": preset, "trained_on": list(sources), "from": base.revision if base else None,
+    }  # fmt: skip
+    made = Plan(make, pictures, watched, run, about)
+    if minutes is not None:
+        speed = made.images_per_second()
+        images = max(run.batch_size, int(minutes * 60 * speed))
+        made = replace(made, run=replace(run, images=images))
+    return made
+
+
+def assign(
+    options: Sequence[str], spec: ModelSpec, build: dict[str, Any], recipe: dict[str, Any]
+) -> None:
+    """Sort "key=value" texts into the network's and the recipe's keyword arguments."""
+    homes = [
+        (set(inspect.signature(spec.build).parameters) - {"width", "classes"}, build),
+        (set(inspect.signature(spec.recipe).parameters) - {"net", "images"}, recipe),
+    ]
+    for text in options:
+        key, equals, value = text.partition("=")
+        taken = [target for names, target in homes if key in names]
+        if not equals or not taken:
+            known = sorted(set.union(*(names for names, _ in homes)))
+            raise Problem(f"--set {text!r}: {spec.name} takes key=value with {', '.join(known)}.")
+        for target in taken:
+            target[key] = literal(value)
+
+
+def literal(text: str) -> Any:
+    """"0.3" -> 0.3, "true" -> True, "none" -> None, anything else stays a text."""
+    if text.lower() in ("true", "false", "none"):
+        return {"true": True, "false": False, "none": None}[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def known_classes(pictures: Pictures) -> Pictures:
+    """Keep the classes with at least RARE pictures, of those with labels at all."""
+    counts = np.bincount(pictures.labels[pictures.labels >= 0], minlength=len(pictures.classes))
+    kept = np.flatnonzero(counts >= RARE)
+    index = np.full(len(pictures.classes) + 1, -1)
+    index[kept] = np.arange(len(kept))
+    return replace(
+        pictures,
+        labels=index[pictures.labels],  # -1 indexes the last entry: -1
+        classes=tuple(pictures.classes[i] for i in kept),
+    )
+
+
+def hold_back(pictures: Pictures) -> tuple[Pictures, np.ndarray]:
+    """Without a validation set: every so-manieth picture, at most 64, is kept out of training.
+
+    Under 16 pictures nothing can be spared: the run watches pictures it trains on.
+    """
+    count = len(pictures.pixels)
+    if count < 16:
+        return pictures, np.asarray(pictures.pixels)
+    held = np.linspace(0, count - 1, min(HELD_BACK, count // 5)).astype(int)
+    rest = np.setdiff1d(np.arange(count), held)
+    trained = replace(pictures, pixels=Subset(pictures.pixels, rest), labels=pictures.labels[rest])
+    return trained, np.asarray(pictures.pixels[held])
+
+
+class Subset:
+    """Some rows of a memory map, without copying it."""
+
+    def __init__(self, pixels: np.ndarray, rows: np.ndarray) -> None:
+        self.pixels, self.rows = pixels, rows
+        self.shape = (len(rows), *pixels.shape[1:])
+        self.nbytes = len(rows) * pixels[0].nbytes
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
+        return self.pixels[self.rows[chosen]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.pixels[self.rows], dtype=dtype)
+
+
+def backbone_options(file: Path) -> dict[str, Any]:
+    """What a file made by `python -m workbench backbone` says of itself."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(file, "pt") as opened:
+            told = opened.metadata()
+        return {
+            "backbone": told["backbone"], "backbone_classes": int(told["classes"]),
+            "backbone_size": int(told["size"]), "pretrained": False,
+        }  # fmt: skip
+    except Exception as error:  # safetensors raises its own kinds
+        raise Problem(f"--backbone {file} was not made by `workbench backbone`: {error}") from None

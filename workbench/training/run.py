@@ -1,0 +1,116 @@
+"""What a person chooses about a run, and what a run says of itself."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from workbench.errors import Problem
+
+
+def parse_sizes(text: str) -> tuple[tuple[int, float], ...]:
+    """"128" -> ((128, 1.0),); "64:0.8,128:0.2" -> the first 80 % of the images at 64, then 128.
+
+    Raises Problem when the shares do not add up to 1 or a size is no multiple of 8.
+    """
+    try:
+        stages = tuple(
+            (int(size), float(share or 1))
+            for size, _, share in (part.partition(":") for part in text.split(","))
+        )
+    except ValueError:
+        raise Problem(
+            f"--size {text!r} is neither a side in pixels such as 128 nor stages such as "
+            "64:0.8,128:0.2 (side:share of the images)."
+        ) from None
+    if abs(sum(share for _, share in stages) - 1) > 1e-6:
+        raise Problem(f"The shares in --size {text!r} do not add up to 1.")
+    if any(size < 16 or size % 8 for size, _ in stages):
+        raise Problem(f"A side in --size {text!r} is under 16 or no multiple of 8.")
+    return stages
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run. Everything is counted in images seen."""
+
+    images: int
+    batch_size: int
+    size: str = "128"  # side of the crops, or stages: see `parse_sizes`
+    seed: int = 0
+    flip: bool = True
+    shear: float = 0.0  # largest slope
+    zoom: float = 0.0  # largest relative change of scale
+    rotate: float = 0.0  # largest angle, degrees
+    half_life: int = 4000  # images after which an old weight counts half in the average (EMA)
+    precision: str = "auto"  # bf16 where the processor has it, else fp32
+    compile: bool = False
+    log_every: int = 0  # images between two lines of log.jsonl; 0: a hundredth of the run
+    strip_every: int = 0  # images between two frames of the film-strip; 0: a twentieth
+    save_every: int = 0  # images between two resumable states; 0: a tenth, at most 10,000
+
+    def __post_init__(self) -> None:
+        parse_sizes(self.size)
+        if self.images < 1 or self.batch_size < 2:
+            raise Problem("A run needs at least 1 image and batches of at least 2.")
+
+    @property
+    def stages(self) -> tuple[tuple[int, float], ...]:
+        """((side, share of the images), ...) in order."""
+        return parse_sizes(self.size)
+
+    @property
+    def largest(self) -> int:
+        """The largest side of the run's crops."""
+        return max(size for size, _ in self.stages)
+
+    def size_at(self, seen: int) -> int:
+        """The side of the crops after this many images."""
+        done = 0.0
+        for size, share in self.stages:
+            done += share * self.images
+            if seen < done - 1e-6:
+                return size
+        return self.stages[-1][0]
+
+    def every(self, chosen: int, parts: int, most: int = 1 << 62) -> int:
+        """An interval in images, a whole number of batches."""
+        images = chosen or min(most, self.images // parts)
+        return max(1, round(images / self.batch_size)) * self.batch_size
+
+    def identity(self) -> dict[str, Any]:
+        """The choices that change the weights: a resumed run must have the same."""
+        cosmetic = {"log_every", "strip_every", "save_every"}
+        return {k: v for k, v in asdict(self).items() if k not in cosmetic}
+
+
+def use_bf16(precision: str, device: torch.device) -> bool:
+    """Whether to autocast to bf16: asked for, or `auto` on hardware that has it."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def machine(device: torch.device, processes: int) -> dict[str, Any]:
+    """What the run ran on: for config.json and the log."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = platform.processor() or platform.machine()
+        try:
+            with open("/proc/cpuinfo", encoding="utf-8") as info:
+                models = [line.partition(":")[2].strip() for line in info if "model name" in line]
+            name = models[0] if models else name
+        except OSError:
+            pass
+        name = f"{name}, {torch.get_num_threads()} of {os.cpu_count()} cores"
+    return {
+        "device": name, "processes": processes, "torch": torch.__version__,
+        "python": platform.python_version(),
+    }  # fmt: skip
