@@ -27,7 +27,9 @@ PAGES = {
 }
 HERE = Path(__file__).parent
 
-st.set_page_config(page_title="Colorization workbench", page_icon=":material/palette:", layout="wide")
+st.set_page_config(
+    page_title="Colorization workbench", page_icon=":material/palette:", layout="wide"
+)
 st.navigation(
     {
         section: [

@@ -9,7 +9,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "0")
 
 import pytest
+from browser import browser_page, chromium, workbench_server
 
+__all__ = ["browser_page", "chromium", "workbench_server"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -20,3 +22,35 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("needs the photographs of ../shared/data, which are not ours to ship")
     return folder
+
+
+SMALL_BACKBONE = {
+    "backbone": "mobilenetv3_small_050",
+    "backbone_classes": 10,
+    "backbone_size": 32,
+    "pretrained": False,
+}
+
+
+@pytest.fixture(scope="session")
+def small_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five checkpoints of width 0.125 with random weights, for WORKBENCH_CHECKPOINTS."""
+    import torch
+
+    from workbench import checkpoints
+    from workbench.models import MODELS
+
+    root = tmp_path_factory.mktemp("checkpoints")
+    torch.manual_seed(0)
+    for name, spec in MODELS.items():
+        options = SMALL_BACKBONE if name == "inception_attention" else {}
+        config = {
+            "model": name,
+            "width": 0.125,
+            "options": options,
+            "size": 64,
+            "images_seen": 0,
+            "trained_on": "nothing: random weights for tests",
+        }
+        checkpoints.save(spec.build(width=0.125, **options), root / name, config)
+    return root

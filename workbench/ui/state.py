@@ -6,6 +6,7 @@ them (`Shelf`), so that the same picture with the same settings is there at once
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING, TypeVar
 import streamlit as st
 
 if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
-    from torch import nn
+    from torch import Tensor, nn
 
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Result, Settings
+    from workbench.colorize import Settings
     from workbench.images import Picture
 
 T = TypeVar("T")
@@ -111,23 +112,86 @@ def network(checkpoint: Checkpoint) -> nn.Module:
     return _network(checkpoint.name, checkpoint.revision, checkpoint)
 
 
+def lightness(picture: Picture) -> Tensor:
+    """The picture's L (1, H, W) in [0, 100], made once for all networks."""
+    from workbench.colorize import lightness
+
+    key = ("L", picture.sha256)
+    if (L := shelf().get(key)) is None:
+        L = lightness(picture.full)
+        shelf().put(key, L, L.nbytes)
+    return L
+
+
 def colorized(
     checkpoint: Checkpoint,
     picture: Picture,
     settings: Settings,
     on_wait: Callable[[int], None] | None = None,
-) -> Result:
-    """The picture in colour, from the shelf when the same weights made it before.
+) -> tuple[Tensor, float]:
+    """The picture in colour, RGB (3, H, W) at its own depth, and the seconds it took.
 
-    `on_wait` hears how many visitors are in front while another's picture is being made.
+    From the shelf when the same weights made it before. `on_wait` hears how many visitors are in
+    front while another's picture is being made.
     """
-    from workbench.colorize import colorize
+    from workbench.colorize import colorize_lightness
 
     key = (checkpoint.name, checkpoint.revision, picture.sha256, settings)
-    if result := shelf().get(key):
-        return result
+    if found := shelf().get(key):
+        return found
     with queue().turn(on_wait):
-        if result := shelf().get(key):  # made by another visitor while this one waited
-            return result
-        result = colorize(network(checkpoint), picture.rgb, settings)
-    return shelf().put(key, result, result.rgb.nbytes + result.ab.nbytes)
+        if found := shelf().get(key):  # made for another visitor while this one waited
+            return found
+        L, net = lightness(picture), network(checkpoint)
+        made = colorize_lightness(net, L, settings, checkpoint.size, picture.full.dtype)
+    return shelf().put(key, (made.rgb, made.seconds), made.rgb.nbytes)
+
+
+def has_bins(checkpoint: Checkpoint) -> bool:
+    """Whether the network predicts a distribution over 313 colours."""
+    from workbench.colorize import has_temperature
+
+    return has_temperature(network(checkpoint))
+
+
+def entropy(checkpoint: Checkpoint, picture: Picture, size: int | None = None) -> Tensor:
+    """Entropy of the predicted distribution, bits, (H, W), smoothed up from its own resolution."""
+    from workbench.colorize import predict_logits
+    from workbench.edges import upsample
+
+    key = ("entropy", checkpoint.name, checkpoint.revision, picture.sha256, size)
+    if (bits := shelf().get(key)) is None:
+        L = lightness(picture)
+        with queue().turn():
+            logits = predict_logits(network(checkpoint), L[None], size or checkpoint.size)
+        shares = logits.log_softmax(1)
+        coarse = -(shares.exp() * shares).sum(1, keepdim=True) / math.log(2)
+        bits = upsample(coarse, L.shape[-2:])[0, 0]
+        shelf().put(key, bits, bits.nbytes)
+    return bits
+
+
+def sampled(
+    checkpoint: Checkpoint, picture: Picture, count: int, seed: int, temperature: float
+) -> list[Tensor]:
+    """`count` draws from the network's distribution, each uint8 RGB (3, H, W)."""
+    from workbench.colorize import paint, sample_ab
+
+    key = ("sampled", checkpoint.revision, picture.sha256, count, seed, temperature)
+    if (drawn := shelf().get(key)) is None:
+        L = lightness(picture)
+        with queue().turn():
+            planes = sample_ab(network(checkpoint), L, count, seed, checkpoint.size, temperature)
+        drawn = [paint(L, ab) for ab in planes]
+        shelf().put(key, drawn, sum(rgb.nbytes for rgb in drawn))
+    return drawn
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _parameters(name: str, revision: str, _checkpoint: Checkpoint) -> int:
+    return sum(weight.numel() for weight in network(_checkpoint).parameters())
+
+
+def parameters(checkpoint: Checkpoint) -> int:
+    """How many numbers the checkpoint's network has learnt."""
+    return _parameters(checkpoint.name, checkpoint.revision, checkpoint)

@@ -1,0 +1,33 @@
+"""Compare: one photograph, every chosen model, side by side."""
+
+import streamlit as st
+
+from workbench.ui import widgets
+
+st.title("One photograph, five networks")
+open_picture = widgets.choose_picture()
+with st.spinner("The networks are waking up…"):
+    from workbench.ui import looks, results
+
+    picture = open_picture()
+for sentence in picture.notes:
+    st.caption(sentence)
+
+with st.sidebar:
+    checkpoints = widgets.choose_models()
+    st.subheader("Turning")
+    settings = widgets.choose_settings()
+    with_blend = st.toggle("Add a blend", help="The mean colours of the chosen models.")
+
+made = results.make_all(picture, checkpoints, settings)
+if not made:
+    st.stop()
+if with_blend:
+    made.append(results.blend(picture, made))
+
+bar = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
+view = bar.segmented_control(
+    "View", list(looks.LOOKS), default=next(iter(looks.LOOKS)), required=True, key="view"
+)
+results.downloads(picture, made, bar)
+looks.LOOKS[view](picture, made, checkpoints, settings)

@@ -1,0 +1,197 @@
+"""The leaderboard's pieces: which rows, which numbers, which pictures."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from workbench.errors import Problem
+from workbench.ui import state
+
+if TYPE_CHECKING:
+    from workbench.evaluation.metrics import Metric
+    from workbench.evaluation.scores import Score
+    from workbench.evaluation.summaries import Line
+
+MAKE = "python -m workbench evaluate all --data FILE"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the visitor wants to see; kept in the page's address."""
+
+    datasets: tuple[str, ...]
+    size: int
+    metrics: tuple[str, ...]
+    protocol: str
+
+    @property
+    def metric(self) -> str:
+        """The metric that ranks: the first one."""
+        return self.metrics[0]
+
+
+def choose(scores: pd.DataFrame) -> Choice:
+    """The filters above the table. They live in the page's address, so a view can be shared."""
+    from workbench.evaluation.metrics import METRICS
+
+    protocols = sorted(scores["protocol"].unique())
+    first, second, third, fourth = st.columns([4, 4, 1.5, 1.5])
+    protocol = fourth.selectbox("Protocol", protocols, key="protocol", bind="query-params")
+    here = scores[scores["protocol"] == protocol]
+    names = sorted(here["dataset"].unique())
+    datasets = first.multiselect(
+        "Data sets", names, key="sets", bind="query-params", placeholder=f"All {len(names)}"
+    )
+    measured = [name for name in METRICS if name in here and here[name].notna().any()]
+    usual = [name for name in ("psnr", "ssim", "delta_e", "colorfulness") if name in measured]
+    metrics = second.multiselect(
+        "Metrics (the first one ranks)",
+        measured,
+        default=usual or measured[:1],
+        format_func=lambda name: METRICS[name].title,
+        key="metrics",
+        bind="query-params",
+    )
+    sizes = sorted((int(size) for size in here["size"].unique()), reverse=True)
+    size = third.selectbox(
+        "Size", sizes, format_func=lambda side: f"{side} px", key="side", bind="query-params"
+    )
+    return Choice(
+        tuple(datasets or names), int(size), tuple(metrics or usual or measured[:1]), protocol
+    )
+
+
+def chosen(scores: list[Score], choice: Choice) -> list[Score]:
+    """The rows that the filters leave."""
+    sets = set(choice.datasets)
+    return [
+        score
+        for score in scores
+        if score.protocol == choice.protocol and score.size == choice.size and score.dataset in sets
+    ]
+
+
+def title(name: str) -> str:
+    """What people read instead of a row's name."""
+    known = {"grey": "Grey (no colour)", "mean_ab": "Mean colour", "truth": "Truth"}
+    checkpoints = state.checkpoints()
+    return checkpoints[name].title if name in checkpoints else known.get(name, name)
+
+
+def table(lines: list[Line], choice: Choice) -> pd.DataFrame:
+    """A row per line: means with their intervals, then what made them, best first."""
+    from workbench.evaluation.metrics import METRICS
+
+    checkpoints = state.checkpoints()
+    rows = []
+    for line in lines:
+        row: dict[str, object] = {"Model": title(line.model)}
+        for name in choice.metrics:
+            metric, mean = METRICS[name], line.means.get(name)
+            row[head(metric)] = None if mean is None else round(mean.value, metric.digits)
+            row[f"{metric.title}, 95 %"] = (
+                ""
+                if mean is None
+                else f"{mean.low:.{metric.digits}f} – {mean.high:.{metric.digits}f}"
+            )
+        now = checkpoints.get(line.model)
+        row["Pictures"] = line.pictures
+        row["Revision"] = line.revision
+        row["Parameters"] = state.parameters(now) if now else None
+        row["ms"] = round(line.means["ms"].value, 1) if "ms" in line.means else None
+        row["Note"] = "older weights" if now and now.revision != line.revision else ""
+        rows.append(row)
+    first = METRICS[choice.metric]
+    frame = pd.DataFrame(rows)
+    column = head(first)
+    if first.better == "truth":  # nearest to the truth's value first
+        truth = frame.loc[frame["Model"] == title("truth"), column]
+        distance = (frame[column] - (truth.iloc[0] if len(truth) else 0)).abs()
+        return frame.loc[distance.sort_values().index]
+    return frame.sort_values(column, ascending=first.better == "lower", kind="stable")
+
+
+def head(metric: Metric) -> str:
+    """A column's heading: title, unit, and which way is better."""
+    unit = f" ({metric.unit})" if metric.unit else ""
+    arrow = {"higher": " ↑", "lower": " ↓", "truth": " → truth"}[metric.better]
+    return f"{metric.title}{unit}{arrow}"
+
+
+def columns(choice: Choice) -> dict[str, object]:
+    """How the table shows its numbers."""
+    from workbench.evaluation.metrics import METRICS
+
+    shown: dict[str, object] = {
+        head(METRICS[name]): st.column_config.NumberColumn(
+            format=f"%.{METRICS[name].digits}f", help=METRICS[name].trap
+        )
+        for name in choice.metrics
+    }
+    shown["Model"] = st.column_config.TextColumn(pinned=True)
+    shown["Parameters"] = st.column_config.NumberColumn(format="compact")
+    shown["ms"] = st.column_config.NumberColumn(
+        "ms per picture", format="%.1f", help="Time of the network, on the machine that evaluated."
+    )
+    shown["Note"] = st.column_config.TextColumn(
+        help="Older weights: the checkpoint has changed since these rows were made. Evaluate again."
+    )
+    return shown
+
+
+def downloads(frame: pd.DataFrame, scores: list[Score], choice: Choice) -> None:
+    """The table, and the rows of pictures that it was computed from, as CSV and Parquet."""
+    name = f"leaderboard_{choice.protocol}_{choice.size}"
+    bar = st.container(horizontal=True)
+    files = {
+        "Table (CSV)": (lambda: frame.to_csv(index=False), f"{name}.csv", "text/csv"),
+        "Rows per picture (CSV)": (
+            lambda: pd.DataFrame(scores).to_csv(index=False),
+            f"{name}_pictures.csv",
+            "text/csv",
+        ),
+        "Rows per picture (Parquet)": (
+            lambda: pd.DataFrame(scores).to_parquet(index=False),
+            f"{name}_pictures.parquet",
+            "application/vnd.apache.parquet",
+        ),
+    }
+    for label, (data, file_name, mime) in files.items():
+        bar.download_button(
+            label, data, file_name, mime, on_click="ignore", icon=":material/download:", key=label
+        )
+
+
+def source_of(dataset: str, typed: str) -> str:
+    """Where the pictures of a test set are: the typed place, else WORKBENCH_DATA.
+
+    A folder may hold `<dataset>.parquet`, `test/<dataset>.parquet` or a folder `<dataset>`.
+    Raises Problem where nothing is there.
+    """
+    place = typed.strip() or os.environ.get("WORKBENCH_DATA", "")
+    if not place:
+        raise Problem(
+            "The test pictures are not part of this repository. Type the folder that holds them, "
+            "or start the workbench with WORKBENCH_DATA set to it."
+        )
+    folder = Path(place).expanduser()
+    tries = [
+        folder / f"{dataset}.parquet",
+        folder / "test" / f"{dataset}.parquet",
+        folder / dataset,
+    ]
+    for found in tries:
+        if found.exists():
+            return str(found)
+    if folder.is_file() or not folder.exists():
+        return place
+    raise Problem(
+        f"There is no {dataset}.parquet in {place}, nor in its folder test. "
+        "Type the folder that holds the test sets, or the file itself."
+    )

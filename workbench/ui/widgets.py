@@ -1,0 +1,147 @@
+"""Shared pieces of pages: choosing a picture, models and settings, saying what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from workbench.errors import Problem
+from workbench.samples import SAMPLES
+from workbench.ui import state
+
+if TYPE_CHECKING:
+    from workbench.checkpoints import Checkpoint
+    from workbench.colorize import Settings
+    from workbench.images import Picture
+
+
+def show_problem(problem: Problem) -> None:
+    """Say what went wrong, in place."""
+    st.error(str(problem), icon=":material/error:")
+
+
+def choose_picture() -> Callable[[], Picture]:
+    """An uploader beside the samples; the last one used counts.
+
+    Returns a function that opens the picture (that imports torch, so the page can paint first).
+    When the new file cannot be read, it says so and the picture before it stays.
+    """
+
+    def used(what: str) -> None:
+        st.session_state["picture_from"] = what
+
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    upload = left.file_uploader(
+        "Drop a photograph here, in colour or black and white",
+        key="upload",
+        on_change=used,
+        args=("upload",),
+    )
+    sample = right.pills(
+        "or take one of ours",
+        list(SAMPLES),
+        format_func=lambda name: SAMPLES[name].title,
+        default=next(iter(SAMPLES)),
+        required=True,
+        key="sample",
+        on_change=used,
+        args=("sample",),
+    )
+
+    def opened() -> Picture:
+        from workbench.images import open_image
+
+        try:
+            if upload is not None and st.session_state.get("picture_from") == "upload":
+                picture = open_image(upload.getvalue(), upload.name)
+            elif "picture" in st.session_state and st.session_state.get("picture_from") == "upload":
+                return st.session_state["picture"]  # the upload was taken away: its picture stays
+            else:
+                picture = open_image(SAMPLES[sample].path)
+        except Problem as problem:
+            show_problem(problem)
+            picture = st.session_state.get("picture") or open_image(SAMPLES[sample].path)
+        st.session_state["picture"] = picture
+        return picture
+
+    return opened
+
+
+def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
+    """Chips for every model that can be used; none chosen means a sentence and a stop."""
+    checkpoints = state.checkpoints()
+    if not checkpoints:
+        show_problem(
+            Problem(
+                "There are no trained weights yet. Train a model with "
+                "`python -m workbench train MODEL --data SOURCE` or fetch one with "
+                "`python -m workbench fetch USER/NAME`."
+            )
+        )
+        st.stop()
+    names = where.pills(
+        "Models",
+        list(checkpoints),
+        format_func=lambda name: checkpoints[name].title,
+        selection_mode="multi",
+        default=list(checkpoints)[:5],
+        key=key,
+        persist_state="session",
+    )
+    if not names:
+        st.info("Choose at least one model.")
+        st.stop()
+    return [checkpoints[name] for name in checkpoints if name in names]
+
+
+def choose_settings(where=st) -> Settings:
+    """Temperature, chroma, network size and edges; the defaults are the models' own."""
+    from workbench.colorize import Settings
+
+    temperature = where.slider(
+        "Temperature",
+        0.05,
+        1.0,
+        0.38,
+        0.01,
+        key="temperature",
+        help="Only Colorful Image Colorization predicts a distribution of colours. 1 takes its "
+        "mean (safe, pale); toward 0 its most likely colour (vivid, spotty). The paper's is 0.38.",
+    )
+    chroma = where.slider(
+        "Chroma",
+        0.0,
+        2.0,
+        1.0,
+        0.05,
+        key="chroma",
+        help="All colours of all models times this: 0 is grey, 1 as predicted.",
+    )
+    size = where.select_slider(
+        "Network input",
+        ["own", 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512],
+        value="own",
+        format_func=lambda side: "each model's own" if side == "own" else f"{side} px",
+        key="size",
+        help="The short side at which a network sees the picture. Lightness always stays at full "
+        "resolution; only the colours are resized.",
+    )
+    edges = where.toggle(
+        "Keep colours inside edges",
+        key="edges",
+        help="Colours are enlarged along the edges of the lightness.",
+    )
+    return Settings(
+        size=None if size == "own" else size,
+        temperature=None if temperature == 0.38 else temperature,
+        chroma=chroma,
+        edges=edges,
+    )
+
+
+def stem(name: str) -> str:
+    """The picture's file name without folder and ending."""
+    return Path(name).stem or "picture"
