@@ -1,0 +1,359 @@
+"""A clip in, the same clip in colour out: reading, the network and writing overlap.
+
+    read -> blocks of frames -> network at its own size -> colours settled along the motion
+         -> join with the full-resolution lightness -> H.264 in parts -> one file with the sound
+
+A few blocks are under way at any time, however long the clip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import Any, TypeVar
+
+import av
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from workbench.color import rgb_to_lab
+from workbench.colorize import LONGEST, Settings, predict_ab
+from workbench.errors import Problem
+from workbench.video.clips import Clip, Encoder, even, probe, read_frames, to_rgb
+from workbench.video.motion import Carry, Smoother, Steady
+from workbench.video.parts import Parts
+from workbench.video.trace import Trace, cdc_of_rows, mean
+from workbench.video.yuv import join_yuv
+
+T = TypeVar("T")
+BLOCK = 16  # frames that go through the network and the smoothing together
+HELD_BYTES = 192 * 2**20  # of frames under way; 4K takes smaller blocks
+BATCH = 4  # frames in one call of the network: the quickest on two cores
+PART = 256  # frames of a part: what a kill can cost
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is."""
+
+    frames: int
+    total: int  # 0 when unknown
+    rate: float  # frames/s
+    left: float | None  # seconds, None when unknown
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """What became of a clip."""
+
+    out: Path
+    frames: int
+    stopped: bool  # True when stopped before the end: the same call goes on
+    elapsed: float  # seconds of this call
+    rate: float  # frames/s of this call
+    notes: list[str]  # sentences for the user: what was broken, what was converted
+    rows: list[dict[str, Any]] = field(repr=False, default_factory=list)  # as `trace.Trace`
+
+    @property
+    def cuts(self) -> list[float]:
+        """Times, in seconds, at which a new scene begins (the first frame is none)."""
+        return [row["time"] for row in self.rows[1:] if row["cut"]]
+
+    def summary(self) -> dict[str, float | None]:
+        """CDC, warped-ab error and PSNR, before and after the smoothing."""
+        table: dict[str, float | None] = {}
+        for name in ("before", "after"):
+            table[f"cdc_{name}"] = cdc_of_rows(self.rows, name)
+            table[f"drift_{name}"] = mean(self.rows, f"drift_{name}")
+            table[f"psnr_{name}"] = mean(self.rows, f"psnr_{name}")
+        return table
+
+
+@dataclass
+class Block:
+    """Frames on their way through the house."""
+
+    times: list[int]  # ticks
+    frames: list[av.VideoFrame]
+    small: Tensor  # uint8 RGB (N, 3, h, w), upright, at the network's size
+
+
+@dataclass(frozen=True)
+class Coloured:
+    """A block with its colours: ab (N, 2, h, w) from the network and as settled."""
+
+    block: Block
+    given: Tensor
+    steady: Steady
+
+
+def ahead(items: Iterable[T], limit: int = 1) -> Iterator[T]:
+    """The same items, made in a thread of their own, at most `limit` of them in advance.
+
+    An error in the thread is raised here; closing this closes `items` in its thread.
+    """
+    queue: Queue[tuple[str, Any]] = Queue(limit)
+    halt = Event()
+
+    def put(item: tuple[str, Any]) -> bool:
+        while not halt.is_set():
+            try:
+                queue.put(item, timeout=0.2)
+                return True
+            except Full:
+                continue
+        return False
+
+    def work() -> None:
+        source = iter(items)
+        try:
+            for item in source:
+                if not put(("item", item)):
+                    break
+            else:
+                put(("end", None))
+        except BaseException as error:
+            put(("error", error))
+        finally:
+            if hasattr(source, "close"):
+                source.close()
+
+    thread = Thread(target=work, name="video", daemon=True)
+    thread.start()
+    try:
+        while True:
+            try:
+                kind, item = queue.get(timeout=0.2)
+            except Empty:
+                continue
+            if kind == "error":
+                raise item
+            if kind == "end":
+                return
+            yield item
+    finally:
+        halt.set()
+        thread.join()
+
+
+def network_size(clip: Clip, size: int) -> tuple[int, int]:
+    """(h, w) of the upright picture with `size` as its short side, in pixels."""
+    sides = (clip.height, clip.width) if clip.rotation % 180 == 0 else (clip.width, clip.height)
+    scale = min(size / min(sides), LONGEST * size / max(sides))
+    return max(1, round(sides[0] * scale)), max(1, round(sides[1] * scale))
+
+
+def block_length(clip: Clip) -> int:
+    """Frames of a block: about four blocks are under way, and large frames are heavy."""
+    frame = clip.width * clip.height * 3 // 2
+    return max(2, min(BLOCK, HELD_BYTES // (4 * frame)))
+
+
+def read_blocks(clip: Clip, size: int, start: int, notes: list[str]) -> Iterator[Block]:
+    """Blocks of frames from frame number `start` on, with their small upright pictures."""
+    turns = clip.rotation // 90
+    height, width = network_size(clip, size)
+    stored = (height, width) if turns % 2 == 0 else (width, height)
+    length = block_length(clip)
+    times: list[int] = []
+    frames: list[av.VideoFrame] = []
+    small: list[np.ndarray] = []
+
+    def block() -> Block:
+        pictures = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2)
+        made = Block(times.copy(), frames.copy(), pictures)
+        for part in (times, frames, small):
+            part.clear()
+        return made
+
+    for moment, frame in read_frames(clip, start, notes):
+        times.append(moment)
+        frames.append(frame)
+        small.append(np.rot90(to_rgb(frame, stored), turns))
+        if len(times) == length:
+            yield block()
+    if times:
+        yield block()
+
+
+def colour_blocks(
+    clip: Clip,
+    blocks: Iterable[Block],
+    net: nn.Module,
+    settings: Settings,
+    strength: float,
+    every: int = 1,
+    carry: Carry | None = None,
+) -> Iterator[Coloured]:
+    """Colours for each block: the network on every `every`-th frame, settled along the motion.
+
+    strength in [0, 1]: seconds for which a colour is remembered; 0 takes the network's word.
+    """
+    smoother = Smoother(strength, carry)
+    waiting: tuple[Block, Tensor] | None = None
+    for block in blocks:
+        L = rgb_to_lab(block.small.float() / 255)[:, :1]
+        moves = smoother.look(L)
+        known = moves.cut.clone()
+        known[::every] = True
+        ab = predict(net, L[known], settings)[(known.cumsum(0) - 1)]
+        seconds = [float(moment * clip.time_base) for moment in block.times]
+        steady = smoother.push(L, ab, known, seconds, moves)
+        if waiting and steady:
+            yield Coloured(*waiting, steady)
+        waiting = (block, ab)
+    steady = smoother.close()
+    if waiting and steady:
+        yield Coloured(*waiting, steady)
+
+
+@torch.inference_mode()
+def predict(net: nn.Module, L: Tensor, settings: Settings) -> Tensor:
+    """L (N, 1, h, w), already at the network's size -> ab (N, 2, h, w) float32, a few at a time."""
+    size = min(L.shape[-2:])
+    parts = [
+        predict_ab(net, part, size, settings.temperature, exact=settings.exact)
+        for part in L.split(BATCH)
+    ]
+    return torch.cat(parts) * settings.chroma
+
+
+def colorize_video(
+    source: Path,
+    out: Path,
+    net: nn.Module,
+    *,
+    size: int,
+    settings: Settings | None = None,
+    strength: float = 0.5,
+    every: int = 1,
+    quality: int = 18,
+    progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> VideoReport:
+    """Colour the clip `source` with `net` and write `out`, an MP4 that a browser plays.
+
+    Times, size, rotation and sound of the source are kept. size: short side, in pixels, at which
+    the network looks (`settings.size` wins). strength in [0, 1]: seconds for which colours are
+    remembered along the motion; 0 is off. every: the network looks at each `every`-th frame and
+    the motion carries its colours to those between. quality: CRF of x264.
+
+    When `stop()` turns true, or on Ctrl-C, what is done is written as a playable file. After that,
+    or after a kill, the same call goes on where it was (`<out>.parts`). Raises Problem.
+    """
+    settings = settings or Settings()
+    size = settings.size or size
+    source, out = Path(source), Path(out)
+    clip = probe(source)
+    _check(clip, out, strength, every)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    key = {
+        "source": [str(source.resolve()), source.stat().st_size, source.stat().st_mtime_ns],
+        "net": fingerprint(net),
+        "size": size,
+        "settings": asdict(settings),
+        "smoothing": [strength, every],
+        "quality": quality,
+    }
+    parts = Parts(out, key)
+    notes: list[str] = []
+    began, start = time.monotonic(), parts.frames
+    if start:
+        notes.append(f"Went on after frame {start}, where an earlier run had ended.")
+    net.eval()
+    done, stopped = start, False
+    blocks = ahead(read_blocks(clip, size, start, notes))
+    coloured = ahead(colour_blocks(clip, blocks, net, settings, strength, every, parts.carry))
+    writing = _Writing(clip, parts, quality)
+    with closing(blocks), closing(coloured):
+        try:
+            for item in coloured:
+                writing.add(item)
+                done += len(item.block.times)
+                if progress:
+                    progress(_progress(done, start, clip.frames, time.monotonic() - began))
+                if stop():
+                    stopped = True
+                    break
+        except KeyboardInterrupt:
+            stopped = True
+        finally:
+            writing.end_part()
+    parts.join(out, clip, not stopped, notes)
+    if not stopped:
+        parts.remove()
+    elapsed = time.monotonic() - began
+    rate = (parts.frames - start) / elapsed
+    return VideoReport(out, parts.frames, stopped, elapsed, rate, notes, parts.rows)
+
+
+def fingerprint(net: nn.Module) -> str:
+    """12 hex digits that change with every weight of the network."""
+    digest = hashlib.sha256()
+    for name, value in net.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:12]
+
+
+def _check(clip: Clip, out: Path, strength: float, every: int) -> None:
+    if out.suffix.lower() != ".mp4":
+        raise Problem(f"The result is an MP4: name it like {out.with_suffix('.mp4').name}.")
+    if out.resolve() == clip.path.resolve():
+        raise Problem(f"{out} is the clip itself. Give the result another name.")
+    if not 0 <= strength <= 1:
+        raise Problem(f"The strength of the smoothing is {strength}; give a number from 0 to 1.")
+    if every < 1:
+        raise Problem(f"The network cannot look at every {every}-th frame; give 1, 2, 3 or so.")
+
+
+def _progress(done: int, start: int, total: int, elapsed: float) -> Progress:
+    rate = (done - start) / max(elapsed, 1e-9)
+    left = max(0, total - done) / rate if total else None
+    return Progress(done, max(total, done) if total else 0, rate, left)
+
+
+class _Writing:
+    """Writes coloured blocks into parts."""
+
+    def __init__(self, clip: Clip, parts: Parts, quality: int) -> None:
+        self.clip, self.parts, self.quality = clip, parts, quality
+        self.trace = Trace()
+        self.encoder: Encoder | None = None
+        self.start = self.frames = 0
+        self.rows: list[dict[str, Any]] = []
+        self.carry: Carry | None = None
+
+    @torch.inference_mode()
+    def add(self, item: Coloured) -> None:
+        """Encode a block; a part that is long enough is ended."""
+        block, steady = item.block, item.steady
+        if self.encoder is None:
+            self.encoder = Encoder(self.parts.next_file(), self.clip, self.quality)
+            self.start, self.frames, self.rows = block.times[0], 0, []
+        turns = -(self.clip.rotation // 90)
+        for moment, frame, ab in zip(block.times, block.frames, steady.ab, strict=True):
+            rgb = even(to_rgb(frame))
+            yuv = join_yuv(rgb, torch.rot90(ab, turns, (-2, -1)))
+            self.encoder.add(yuv, moment - self.start, frame.duration)
+        seconds = [float(moment * self.clip.time_base) for moment in block.times]
+        self.rows += self.trace.rows(seconds, block.small, item.given, steady.ab, steady.moves)
+        self.frames += len(block.times)
+        self.carry = steady.carry
+        if self.frames >= PART:
+            self.end_part()
+
+    def end_part(self) -> None:
+        """Finish the part in work, if there is one, and count it as done."""
+        if self.encoder is None:
+            return
+        self.encoder.close()
+        self.encoder = None
+        self.parts.add(self.start, self.frames, self.carry, self.rows)
