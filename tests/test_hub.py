@@ -319,3 +319,26 @@ def test_no_exception_carries_the_token(loopback_hub, shell):
     )
     assert "There is no model ada/secret" in done.stderr
     assert "hf_wrong_but_secret" not in done.stdout + done.stderr
+
+
+def test_growing_files_are_backed_up_to_a_private_data_set(loopback_hub, shell, tmp_path):
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom workbench import hub\n"
+        "folder = Path(sys.argv[1])\nscheduler = hub.back_up(folder, 'ada/votes', minutes=60)\n"
+        "for line in ('one', 'two'):\n"
+        "    with scheduler.lock, (folder / 'votes.jsonl').open('a') as file:\n"
+        "        file.write(line + '\\n')\n"
+        "    scheduler.trigger().result()\n"
+        "scheduler.stop()\n"
+    )
+    (tmp_path / "votes").mkdir()
+    (tmp_path / "votes" / "secret.txt").write_text("not to be sent")
+    command = [sys.executable, "-c", program, str(tmp_path / "votes")]
+    env = loopback_hub.environment(shell.home)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    repo = loopback_hub.repo("ada/votes", "datasets")
+    assert repo.private
+    assert repo.files["votes.jsonl"] == b"one\ntwo\n"
+    assert "secret.txt" not in repo.files
+    assert TOKEN not in done.stdout + done.stderr

@@ -6,6 +6,7 @@ network refuses becomes a `Problem` in plain words; a token is never part of one
     publish(folder, "ada/colorful")          one atomic commit, then a tag
     fetch("ada/colorful@v1")                 that commit, checked file by file, in the cache
     publish_space(folder, "ada/demo", ...)   one commit that makes the Space equal to the folder
+    back_up(folder, "ada/votes")             growing files, to a private data set, again and again
 """
 
 from __future__ import annotations
@@ -115,14 +116,14 @@ def publish_space(
 
     Files of the Space that the folder does not have are deleted (its history keeps them).
     """
-    files = _walk_space(Path(folder))
+    files = space_files(Path(folder))
     api = _api(repo, token_needed=True)
     with _plainly(repo, "publish"):
         api.create_repo(repo, private=private, exist_ok=True, repo_type="space", space_sdk=sdk)
         return _commit(api, repo, "space", files, message, parent, replaces=lambda path: True)
 
 
-def _walk_space(folder: Path) -> dict[str, Path]:
+def space_files(folder: Path) -> dict[str, Path]:
     """Every file of an assembled Space, `.streamlit/` and the like among them."""
     files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob("*")) if f.is_file()}
     if "README.md" not in files:
@@ -156,6 +157,28 @@ def _commit(
         parent_commit=parent or now.sha,
     )
     return PublishResult(str(sent.commit_url), sent.oid, "")
+
+
+def back_up(folder: Path | str, repo: str, minutes: float = 5, glob: str = "*.jsonl") -> Any:
+    """Copy a folder's growing files to a private data set "user/name" every few minutes.
+
+    For machines whose disk is forgotten, such as Spaces. Files may only grow, one per process.
+    Returns the client's CommitScheduler: write under `with scheduler.lock`; `trigger()` sends now,
+    `stop()` ends it; what is left is sent when the process ends. Raises Problem.
+    """
+    api = _api(repo, token_needed=True)
+    with _plainly(repo, "back up to"):
+        from huggingface_hub import CommitScheduler
+
+        return CommitScheduler(
+            repo_id=repo,
+            repo_type="dataset",
+            folder_path=folder,
+            every=minutes,
+            private=True,
+            allow_patterns=glob,
+            hf_api=api,
+        )
 
 
 # Fetching ----------------------------------------------------------------------------------------

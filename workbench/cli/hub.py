@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     """Add this family's commands."""
     app.command()(publish)
     app.command()(fetch)
+    app.command("publish-space")(publish_space)
 
 
 def publish(
@@ -57,6 +58,37 @@ def fetch(
     folder = hub.fetch(name)
     note = json.loads((folder / "fetched.json").read_text())
     show([note | {"folder": str(folder)}], as_json)
+
+
+def publish_space(
+    repo: Repo,
+    kind: Annotated[str, typer.Option(help="gradio, docker or static.")] = "gradio",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="USER/NAME@REVISION",
+            help="A published model the Gradio Space fetches, instead of the bundled ones.",
+        ),
+    ] = None,
+    private: Private = False,
+    out: Annotated[Path | None, typer.Option(help="Leave the Space in this folder.")] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Assemble a Space - demo, workbench or leaderboard - and send it in one commit."""
+    from tempfile import TemporaryDirectory
+
+    from workbench import hub, spaces
+    from workbench.cli import show
+
+    with TemporaryDirectory() as spare:
+        folder = spaces.assemble(kind, out or Path(spare), model or ())
+        if dry_run:
+            files = hub.space_files(folder)
+            show([{"file": path, "bytes": f.stat().st_size} for path, f in files.items()], as_json)
+            return
+        sent = hub.publish_space(folder, repo, kind, private=private)
+    show([{"repo": repo, "url": sent.url, "commit": sent.commit}], as_json)
 
 
 def _folder(model: str) -> Path:

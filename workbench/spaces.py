@@ -1,0 +1,219 @@
+"""Spaces: the folder that a hosted demo, workbench or leaderboard is started from.
+
+    gradio   the demo and its API, on CPU Basic or ZeroGPU; weights bundled or fetched at the start
+    docker   the whole workbench (uid 1000, port 7860)
+    static   the leaderboard as one page of HTML
+
+`assemble` needs no network; `hub.publish_space` sends the folder.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from workbench.checkpoints import HOME, ROOT, available
+from workbench.errors import Problem
+from workbench.model_folder import WEIGHTS, model_files
+
+KINDS = ("gradio", "docker", "static")
+TITLE = "Colorization workbench"
+# What the demo imports; the versions are those of requirements.txt. ZeroGPU offers torch 2.8 to
+# 2.11, so a Space has a pair of its own, which runs on CPU Basic as well.
+DEMO_NEEDS = (
+    *("timm", "safetensors", "huggingface-hub", "numpy", "scipy", "pillow", "scikit-image"),
+    "gradio",
+)
+SPACE_TORCH = ("torch==2.11.0", "torchvision==0.26.0")
+WORKBENCH = ("app.py", "pages", "workbench", ".streamlit", "requirements.txt", "Dockerfile")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.sqlite3*", "*.state.pt", ".DS_Store")
+
+APP = '''\
+"""The public face of the colorization workbench: one screen, and an API."""
+
+import os
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("GRADIO_SSR_MODE", "False")
+
+try:
+    import spaces  # on ZeroGPU only, and before torch
+except ImportError:
+    spaces = None
+
+from workbench import demo, hub
+
+MODELS = {models}  # fetched when the Space starts; empty: they lie in checkpoints/
+
+for name in MODELS:
+    hub.fetch(name)
+
+if spaces:
+
+    @spaces.GPU(duration=1)
+    def gpu() -> None:
+        """ZeroGPU starts no Space without such a function; these networks need no GPU."""
+
+
+if __name__ == "__main__":
+    demo.launch(
+        port=int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
+        host=os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0"),
+    )
+'''
+
+CARD = """\
+# {title}
+
+{text}
+
+The code is under Apache-2.0. The weights were trained on pictures whose terms allow research only;
+the cards of the models say which, and what that means for their use.
+"""
+TEXTS = {
+    "gradio": "Five published colorization networks, reimplemented and trained, colourize your "
+    "photograph side by side. The same page is an API: `/colorize`, `/compare`, `/models`.",
+    "docker": "Five published colorization networks, trained, compared and explained: the whole "
+    "workbench, with leaderboard and lessons.",
+    "static": "The leaderboard of five published colorization networks: one page, no server.",
+}
+
+
+def assemble(kind: str, out: Path, models: Sequence[str] = ()) -> Path:
+    """Write everything that a Space of this kind needs into an empty folder, and return it.
+
+    models ("user/name@revision") are fetched by a Gradio Space when it starts; without them the
+    bundled weights go along. Raises Problem.
+    """
+    if kind not in KINDS:
+        raise Problem(f"There is no kind of Space {kind!r}. Choose one of {', '.join(KINDS)}.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise Problem(f"{out} is not an empty folder. Name another one, or empty it.")
+    if models and kind != "gradio":
+        raise Problem(f"A {kind} Space carries what it shows; --model is for the Gradio Space.")
+    for name in models:
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+@[\w.-]+", name):
+            raise Problem(
+                f"{name!r} does not name a revision. Write USER/NAME@REVISION (a tag or a commit), "
+                "so that the Space starts with the same weights tomorrow."
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        {"gradio": _gradio, "docker": _docker, "static": _static}[kind](out, models)
+        _card(out, kind, models)
+    except BaseException:
+        shutil.rmtree(out)  # half a Space is none
+        raise
+    return out
+
+
+def _gradio(out: Path, models: Sequence[str]) -> None:
+    for module in imported_by("workbench.demo"):
+        target = out / module.relative_to(HOME)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(module, target)
+    samples = HOME / "workbench" / "samples"
+    shutil.copytree(samples, out / "workbench" / "samples", ignore=LEFT_OUT, dirs_exist_ok=True)
+    (out / "app.py").write_text(APP.format(models=json.dumps(list(models))), encoding="utf-8")
+    needs = [*SPACE_TORCH, *(f"{name}=={_pinned(name)}" for name in DEMO_NEEDS)]
+    (out / "requirements.txt").write_text("\n".join(needs) + "\n")
+    if not models:
+        _weights(out, lambda path: path == "config.json" or bool(WEIGHTS.fullmatch(path)))
+
+
+def _docker(out: Path, models: Sequence[str]) -> None:
+    for name in WORKBENCH:
+        if (HOME / name).is_dir():
+            shutil.copytree(HOME / name, out / name, ignore=LEFT_OUT)
+        else:
+            shutil.copy(HOME / name, out / name)
+    _weights(out, lambda path: True)
+
+
+def _static(out: Path, models: Sequence[str]) -> None:
+    page = out.resolve() / "index.html"
+    done = subprocess.run(
+        [sys.executable, "-m", "workbench", "export-leaderboard", str(page)],
+        cwd=HOME,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode or not page.is_file():
+        said = (done.stderr.strip().splitlines() or ["no page was written"])[-1]
+        raise Problem(f"The leaderboard could not be exported: {said}")
+
+
+def _weights(out: Path, wanted: Callable[[str], bool]) -> None:
+    """The bundled models, checked; `wanted(path)` chooses among the files of each."""
+    bundled = available(ROOT)
+    if not bundled:
+        raise Problem(
+            f"There are no bundled models in {ROOT}. Train some, or name published ones "
+            "with --model USER/NAME@REVISION."
+        )
+    for name, checkpoint in bundled.items():
+        for path, file in model_files(checkpoint.folder).items():
+            if wanted(path):
+                target = out / "checkpoints" / name / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, target)
+
+
+def _card(out: Path, kind: str, models: Sequence[str]) -> None:
+    """README.md with the front matter that tells the Hub what to start."""
+    facts: dict[str, object] = {"title": TITLE, "emoji": "🎨", "colorFrom": "gray"}
+    facts |= {"colorTo": "gray", "sdk": kind, "pinned": False, "license": "apache-2.0"}
+    facts |= {"short_description": "Five colorization networks side by side"}
+    if kind == "gradio":
+        facts |= {"sdk_version": _pinned("gradio"), "python_version": "3.12", "app_file": "app.py"}
+    elif kind == "docker":
+        facts["app_port"] = 7860
+    else:
+        facts["app_file"] = "index.html"
+    if models:
+        facts["models"] = [name.partition("@")[0] for name in models]
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in facts.items()]
+    card = CARD.format(title=TITLE, text=TEXTS[kind])
+    (out / "README.md").write_text("\n".join(["---", *lines, "---", card]), encoding="utf-8")
+
+
+def _pinned(name: str) -> str:
+    """The version of a package that requirements.txt pins."""
+    text = (HOME / "requirements.txt").read_text(encoding="utf-8")
+    found = re.search(rf"^{re.escape(name)}(?:\[\w+\])?==(\S+)", text, re.MULTILINE)
+    if not found:
+        raise Problem(f"requirements.txt does not pin {name}, which the Space needs.")
+    return found[1]
+
+
+def imported_by(module: str) -> list[Path]:
+    """The files of this package that a module imports, directly or not, itself among them."""
+    found: dict[Path, None] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        file = HOME / Path(*name.split("."))
+        file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+        if not file.is_file() or file in found:
+            continue
+        found[file] = None
+        waiting += [name.rpartition(".")[0], *_imports(file)]
+    if not found:
+        raise Problem(f"{module} does not exist, so there is no Space to assemble from it.")
+    return sorted(found)
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """The modules of this package named in a file, inside functions too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("workbench"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("workbench"):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
