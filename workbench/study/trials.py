@@ -12,7 +12,6 @@ import hmac
 import itertools
 import json
 import math
-import time
 from collections import Counter
 from dataclasses import dataclass
 from random import Random
@@ -73,7 +72,7 @@ def next_question(votes: Votes, study: Study, rater: Rater) -> Question | None:
         elif len(asked) >= plan.total:
             trial = None
         else:
-            trial = _add(turn, plan, [trial for trial, _ in asked])
+            trial = _add(turn, plan, [trial for trial, _ in asked], votes.clock())
     if trial is None:
         votes.finish(rater)
         return None
@@ -87,9 +86,7 @@ def next_question(votes: Votes, study: Study, rater: Rater) -> Question | None:
     )
 
 
-def answer(
-    votes: Votes, study: Study, rater: Rater, token: str, given: Answer, *, now: float | None = None
-) -> bool | None:
+def answer(votes: Votes, study: Study, rater: Rater, token: str, given: Answer) -> bool | None:
     """Keep an answer; returns whether it was right (None where nothing is right or wrong).
 
     Raises Refused where the token is not this rater's, has been answered, or the answer came
@@ -104,16 +101,15 @@ def answer(
     shown = trial.shown.split(",")
     if not _possible(plan, given.choice, len(shown)):
         raise Refused("This answer is none of those on offer. Reload the page to go on.")
-    now = time.time() if now is None else now
     numbers = (given.shown_at, given.answered_at, given.dwell_ms, *given.exposures_ms)
     if not all(isinstance(x, int | float) and math.isfinite(x) for x in numbers):
         raise Refused("The times of this answer are no numbers. Reload the page to go on.")
-    passed_ms = (now - trial.issued_at) * 1000
+    passed_ms = (votes.clock() - trial.issued_at) * 1000
     if min(given.dwell_ms, passed_ms) < plan.minimum_dwell_ms:
         raise Refused("That was faster than anybody can look. Please look again, then answer.")
     correct = right_answer(plan, trial)
     right = None if correct is None else given.choice == correct
-    if not votes.add_vote(trial, given, right, now):
+    if not votes.add_vote(trial, given, right):
         raise Refused("Your first answer to this question was counted; it stands. On to the next.")
     return right
 
@@ -151,7 +147,7 @@ def _kinds(plan: Plan, study: Study, rater: Rater) -> list[str]:
     return ["practice"] * plan.practised + rest
 
 
-def _add(turn: Turn, plan: Plan, asked: list[Trial]) -> Trial:
+def _add(turn: Turn, plan: Plan, asked: list[Trial], now: float) -> Trial:
     number = len(asked)
     kind = _kinds(plan, turn.study, turn.rater)[number]
     random = Random(f"{plan.seed}/{turn.study.name}/{turn.rater.code}/{number}")
@@ -160,7 +156,7 @@ def _add(turn: Turn, plan: Plan, asked: list[Trial]) -> Trial:
     if not models or not pictures:
         raise Problem(f"Study {turn.study.name!r} has no rendered pictures: run `study render`.")
     if kind == "scored":
-        tally = turn.tally(time.time() - PENDING_SECONDS)
+        tally = turn.tally(now - PENDING_SECONDS)
     else:  # the rater's own trials of this kind are what is balanced
         tally = [(trial.picture, trial.shown, 1) for trial in asked if trial.kind == kind]
     if kind == "catch":

@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +65,9 @@ class Answer:
 class Votes:
     """The database. Objects that it returns are detached copies: reading them costs nothing."""
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, clock: Callable[[], float] = time.time) -> None:
         self.url = url or database_url()
+        self.clock = clock  # seconds since 1970; simulations bring their own
         self.engine = _engine(self.url)
         self._upgrade()
 
@@ -121,7 +122,7 @@ class Votes:
             plan=json.dumps(plan, ensure_ascii=False),
             invites=json.dumps([new_code(8) for _ in range(plan.get("invites", 0))]),
             secret=secrets.token_hex(32),
-            created_at=time.time(),
+            created_at=self.clock(),
         )
         try:
             with self._session(write=True) as session:
@@ -163,8 +164,15 @@ class Votes:
             session.execute(
                 sa.update(Study)
                 .where(Study.name == name)
-                .values({"state": state, column: time.time()})
+                .values({"state": state, column: self.clock()})
             )
+
+    def delete_study(self, study: Study) -> None:
+        """Delete a study with every rater, trial and vote."""
+        with self._session(write=True) as session:
+            for table in (Vote, Trial, Rater):
+                session.execute(sa.delete(table).where(table.study_id == study.id))
+            session.execute(sa.delete(Study).where(Study.id == study.id))
 
     # raters ----------------------------------------------------------------------------------
 
@@ -179,7 +187,7 @@ class Votes:
             study_id=study.id,
             code=code or new_code(),
             consent_version=consent_version,
-            consent_at=time.time(),
+            consent_at=self.clock(),
             colour_vision=colour_vision,
             invite=invite if codes else None,
         )
@@ -208,7 +216,7 @@ class Votes:
             session.execute(
                 sa.update(Rater)
                 .where(Rater.id == rater.id, Rater.finished_at.is_(None))
-                .values(finished_at=time.time())
+                .values(finished_at=self.clock())
             )
 
     def delete_rater(self, code: str, study: Study | None = None) -> int:
@@ -234,7 +242,7 @@ class Votes:
             alive = session.scalar(_locked(sa.select(Rater.id).where(Rater.id == rater.id)))
             if alive is None:
                 raise Problem("Your answers were deleted as you asked. There is nothing to go on.")
-            yield Turn(session, study, rater)
+            yield Turn(session, study, rater, self.clock)
 
     def trial(self, rater: Rater, trial_id: int) -> Trial | None:
         """One of the rater's trials."""
@@ -243,9 +251,7 @@ class Votes:
                 sa.select(Trial).where(Trial.id == trial_id, Trial.rater_id == rater.id)
             )
 
-    def add_vote(
-        self, trial: Trial, answer: Answer, correct: bool | None, received_at: float | None = None
-    ) -> bool:
+    def add_vote(self, trial: Trial, answer: Answer, correct: bool | None) -> bool:
         """Keep an answer; False where the trial has one already (the first one stands)."""
         from workbench import __version__
 
@@ -262,7 +268,7 @@ class Votes:
             dwell_ms=answer.dwell_ms,
             exposures_ms=",".join(f"{ms:.1f}" for ms in answer.exposures_ms),
             viewport=answer.viewport,
-            received_at=received_at or time.time(),
+            received_at=self.clock(),
         )
         try:
             with self._session(write=True) as session:
@@ -329,8 +335,10 @@ class Votes:
 class Turn:
     """One rater's turn inside a transaction."""
 
-    def __init__(self, session: Session, study: Study, rater: Rater) -> None:
-        self._session, self.study, self.rater = session, study, rater
+    def __init__(
+        self, session: Session, study: Study, rater: Rater, clock: Callable[[], float]
+    ) -> None:
+        self._session, self.study, self.rater, self._clock = session, study, rater, clock
 
     def asked(self) -> list[tuple[Trial, bool]]:
         """The rater's trials in order, each with whether it has been answered."""
@@ -356,7 +364,7 @@ class Turn:
     def add(self, **fields: Any) -> Trial:
         """A new trial for this rater."""
         trial = Trial(
-            study_id=self.study.id, rater_id=self.rater.id, issued_at=time.time(), **fields
+            study_id=self.study.id, rater_id=self.rater.id, issued_at=self._clock(), **fields
         )
         self._session.add(trial)
         self._session.flush()

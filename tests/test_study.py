@@ -1,0 +1,285 @@
+"""Plans, simulated studies, results and exports: from a YAML file to a folder of CSV files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.errors import Problem
+from workbench.study import export, plans, rendering, results, simulate
+from workbench.study.votes import Votes
+
+
+@pytest.fixture(autouse=True)
+def studies(tmp_path, monkeypatch) -> Path:
+    """Databases and pictures of these tests lie in a folder of their own."""
+    monkeypatch.setenv("WORKBENCH_STUDIES", str(tmp_path / "studies"))
+    monkeypatch.delenv("WORKBENCH_DATABASE_URL", raising=False)
+    return tmp_path / "studies"
+
+
+def rows_of(text: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text.decode())))
+
+
+# plans ---------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_read_from_yaml_with_defaults_of_the_published_protocols(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text("name: zhang\ndesign: real_or_fake\nmodels: [colorful]\n")
+    plan = plans.read_plan(file)
+    assert (plan.practised, plan.scored, plan.caught) == (10, 50, 5)
+    assert (plan.exposure_ms, plan.gap_ms) == (1000, 600)
+    assert plans.plan_from(plan.to_dict()) == plan
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("name: Ünfit", "small letters"),
+        ("title: no name", "needs a name"),
+        ("name: a\ndesign: quiz", "design must be one of"),
+        ("name: a\ntrials: many", "trials must be of kind int"),
+        ("name: a\ntrials: true", "trials must be of kind int"),
+        ("name: a\ntrials: -3", "between 0 and 1000"),
+        ("name: a\ncolour: red", "colour is no field"),
+        ("name: a\nmodels: [x, x]", "named twice"),
+        ("name: a\nmodels: [x]", "at least 2 models"),
+        ("name: a\nmodels: [catch, x]", "are not models"),
+        ("- just\n- a list", "name: value"),
+        ("name: [", "is not YAML"),
+    ],
+)
+def test_a_plan_that_cannot_be_carried_out_is_refused_with_a_sentence(tmp_path, text, sentence):
+    file = tmp_path / "study.yaml"
+    file.write_text(text)
+    with pytest.raises(Problem, match=sentence):
+        plans.read_plan(file)
+
+
+# pictures ------------------------------------------------------------------------------------
+
+
+def half_colour(rgb):
+    return (rgb.float().mean(0, keepdim=True) / 2 + rgb.float() / 2).to(torch.uint8)
+
+
+def test_every_picture_is_rendered_before_a_study_can_be_opened(studies):
+    votes = Votes()
+    votes.create_study(plans.Plan(name="s", size=64).to_dict())
+    with pytest.raises(Problem, match="study render s"):
+        rendering.open_study(votes, "s")
+    painters = {"one@1": half_colour, "owner/two@2": lambda rgb: rgb}
+    assert rendering.render(votes, "s", painters) == 4  # the grey sample is left out
+    study = votes.study("s")
+    files = sorted(studies.glob("s/pictures/*/*.png"))
+    assert len(files) == 4 * 4
+    assert len(json.loads(study.pictures)) == 4
+    files[0].unlink()
+    with pytest.raises(Problem, match="is missing"):
+        rendering.open_study(votes, "s")
+    rendering.render(votes, "s", painters)
+    rendering.open_study(votes, "s")
+    with pytest.raises(Problem, match="cannot change"):
+        rendering.render(votes, "s", painters)
+    votes.close()
+
+
+def test_the_catch_picture_has_the_photographs_lightness_and_none_of_its_colours():
+    from workbench import color
+    from workbench.images import open_image
+    from workbench.samples import SAMPLES
+
+    rgb = open_image(SAMPLES["coffee"].path).rgb[:, ::4, ::4]
+    L, ab = color.split_lab(rgb)
+    L_turned, ab_turned = color.split_lab(rendering.turned_colours(rgb))
+    assert float((L - L_turned).abs().mean()) < 8
+    assert float((ab - ab_turned).norm(dim=0).mean()) > 40
+
+
+def test_no_rendered_picture_carries_the_name_of_its_model(studies):
+    votes = Votes()
+    votes.create_study(plans.Plan(name="s", size=64).to_dict())
+    rendering.render(votes, "s", {"secretname@1": half_colour, "two@2": half_colour})
+    for file in studies.glob("s/pictures/*/*.png"):
+        data = file.read_bytes()
+        assert b"secretname" not in data
+        assert b"tEXt" not in data
+        assert b"iTXt" not in data
+    votes.close()
+
+
+def test_models_that_are_not_there_are_named(monkeypatch):
+    from workbench import checkpoints
+
+    monkeypatch.setattr(checkpoints, "available", dict)
+    votes = Votes()
+    votes.create_study(plans.Plan(name="s", models=("a", "b")).to_dict())
+    with pytest.raises(Problem, match="no weights called 'a'"):
+        rendering.render(votes, "s")
+    votes.close()
+
+
+# simulated studies ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("design", ["pair", "real_or_fake", "rank"])
+def test_a_simulated_study_is_analysed_and_exported(design, tmp_path):
+    votes, study = simulate.simulate(design=design, raters=14, trials=15, name="demo")
+    written = {path.name for path in export.export(votes, study, tmp_path / "out")}
+    assert written == {
+        "votes.csv", "raters.csv", "ranking.csv", "codebook.md", "methods.md", "votes.parquet"
+    }  # fmt: skip
+    files = export.files(votes, study)
+    cast = rows_of(files["votes.csv"])
+    assert len(cast) == 14 * plans.Plan(name="x", design=design, trials=15).total
+    assert sum(row["practice"] == "false" and row["catch"] == "false" for row in cast) == 14 * 15
+    raters = rows_of(files["raters.csv"])
+    assert {row["rater"] for row in cast} == {row["rater"] for row in raters}
+    assert all(row["votes"] == "15" for row in raters)
+    table = rows_of(files["ranking.csv"])
+    assert len(table) == 10  # five models, with and without the flagged raters
+    assert [row["rank"] for row in table[:5]] == ["1", "2", "3", "4", "5"]
+    book = files["codebook.md"].decode()
+    for column in (*cast[0], *raters[0], *table[0]):
+        assert f"`{column}`" in book, column
+    votes.close()
+
+
+def test_the_simulation_recovers_the_order_of_its_strengths():
+    votes, study = simulate.simulate(raters=30, trials=20)
+    found = results.load(votes, study)
+    order = [row["model"] for row in found.table()]
+    assert order[0] == "cbam_gan"
+    assert order[-1] == "vanilla_cnn"
+    honest = results.load(votes, study, found.flagged)
+    assert honest.votes == found.votes - 20 * len(found.flagged)
+    gap = honest.ranking.strength - np.array(simulate.STRENGTHS)
+    assert np.abs(gap).max() < 0.6
+    votes.close()
+
+
+def test_the_same_seed_exports_the_same_bytes_and_another_seed_others(tmp_path):
+    exports = []
+    for seed in (3, 3, 4):
+        votes, study = simulate.simulate(raters=3, trials=4, seed=seed)
+        exports.append(export.files(votes, study))
+        votes.close()
+    assert exports[0] == exports[1]
+    assert exports[0]["votes.csv"] != exports[2]["votes.csv"]
+
+
+def test_a_simulation_never_replaces_a_real_study():
+    votes = Votes()
+    votes.create_study(plans.Plan(name="real", title="My study").to_dict())
+    with pytest.raises(Problem, match="is real"):
+        simulate.simulate(name="real", raters=1, trials=1)
+    votes.close()
+
+
+def test_a_study_without_votes_has_results_that_say_nothing():
+    for design in plans.DESIGNS:
+        found = results.analyse(plans.Plan(name="x", design=design), ["a@1", "b@2"], [])
+        assert found.votes == 0
+        assert len(found.table()) == 2
+        assert "0 raters" in results.methods(found)
+
+
+def row(**fields):
+    return {
+        "kind": "scored", "rater": "r", "picture": "p", "picture_sha256": "0", "shown": "a@1,b@2",
+        "choice": "left", "correct": None, "dwell_ms": 2000.0, "number": 0,
+    } | fields  # fmt: skip
+
+
+def test_practice_and_catch_trials_are_never_counted():
+    plan = plans.Plan(name="x")
+    rows = [
+        row(choice="left"),
+        row(choice="right", kind="practice"),
+        row(choice="right", kind="catch", shown="truth,catch", correct=False),
+    ]
+    found = results.analyse(plan, ["a@1", "b@2"], rows)
+    assert found.votes == 1
+    assert found.ranking.wins.tolist() == [[0, 1], [0, 0]]
+    assert found.flags == {"r": ["catch"]}
+
+
+def test_an_order_counts_as_all_its_pairs():
+    plan = plans.Plan(name="x", design="rank")
+    found = results.analyse(
+        plan, ["a@1", "b@2", "c@3"], [row(shown="b@2,c@3,a@1", choice="2,0,1")]
+    )  # best first: a, b, c
+    assert found.ranking.wins.tolist() == [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
+
+
+def test_the_fool_rate_is_the_share_of_wrong_answers():
+    plan = plans.Plan(name="x", design="real_or_fake")
+    rows = [row(shown="truth,a@1", choice="left", correct=i == 0, number=i) for i in range(4)]
+    found = results.analyse(plan, ["a@1", "b@2"], rows)
+    assert found.fool.rate[0] == 0.75
+    assert found.pictures[0]["share"] == 0.75
+    assert "a 75.0%" in results.methods(found)
+
+
+def test_cells_that_a_spreadsheet_would_run_are_neutralised():
+    cells = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " \r=1", "plain", "a=b", -2.5, True, None]
+    text = export.as_csv([{"cell": cell} for cell in cells], ["cell"])
+    read = [line["cell"] for line in csv.DictReader(io.StringIO(text, newline=""))]
+    assert read == [
+        "'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "'  =1", "plain", "a=b", "-2.5", "true", "",
+    ]  # fmt: skip
+
+
+def test_parquet_and_csv_have_the_same_votes():
+    from pyarrow import parquet
+
+    votes, study = simulate.simulate(raters=2, trials=3)
+    files = export.files(votes, study)
+    table = parquet.read_table(io.BytesIO(files["votes.parquet"])).to_pylist()
+    text = rows_of(files["votes.csv"])
+    assert [row["choice"] for row in table] == [row["choice"] for row in text]
+    assert list(table[0]) == list(text[0])
+    votes.close()
+
+
+# the command line ----------------------------------------------------------------------------
+
+
+def command(*words: str, fails: bool = False) -> subprocess.CompletedProcess:
+    done = subprocess.run(
+        [sys.executable, "-m", "workbench", "study", *words], capture_output=True, text=True
+    )
+    assert done.returncode == (2 if fails else 0), done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_the_command_line_simulates_lists_exports_and_withdraws(tmp_path):
+    out = tmp_path / "out"
+    command("simulate", "--raters", "3", "--trials", "4", "--export", str(out))
+    assert {"votes.csv", "raters.csv", "codebook.md", "ranking.csv"} <= {
+        path.name for path in out.iterdir()
+    }
+    listed = json.loads(command("list", "--json").stdout)
+    assert listed[0]["name"] == "demo"
+    assert listed[0]["state"] == "closed"
+    assert listed[0]["votes"] == 12
+    code = rows_of((out / "raters.csv").read_bytes())[0]["rater"]
+    assert "Deleted" in command("withdraw", code).stdout
+    command("export", "demo", str(out))
+    assert code not in (out / "votes.csv").read_text()
+
+
+def test_the_command_line_says_what_is_wrong_in_a_sentence(tmp_path):
+    assert "no study called 'ghost'" in command("open", "ghost", fails=True).stderr
+    assert "There is no file" in command("create", str(tmp_path / "no.yaml"), fails=True).stderr

@@ -1,0 +1,238 @@
+"""A study as files: votes.csv, raters.csv, ranking.csv, votes.parquet, codebook.md, methods.md."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from workbench.study.plans import TRUTH
+from workbench.study.results import Results, Row, load, methods
+from workbench.study.tables import Study
+from workbench.study.trials import plan_of
+from workbench.study.votes import Votes
+
+VOTE_COLUMNS = {
+    "study": "name of the study",
+    "protocol": "design: pair, real_or_fake or rank",
+    "rater": "random code of the rater",
+    "trial": "number of the trial, from 0, in the order in which the rater saw them",
+    "practice": "true: before the scored trials, never counted",
+    "catch": "true: a hidden check of attention, never counted",
+    "picture": "name of the photograph",
+    "picture_sha256": "sha256 of the photograph's file",
+    "left": "what was on the left, or shown first: a model, truth or catch; empty for rank",
+    "left_revision": "first 12 hex digits of the sha256 of its weights",
+    "right": "what was on the right, or shown second; empty for rank",
+    "right_revision": "as left_revision",
+    "shown": "everything shown, left to right, as model@revision",
+    "choice": "pair: left, right or tie; real_or_fake: the side named as the fake; "
+    "rank: positions in `shown`, from 0, best first",
+    "correct": "true or false where one answer is right (real_or_fake, catch), else empty",
+    "dwell_ms": "milliseconds from the pictures' appearance (real_or_fake: the end of the second "
+    "exposure) to the answer, by the browser's monotonic clock",
+    "exposures_ms": "real_or_fake: measured milliseconds of the two exposures, comma-separated",
+    "shown_at": "UTC time at which the pictures appeared, by the browser's clock",
+    "answered_at": "UTC time of the answer, by the browser's clock",
+    "received_at": "UTC time at which the server had stored the answer",
+    "viewport": "width x height x pixel ratio of the browser window",
+    "session": "random id of the visit: changes with a reload",
+    "app_version": "version of the workbench",
+}
+RATER_COLUMNS = {
+    "study": "name of the study",
+    "rater": "random code of the rater",
+    "colour_vision": "self-report: normal, deficient, unsure or unsaid",
+    "consent_version": "first 12 hex digits of the sha256 of the consent text",
+    "consent_at": "UTC time of consent",
+    "finished_at": "UTC time of the last trial; empty if the rater left before",
+    "votes": "scored answers",
+    "flags": "dwell, catch, side, outlier: see the rules below; nothing is deleted for a flag",
+}
+RANKING_COLUMNS = {
+    "rank": "1 is best",
+    "model": "name of the model",
+    "revision": "first 12 hex digits of the sha256 of its weights",
+    "strength": "pair, rank: Bradley-Terry log odds against the average model",
+    "fool_rate": "real_or_fake: share of wrong answers; 0.5 is perfect",
+    "low": "lower end of the 95 % interval (bootstrap over raters)",
+    "high": "upper end of the 95 % interval",
+    "deviation": "real_or_fake: standard deviation over the bootstrap",
+    "wins": "pair, rank: comparisons won, a tie is half",
+    "comparisons": "pair, rank: comparisons it took part in",
+    "trials": "real_or_fake: scored trials",
+    "counted": "all: every rater; unflagged: without the flagged ones",
+}
+
+
+def neutral(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay."""
+    if isinstance(value, str):
+        line = " ".join(value.splitlines())
+        return "'" + line if line.strip().startswith(("=", "+", "-", "@")) else line
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else value
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Rows as CSV text with a header, formulas neutralised."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([neutral(row.get(column)) for column in columns] for row in rows)
+    return out.getvalue()
+
+
+def as_parquet(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
+    """The same rows as Parquet; text stays as it is, nothing runs it there."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    kinds = {
+        "trial": pa.int64(), "practice": pa.bool_(), "catch": pa.bool_(), "correct": pa.bool_(),
+        "dwell_ms": pa.float64(),
+    }  # fmt: skip
+    table = pa.table(
+        {
+            name: pa.array([row.get(name) for row in rows], kinds.get(name, pa.string()))
+            for name in columns
+        }
+    )
+    out = io.BytesIO()
+    parquet.write_table(table, out)
+    return out.getvalue()
+
+
+def vote_rows(study: Study, rows: Sequence[Row]) -> list[Row]:
+    """Rows of votes.csv from the rows of the database."""
+    plan = plan_of(study)
+    out = []
+    for row in rows:
+        shown = row["shown"].split(",")
+        sides = {}
+        if plan.design != "rank":
+            for side, one in zip(("left", "right"), shown, strict=True):
+                sides[side], _, sides[f"{side}_revision"] = one.partition("@")
+        out.append(
+            {
+                **{name: row[name] for name in VOTE_COLUMNS if name in row},
+                **sides,
+                "protocol": plan.design,
+                "trial": row["number"],
+                "practice": row["kind"] == "practice",
+                "catch": row["kind"] == "catch",
+                "shown_at": utc(row["shown_at"] / 1000),
+                "answered_at": utc(row["answered_at"] / 1000),
+                "received_at": utc(row["received_at"]),
+            }
+        )
+    return out
+
+
+def rater_rows(votes: Votes, study: Study, results: Results, rows: Sequence[Row]) -> list[Row]:
+    """Rows of raters.csv."""
+    scored: dict[str, int] = {}
+    for row in rows:
+        scored[row["rater"]] = scored.get(row["rater"], 0) + (row["kind"] == "scored")
+    return [
+        {
+            "study": study.name,
+            "rater": rater.code,
+            "colour_vision": rater.colour_vision,
+            "consent_version": rater.consent_version,
+            "consent_at": utc(rater.consent_at),
+            "finished_at": utc(rater.finished_at),
+            "votes": scored.get(rater.code, 0),
+            "flags": " ".join(results.flags.get(rater.code, [])),
+        }
+        for rater in votes.raters(study)
+    ]
+
+
+def ranking_rows(votes: Votes, study: Study, results: Results) -> list[Row]:
+    """Rows of ranking.csv: with every rater, then without the flagged ones."""
+    rows = [{**row, "counted": "all"} for row in results.table()]
+    kept = load(votes, study, results.flagged)
+    return rows + [{**row, "counted": "unflagged"} for row in kept.table()]
+
+
+def codebook(study: Study, results: Results) -> str:
+    """What every column means, the plan of the study, and its models."""
+    plan = plan_of(study)
+    lines = [f"# {plan.title or study.name}: codebook", "", methods(results), ""]
+    for file, columns in (
+        ("votes.csv, votes.parquet", VOTE_COLUMNS),
+        ("raters.csv", RATER_COLUMNS),
+        ("ranking.csv", RANKING_COLUMNS),
+    ):
+        lines += [f"## {file}", "", "| column | meaning |", "|---|---|"]
+        lines += [f"| `{name}` | {meaning} |" for name, meaning in columns.items()] + [""]
+    lines += [
+        "In the CSV files an apostrophe stands before text that begins with = + - or @, so that "
+        "no spreadsheet runs it; votes.parquet has the text as it is.",
+        "",
+        "## Flags",
+        "",
+        f"`dwell`: median dwell below {plan.flag_dwell_ms:g} ms. `catch`: fewer than "
+        f"{plan.flag_catch_share:.0%} of catch trials passed. `side`: one side chosen too often "
+        f"(binomial p < {plan.flag_side_p:g}). `outlier`: answers more than "
+        f"{plan.flag_outlier_z:g} standard deviations from what the other raters' predict. "
+        f"Headline figures {'leave flagged raters out' if plan.exclude_flagged else 'count all'}.",
+        "",
+        "## Models",
+        "",
+        *(f"- `{shown}`" for shown in json.loads(study.models)),
+        f"- `{TRUTH}`: the photograph's own colours",
+        "",
+        "## Plan",
+        "",
+        "```json",
+        json.dumps(plan.to_dict(), indent=2, ensure_ascii=False),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def files(votes: Votes, study: Study) -> dict[str, bytes]:
+    """Every file of an export, by name."""
+    rows = votes.rows(study)
+    results = load(votes, study)
+    vote_table = vote_rows(study, rows)
+    texts = {
+        "votes.csv": as_csv(vote_table, list(VOTE_COLUMNS)),
+        "raters.csv": as_csv(rater_rows(votes, study, results, rows), list(RATER_COLUMNS)),
+        "ranking.csv": as_csv(ranking_rows(votes, study, results), list(RANKING_COLUMNS)),
+        "codebook.md": codebook(study, results),
+        "methods.md": methods(results) + "\n",
+    }
+    return {
+        **{name: text.encode() for name, text in texts.items()},
+        "votes.parquet": as_parquet(vote_table, list(VOTE_COLUMNS)),
+    }
+
+
+def export(votes: Votes, study: Study, folder: Path) -> list[Path]:
+    """Write every file of an export into a folder; where they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, data in files(votes, study).items():
+        part = folder / f".{name}.part"
+        part.write_bytes(data)
+        os.replace(part, folder / name)
+        written.append(folder / name)
+    return written
+
+
+def utc(seconds: float | None) -> str | None:
+    """Seconds since 1970 -> 2026-01-31T12:00:00.000Z."""
+    if seconds is None:
+        return None
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

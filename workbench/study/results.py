@@ -1,0 +1,304 @@
+"""From votes to figures: every number of a study is computed here, from its raw rows."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from workbench.study import ranking
+from workbench.study.plans import TRUTH, Plan
+from workbench.study.ranking import FoolRate, Ranking
+from workbench.study.tables import Study
+from workbench.study.trials import model_name, plan_of
+from workbench.study.votes import Votes
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PairVotes:
+    """Preferences as arrays, one entry per comparison."""
+
+    rater: np.ndarray  # int: index into Results.raters
+    left: np.ndarray  # int: index into Results.models
+    right: np.ndarray
+    outcome: np.ndarray  # 1 left won, 0.5 tie, 0 right won
+    picture: np.ndarray  # str
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a study found, from some of its votes."""
+
+    plan: Plan
+    models: tuple[str, ...]  # "name@revision"
+    raters: tuple[str, ...]
+    votes: int  # scored answers counted
+    ranking: Ranking | None  # pair and rank
+    fool: FoolRate | None  # real_or_fake
+    pictures: list[Row]  # per picture and model: shown, share, low, high
+    lefts: int
+    rights: int
+    side_p: float
+    alpha: float  # Krippendorff's
+    flags: dict[str, list[str]]  # rater -> names of flags
+
+    @property
+    def flagged(self) -> set[str]:
+        return {rater for rater, names in self.flags.items() if names}
+
+    def table(self) -> list[Row]:
+        """A row per model, best first: what ranking.csv holds."""
+        rows: list[Row] = []
+        for i, shown in enumerate(self.models):
+            name, _, revision = shown.partition("@")
+            row: Row = {"model": name, "revision": revision}
+            if self.ranking:
+                row |= {
+                    "rank": int(self.ranking.rank[i]),
+                    "strength": float(self.ranking.strength[i]),
+                    "low": float(self.ranking.low[i]),
+                    "high": float(self.ranking.high[i]),
+                    "wins": float(self.ranking.wins[i].sum()),
+                    "comparisons": float((self.ranking.wins[i] + self.ranking.wins[:, i]).sum()),
+                }
+            if self.fool:
+                row |= {
+                    "fool_rate": float(self.fool.rate[i]),
+                    "low": float(self.fool.low[i]),
+                    "high": float(self.fool.high[i]),
+                    "deviation": float(self.fool.deviation[i]),
+                    "trials": int(self.fool.trials[i]),
+                }
+            rows.append(row)
+        best_first = "strength" if self.ranking else "fool_rate"
+        rows.sort(key=lambda row: -np.nan_to_num(row[best_first], nan=-1))
+        if self.fool:
+            rows = [{"rank": place + 1, **row} for place, row in enumerate(rows)]
+        return rows
+
+    def separations(self) -> list[Row]:
+        """A row per pair of models: how sure their order is, how many more votes it needs."""
+        if self.ranking is None:
+            return []
+        rows = []
+        order = np.argsort(-self.ranking.strength)
+        for i, j in itertools.combinations(order, 2):
+            more = ranking.votes_to_separate(self.ranking, i, j, self.votes)
+            rows.append(
+                {
+                    "better": model_name(self.models[i]),
+                    "worse": model_name(self.models[j]),
+                    "gap": float(self.ranking.strength[i] - self.ranking.strength[j]),
+                    "sure": float(self.ranking.superiority[i, j]),
+                    "more_votes": more,
+                }
+            )
+        return rows
+
+
+def load(votes: Votes, study: Study, without: Collection[str] = ()) -> Results:
+    """The results of a study, leaving out the raters in `without`."""
+    models = tuple(json.loads(study.models))
+    return analyse(plan_of(study), models, votes.rows(study), without)
+
+
+def analyse(
+    plan: Plan, models: Sequence[str], rows: Sequence[Row], without: Collection[str] = ()
+) -> Results:
+    """Every figure of a study from its rows (as votes.Votes.rows gives them)."""
+    rows = [row for row in rows if row["kind"] != "practice" and row["rater"] not in without]
+    raters = tuple(dict.fromkeys(row["rater"] for row in rows))
+    number = {rater: place for place, rater in enumerate(raters)}
+    scored = [row for row in rows if row["kind"] == "scored"]
+    place = {shown: i for i, shown in enumerate(models)}
+    ranked: Ranking | None = None
+    fool: FoolRate | None = None
+    if plan.design == "real_or_fake":
+        fakes = [next(s for s in row["shown"].split(",") if s != TRUTH) for row in scored]
+        rater = np.array([number[row["rater"]] for row in scored], dtype=np.int64)
+        model = np.array([place[fake] for fake in fakes], dtype=np.int64)
+        fooled = np.array([not row["correct"] for row in scored], dtype=np.int64)
+        fool = ranking.fool_rate(rater, model, fooled, len(models), seed=plan.seed)
+        outlying = ranking.outlying_fools(rater, model, fooled, len(models))
+        units = [f"{row['picture']}/{fake}" for row, fake in zip(scored, fakes, strict=True)]
+        alpha = ranking.krippendorff_alpha(rater, units, fooled)
+        pictures = _fooled_pictures(scored, models, model, fooled)
+    else:
+        pairs = pair_votes(plan, scored, number, place)
+        ranked = ranking.rank(
+            pairs.rater, pairs.left, pairs.right, pairs.outcome, len(models), seed=plan.seed
+        )
+        by_rater = ranking.wins_by_rater(
+            pairs.rater, pairs.left, pairs.right, pairs.outcome, len(models)
+        )
+        outlying = ranking.outlying_preferences(by_rater)
+        low, high = np.minimum(pairs.left, pairs.right), np.maximum(pairs.left, pairs.right)
+        units = [f"{p}/{i}/{j}" for p, i, j in zip(pairs.picture, low, high, strict=True)]
+        first = np.where(pairs.left < pairs.right, pairs.outcome, 1 - pairs.outcome)
+        alpha = ranking.krippendorff_alpha(pairs.rater, units, first)
+        pictures = _preferred_pictures(pairs, models)
+    side = [-1 if r["choice"] == "left" else 1 if r["choice"] == "right" else 0 for r in rows]
+    outlying = np.concatenate([outlying, np.zeros(len(raters) - len(outlying))])
+    raised = ranking.flags(
+        [number[row["rater"]] for row in rows],
+        [row["dwell_ms"] for row in rows],
+        side,
+        [row["kind"] == "catch" for row in rows],
+        [bool(row["correct"]) for row in rows],
+        outlying,
+        plan.rules,
+    )
+    lefts = sum(row["choice"] == "left" for row in scored)
+    rights = sum(row["choice"] == "right" for row in scored)
+    return Results(
+        plan=plan,
+        models=tuple(models),
+        raters=raters,
+        votes=len(scored),
+        ranking=ranked,
+        fool=fool,
+        pictures=pictures,
+        lefts=lefts,
+        rights=rights,
+        side_p=ranking.side_bias(lefts, rights),
+        alpha=alpha,
+        flags=dict(zip(raters, raised, strict=True)),
+    )
+
+
+def pair_votes(
+    plan: Plan, scored: Sequence[Row], number: dict[str, int], place: dict[str, int]
+) -> PairVotes:
+    """Preferences as arrays; an order of k models counts as its k (k - 1) / 2 comparisons."""
+    outcome_of = {"left": 1.0, "tie": 0.5, "right": 0.0}
+    entries: list[tuple[int, int, int, float, str]] = []
+    for row in scored:
+        shown = [place[s] for s in row["shown"].split(",")]
+        rater = number[row["rater"]]
+        if plan.design == "pair":
+            entries.append((rater, *shown, outcome_of[row["choice"]], row["picture"]))
+            continue
+        order = [shown[int(position)] for position in row["choice"].split(",")]
+        entries += [(rater, a, b, 1.0, row["picture"]) for a, b in ranking.pairs_of_ranking(order)]
+    columns = list(zip(*entries, strict=True)) or [[]] * 5
+    return PairVotes(
+        *(np.array(column, dtype=np.int64) for column in columns[:3]),
+        np.array(columns[3], dtype=np.float64),
+        np.array(columns[4], dtype=str),
+    )
+
+
+def _fooled_pictures(
+    scored: Sequence[Row], models: Sequence[str], model: np.ndarray, fooled: np.ndarray
+) -> list[Row]:
+    picture = np.array([row["picture"] for row in scored], dtype=str)
+    shas = {row["picture"]: row["picture_sha256"] for row in scored}
+    return [
+        _share(name, models[m], fooled[(picture == name) & (model == m)], shas[name])
+        for name in sorted(shas)
+        for m in range(len(models))
+        if ((picture == name) & (model == m)).any()
+    ]
+
+
+def _preferred_pictures(pairs: PairVotes, models: Sequence[str]) -> list[Row]:
+    rows = []
+    for name in sorted(set(pairs.picture.tolist())):
+        here = pairs.picture == name
+        for m in range(len(models)):
+            won = np.concatenate(
+                [
+                    pairs.outcome[here & (pairs.left == m)],
+                    1 - pairs.outcome[here & (pairs.right == m)],
+                ]
+            )
+            if len(won):
+                rows.append(_share(name, models[m], won))
+    return rows
+
+
+def _share(picture: str, shown: str, values: np.ndarray, sha256: str = "") -> Row:
+    low, high = ranking.wilson(values.sum(), len(values))
+    return {
+        "picture": picture,
+        "model": model_name(shown),
+        "shown": shown,
+        "trials": len(values),
+        "share": float(values.mean()),
+        "low": float(low),
+        "high": float(high),
+    }
+
+
+def methods(results: Results) -> str:
+    """A paragraph for a paper, with the numbers of this study filled in."""
+    plan = results.plan
+    names = ", ".join(model_name(shown) for shown in results.models)
+    who = f"{len(results.raters)} raters gave {results.votes} scored answers"
+    shown = (
+        f"Pictures were shown as squares of {plan.size} pixels on neutral grey, at most "
+        f"{plan.limit} of them, coloured by {names}; sides and order were balanced by the server "
+        f"(seed {plan.seed}) and no model was named."
+    )
+    checks = f"{plan.caught} catch trials per rater" if plan.caught else "No catch trials"
+    rules = plan.rules
+    flagged = (
+        f"{checks} were hidden among the {plan.scored} scored ones. Declared beforehand, a rater "
+        f"was flagged for a median dwell below {rules.dwell_ms:.0f} ms, fewer than "
+        f"{rules.catch_share:.0%} of catch trials passed, a side bias with p < {rules.side_p:g}, "
+        f"or answers more than {rules.outlier_z:g} standard deviations from what the others' "
+        f"predict; {len(results.flagged)} of the raters counted here are flagged."
+    )
+    best = results.table()
+    if plan.design == "real_or_fake":
+        design = (
+            f"Two versions of a photograph, its own colours and a colourization, appeared in turn "
+            f"for {plan.exposure_ms} ms each, {plan.gap_ms} ms apart; raters then named the fake "
+            f"without a time limit, after {plan.practised} practice trials with feedback "
+            "(Zhang, Isola & Efros 2016)."
+        )
+        figures = "; ".join(
+            f"{row['model']} {row['fool_rate']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"
+            for row in best
+            if row["trials"]
+        )
+        found = (
+            f"Fool rates (share of wrong answers, 50% is perfect) with 95% intervals from a "
+            f"two-level bootstrap (raters, then trials within a rater; {len(results.fool.draws)} "
+            f"rounds): {figures}."
+        )
+    else:
+        design = (
+            "Raters saw two colourizations of one photograph side by side and chose the better "
+            "one or a tie."
+            if plan.design == "pair"
+            else "Raters put the colourizations of one photograph in order, best first; an order "
+            "counts as all its pairs."
+        )
+        figures = "; ".join(
+            f"{row['model']} {row['strength']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
+            for row in best
+        )
+        found = (
+            f"Bradley-Terry strengths (log odds against the average model, ties half a win, a "
+            f"prior of {ranking.PRIOR} votes per pair) with 95% intervals from a cluster bootstrap "
+            f"over raters ({len(results.ranking.draws)} rounds): {figures}."
+        )
+    side = f"Left was chosen {results.lefts} and right {results.rights} times"
+    ends = (
+        f"{side} (two-sided binomial p = {results.side_p:.2g})."
+        if results.lefts + results.rights
+        else ""
+    )
+    agreement = (
+        ""
+        if np.isnan(results.alpha)
+        else f" Krippendorff's alpha (nominal) is {results.alpha:.2f}."
+    )
+    return f"{who}. {design} {shown} {flagged} {found} {ends}{agreement}".strip()
