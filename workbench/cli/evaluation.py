@@ -1,9 +1,207 @@
-"""Commands: evaluation."""
+"""Commands: evaluate, scores."""
 
 from __future__ import annotations
 
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+
+if TYPE_CHECKING:
+    from workbench.evaluation.entrants import Entrant
+    from workbench.evaluation.summaries import Line
+
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[MODEL ...]",
+        help="Names or folders of models, or module:function. all: every model there is.",
+        show_default=False,
+    ),
+]
+JSON = Annotated[bool, typer.Option("--json", help="Print a list of objects.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
+    app.command()(evaluate)
+    app.command()(scores)
+
+
+def evaluate(
+    models: Models = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Pictures to score on; repeatable.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write below this folder instead.")] = None,
+    protocol: Annotated[str, typer.Option(help="cw-1, or a legacy protocol.")] = "cw-1",
+    size: Annotated[list[int] | None, typer.Option(help="Only this size; repeatable.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pictures.")] = None,
+    picture: Annotated[
+        list[str] | None, typer.Option(help="Only pictures with this in their name; repeatable.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Score the pictures in this folder, made elsewhere.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The name for those predictions.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda; cuda where there is one.")
+    ] = None,
+) -> None:
+    """Score models picture by picture: CHECKPOINT/scores/DATASET.csv, baselines beside them.
+
+    Under `accelerate launch -m workbench evaluate ...` the pictures are shared among processes. A
+    run that was killed goes on where it was when the same command is given again.
+    """
+    import torch
+
+    from workbench.data.sources import open_source
+    from workbench.errors import Problem
+    from workbench.evaluation import entrants, protocols, tables
+
+    if not data:
+        raise Problem("Name what to score on with --data: a .parquet file or a folder of pictures.")
+    if (predictions is None) != (name is None):
+        raise Problem("--predictions FOLDER and --name NAME go together.")
+    chosen = protocols.protocol(protocol)
+    if chosen.pictures and len(picture or ()) != chosen.pictures:
+        raise Problem(f"{protocol} is the mean over {chosen.pictures} named pictures: --picture.")
+    names = [tables.dataset_name(text) for text in data]
+    if doubled := {found for found in names if names.count(found) > 1}:
+        raise Problem(f"Two data sets would be called {doubled.pop()!r}: score them one by one.")
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    shard = tables.this_shard()
+    field = [] if predictions else _networks(models, device, out)
+    for text, dataset in zip(data, names, strict=True):
+        source = open_source(text)
+        here = list(field)
+        if predictions is not None:
+            sizes = size or chosen.sizes
+            made, wrong = entrants.from_predictions(predictions, name, source.items(), sizes)
+            here.append((made, tables.scores_folder(name, out=out)))
+            _say(wrong)
+        folder = tables.baselines_folder(out)
+        here += [(baseline, folder) for baseline in entrants.baselines()]
+        with _progress(dataset, quiet=shard.index > 0) as progress:
+            tables.score_data(
+                here,
+                source,
+                dataset,
+                protocol=chosen,
+                sizes=size,
+                limit=limit,
+                named=picture or (),
+                device=device,
+                shard=shard,
+                progress=progress,
+                unreadable=lambda sentence: _say([sentence]),
+            )
+        if shard.index == 0:
+            for written in dict.fromkeys(folder / f"{dataset}.csv" for _, folder in here):
+                typer.echo(f"{written}")
+
+
+def scores(
+    data: Annotated[
+        list[str] | None, typer.Option(help="A data set that was scored; repeatable. All: none.")
+    ] = None,
+    size: Annotated[int, typer.Option(help="Side of the compared squares.")] = 256,
+    protocol: Annotated[str, typer.Option(help="cw-1, or a legacy protocol.")] = "cw-1",
+    out: Annotated[Path | None, typer.Option(help="Read below this folder instead.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """Means with 95 % intervals of every scored model; over several sets the mean of their means."""
+    from workbench.cli import show
+    from workbench.evaluation import scores as files
+    from workbench.evaluation import summaries, tables
+
+    roots = (out,) if out else tables.roots()
+    rows = [row for dataset in data or (None,) for row in files.read_all(roots, dataset)]
+    lines = summaries.lines(r for r in rows if r.size == size and r.protocol == protocol)
+    show([(_numbers if as_json else _texts)(line) for line in lines], as_json)
+
+
+def _numbers(line: Line) -> dict[str, Any]:
+    row = {
+        "model": line.model,
+        "revision": line.revision,
+        "protocol": line.protocol,
+        "size": line.size,
+        "datasets": line.datasets,
+        "pictures": line.pictures,
+    }
+    for metric, mean in line.means.items():
+        for name, value in (("", mean.value), ("_low", mean.low), ("_high", mean.high)):
+            row[metric + name] = value if math.isfinite(value) else None  # JSON has no infinity
+    return row
+
+
+def _texts(line: Line) -> dict[str, Any]:
+    from workbench.evaluation.metrics import METRICS
+
+    row: dict[str, Any] = {"model": line.model, "revision": line.revision}
+    row |= {"sets": len(line.datasets), "pictures": line.pictures}
+    for name in ("psnr", "ssim", "delta_e", "colorfulness", "auc"):
+        if mean := line.means.get(name):
+            digits = METRICS[name].digits
+            numbers = (f"{value:.{digits}f}" for value in (mean.value, mean.low, mean.high))
+            row[name] = "{} [{}, {}]".format(*numbers)
+    return row
+
+
+def _networks(
+    models: list[str] | None, device: str, out: Path | None
+) -> list[tuple[Entrant, Path]]:
+    from workbench import checkpoints
+    from workbench.evaluation import entrants, tables
+
+    found = []
+    for model in checkpoints.available() if models in (None, [], ["all"]) else models:
+        if ":" in model and not Path(model).exists():
+            entry = entrants.from_entry_point(model)
+            found.append((entry, tables.scores_folder(model, out=out)))
+        else:
+            checkpoint = checkpoints.find(model)
+            folder = tables.scores_folder(checkpoint.name, checkpoint.folder, out)
+            found.append((entrants.from_checkpoint(checkpoint, device), folder))
+    return found
+
+
+def _say(sentences: list[str]) -> None:
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
+
+
+class _progress:
+    """A bar on stderr with the pictures done; nothing when `quiet`."""
+
+    def __init__(self, title: str, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        self.bar = Progress(*columns, console=Console(stderr=True), disable=quiet)
+        self.task = self.bar.add_task(title, total=None)
+
+    def __enter__(self) -> _progress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def __call__(self, done: int, total: int | None) -> None:
+        self.bar.update(self.task, completed=done, total=total)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,7 +20,76 @@ from workbench.errors import Problem
 _BELL = tuple(math.exp(-((i - 5) ** 2) / (2 * 1.5**2)) for i in range(11))
 GAUSSIAN = tuple(weight / sum(_BELL) for weight in _BELL)  # 11 taps, sigma 1.5
 BOX = (1 / 7,) * 7
+CHUNK = 2  # pictures measured at once on a CPU: 16 at a time are out of its cache and take twice
 AUC_RANGE = 150  # Zhang et al. 2016 integrate their curve over distances of 0 to 150
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a reader must know of a metric. better: "higher", "lower", or "truth" (nearer to it)."""
+
+    name: str
+    title: str
+    unit: str
+    better: str
+    digits: int  # after the point, where it is shown
+    trap: str  # the one sentence that keeps a reader from misreading it
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "psnr", "PSNR", "dB", "higher", 2,
+            "Grey scores well: most of a photograph is nearly grey, and a bold wrong colour costs "
+            "more than none.",
+        ),
+        Metric(
+            "psnr_ab", "PSNR of ab", "dB", "higher", 2,
+            "Only colour counts here, and still the safe middle beats the plausible guess.",
+        ),
+        Metric(
+            "ssim", "SSIM", "", "higher", 4,
+            "Every model keeps the lightness, so all are near 1; on luma alone grey itself would "
+            "score 0.98 to 0.999.",
+        ),
+        Metric(
+            "ssim_u7", "SSIM (7 x 7)", "", "higher", 4,
+            "The same measure with other defaults: never compare it with a Gaussian SSIM.",
+        ),
+        Metric(
+            "delta_e", "CIEDE2000", "", "lower", 2,
+            "A mean over pixels: a large sky of the right blue hides a small face of wrong red.",
+        ),
+        Metric(
+            "colorfulness", "Colourfulness", "", "truth", 1,
+            "More is not better: a picture of random colours has a lot of it; look how near it is "
+            "to the truth's.",
+        ),
+        Metric(
+            "colorfulness_abs", "Colourfulness (abs)", "", "truth", 1,
+            "The variant of DDColor, CT2 and ColorFormer: its numbers are smaller than those of "
+            "the original definition.",
+        ),
+        Metric(
+            "auc", "AuC", "%", "higher", 2,
+            "Grey has about 89 on ImageNet, so the whole contest is in the last ten points.",
+        ),
+        Metric(
+            "auc_rebalanced", "AuC, rebalanced", "%", "higher", 2,
+            "Rare colours count most: a few vivid pixels decide, and intervals are wide.",
+        ),
+        Metric(
+            "pixdiff", "Pixels that differ", "", "lower", 4,
+            "It says nothing: one step of 255 counts like black for white, so good and bad models "
+            "are both at 0.94 to 1. An argmax 'accuracy' fails in the same way.",
+        ),
+        Metric(
+            "psnr_seed003", "PSNR as paper 003 prints it", "dB", "higher", 2,
+            "Its MSE is not squared: about twice as high as a PSNR, and comparable with none.",
+        ),
+    )
+}  # fmt: skip
 
 
 def psnr(prediction: Tensor, truth: Tensor) -> Tensor:
@@ -137,6 +207,17 @@ def measure(
     weight: ab of the truth (N, 2, H, W) -> (N, H, W), the weights of `auc_rebalanced`, which is
     left out without it (with it come `auc_rebalanced` and `auc_weight`).
     """
+    size = CHUNK if truth.device.type == "cpu" else len(truth)
+    parts = [
+        _measure(one, other, weight)
+        for one, other in zip(prediction.split(size), truth.split(size), strict=True)
+    ]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _measure(
+    prediction: Tensor, truth: Tensor, weight: Callable[[Tensor], Tensor] | None
+) -> dict[str, Tensor]:
     lab, lab_truth = _lab(prediction), _lab(truth)
     closeness = _closeness(lab, lab_truth)
     opponents, opponents_truth = _opponents(prediction), _opponents(truth)

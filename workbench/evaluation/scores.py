@@ -1,0 +1,139 @@
+"""Rows of scores: one per (model, revision, data set, picture, protocol, size), in CSV files.
+
+`<root>/<model>/scores/<dataset>.csv` is the one form in which scores are kept. Means and
+intervals are computed from these rows (summaries.py), never stored instead of them.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from workbench.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The numbers of one colourized picture. None: the protocol does not measure it.
+
+    revision: 12 hex digits of the weights' SHA-256, "-" for what has no weights; size: side of the
+    compared squares, pixels; ms: time of the colourizer per picture, milliseconds. The other
+    fields are the metrics of metrics.py.
+    """
+
+    model: str
+    revision: str
+    dataset: str
+    picture: str
+    protocol: str
+    size: int
+    psnr: float | None = None
+    ssim: float | None = None
+    ssim_u7: float | None = None
+    psnr_ab: float | None = None
+    delta_e: float | None = None
+    colorfulness: float | None = None
+    colorfulness_truth: float | None = None
+    colorfulness_abs: float | None = None
+    colorfulness_abs_truth: float | None = None
+    auc: float | None = None
+    auc_rebalanced: float | None = None
+    auc_weight: float | None = None
+    pixdiff: float | None = None
+    psnr_seed003: float | None = None
+    ms: float | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, int, str]:
+        """What two rows must share for the newer one to replace the older one."""
+        return self.model, self.dataset, self.protocol, -self.size, self.picture
+
+
+COLUMNS = tuple(field.name for field in fields(Score))
+TEXTS = ("model", "revision", "dataset", "picture", "protocol")
+
+
+def merge(*groups: Iterable[Score]) -> list[Score]:
+    """One row per key, a later group wins, in a fixed order: merging twice is merging once."""
+    found = {score.key: score for group in groups for score in group}
+    return [found[key] for key in sorted(found)]
+
+
+def write(path: Path, scores: Iterable[Score]) -> None:
+    """Write rows as CSV: to a temporary file beside `path`, then renamed.
+
+    Columns that no row has are left out; numbers have 5 significant digits.
+    """
+    rows = list(scores)
+    used = [c for c in COLUMNS if any(getattr(row, c) is not None for row in rows)]
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(used)
+            writer.writerows([_text(getattr(row, column)) for column in used] for row in rows)
+        partial.replace(path)
+    except OSError as reason:
+        partial.unlink(missing_ok=True)
+        raise Problem(
+            f"The scores could not be written to {path}: {reason.strerror or reason}."
+        ) from None
+
+
+def read(path: Path) -> list[Score]:
+    """Rows of a CSV file written by `write`. Raises Problem when it is something else."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(_rows(csv.reader(file), path))
+    except OSError as reason:
+        raise Problem(f"{path} cannot be read: {reason.strerror or reason}.") from None
+    except UnicodeDecodeError:
+        raise Problem(f"{path} is not a table of scores: it is not text.") from None
+
+
+def read_all(roots: Iterable[Path], dataset: str | None = None) -> list[Score]:
+    """All rows below some roots (`<root>/<model>/scores/<dataset>.csv`), of one data set or all."""
+    pattern = f"*/scores/{dataset or '*'}.csv"
+    files = (file for root in roots for file in sorted(root.glob(pattern)))
+    return [score for file in files for score in read(file)]
+
+
+def datasets(roots: Iterable[Path]) -> list[str]:
+    """Names of the data sets that have scores, sorted."""
+    return sorted({file.stem for root in roots for file in root.glob("*/scores/*.csv")})
+
+
+def _rows(lines: Iterator[list[str]], path: Path) -> Iterator[Score]:
+    columns = next(lines, [])
+    surplus = [column for column in columns if column not in COLUMNS]
+    missing = [column for column in (*TEXTS, "size") if column not in columns]
+    if surplus or missing:
+        what = f"has a column {surplus[0]!r}" if surplus else f"has no column {missing[0]!r}"
+        raise Problem(f"{path} is not a table of scores: it {what}.")
+    readers = [_reader(column) for column in columns]
+    for number, line in enumerate(lines, start=2):
+        try:
+            values = [read(text) for read, text in zip(readers, line, strict=True)]
+        except ValueError as reason:
+            raise Problem(f"{path}, line {number}, is no row of scores: {reason}.") from None
+        yield Score(**dict(zip(columns, values, strict=True)))
+
+
+def _reader(column: str):
+    if column in TEXTS:
+        return str
+    return int if column == "size" else _number
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,213 @@
+"""From rows of scores to the figures of a leaderboard: means, 95 % intervals, comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from workbench.errors import Problem
+from workbench.evaluation.metrics import METRICS
+from workbench.evaluation.scores import Score
+
+RESAMPLES = 1000
+SEED = 2026
+BASELINES = ("grey", "mean_ab", "truth")  # rows that are no network
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over pictures with its 95 % bootstrap interval.
+
+    n: pictures in the mean; infinite: pictures left out because their value is infinite (they are
+    equal to the truth); sd: standard deviation over the pictures.
+    """
+
+    value: float
+    low: float
+    high: float
+    sd: float
+    n: int
+    infinite: int = 0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a leaderboard: a model on one data set, or on several (mean of their means)."""
+
+    model: str
+    revision: str
+    protocol: str
+    size: int
+    datasets: tuple[str, ...]
+    pictures: int
+    means: dict[str, Mean]  # metric -> mean; also delta_cf, ms
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two models on the same pictures: first minus second, and the share of pictures it won."""
+
+    difference: Mean
+    won: float  # share of pictures on which the first is better; a draw is half a picture
+    pictures: tuple[str, ...]
+    differences: tuple[float, ...]
+
+
+def mean(groups: Sequence[np.ndarray], weights: Sequence[np.ndarray] | None = None) -> Mean:
+    """Mean of the groups' means with its interval; one group per data set, values (n,) float.
+
+    Percentile bootstrap: 1,000 resamples over the pictures, within each group, seeded. Values that
+    are not finite are counted apart. With weights a group's mean is sum(w v) / sum(w).
+    """
+    weights = weights or [np.ones(len(values)) for values in groups]
+    finite = [np.isfinite(values) for values in groups]
+    infinite = sum(int((~kept).sum()) for kept in finite)
+    kept = [
+        (values[keep], weight[keep])
+        for values, weight, keep in zip(groups, weights, finite, strict=True)
+        if keep.any()
+    ]
+    if not kept:
+        only = np.inf if infinite else np.nan
+        return Mean(only, only, only, np.nan, 0, infinite)
+    point = np.mean([np.average(values, weights=weight) for values, weight in kept])
+    resampled = np.mean([_resampled(values, weight) for values, weight in kept], axis=0)
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    everything = np.concatenate([values for values, _ in kept])
+    return Mean(
+        float(point), float(low), float(high), float(everything.std()), len(everything), infinite
+    )
+
+
+def lines(scores: Iterable[Score], metrics: Sequence[str] | None = None) -> list[Line]:
+    """A line per (model, revision, protocol, size) over the data sets among the rows.
+
+    metrics: which to summarise; None: all that the rows have. `delta_cf` (difference of the mean
+    colourfulness, prediction minus truth) and `ms` are added where the rows have them.
+    """
+    grouped: dict[tuple, dict[str, list[Score]]] = {}
+    for score in scores:
+        key = (score.model, score.revision, score.protocol, score.size)
+        grouped.setdefault(key, {}).setdefault(score.dataset, []).append(score)
+    return [
+        Line(
+            *key,
+            datasets=tuple(sorted(sets)),
+            pictures=sum(map(len, sets.values())),
+            means=_means(list(sets.values()), metrics),
+        )
+        for key, sets in grouped.items()
+    ]
+
+
+def paired(first: Iterable[Score], second: Iterable[Score], metric: str) -> Paired:
+    """Compare two models on the pictures that both have; infinite values are left out and counted.
+
+    For a metric whose best value is the truth's (colourfulness), distances to the truth are
+    compared. Raises Problem when they share no picture.
+    """
+    if metric not in METRICS:
+        raise Problem(f"{metric!r} is no metric: choose one of {', '.join(METRICS)}.")
+    left, right = (
+        {(s.dataset, s.protocol, s.size, s.picture): _merit(s, metric) for s in group}
+        for group in (first, second)
+    )
+    shared = [
+        key for key in sorted(left.keys() & right.keys())
+        if left[key] is not None and right[key] is not None
+    ]  # fmt: skip
+    if not shared:
+        raise Problem("The two models were not scored on a common picture: evaluate both first.")
+    a, b = (np.array([side[key] for key in shared]) for side in (left, right))
+    both_infinite = np.isinf(a) & np.isinf(b)
+    difference = np.subtract(a, b, out=np.zeros(len(a)), where=~both_infinite)
+    sign = -1 if METRICS[metric].better != "higher" else 1
+    won = np.where(difference == 0, 0.5, difference * sign > 0).mean()
+    difference[both_infinite] = np.inf
+    sets = np.array([key[0] for key in shared])
+    return Paired(
+        mean([difference[sets == name] for name in dict.fromkeys(sets)]),
+        float(won),
+        tuple(f"{key[0]}: {key[3]}" for key in shared),
+        tuple(difference.tolist()),
+    )
+
+
+def generalisation(
+    scores: Iterable[Score], trained_on: dict[str, str], metric: str = "psnr"
+) -> tuple[list[str], list[str], list[list[Mean | None]]]:
+    """Paper 001's question: what a model was trained on (rows) against test sets (columns).
+
+    trained_on: model -> what its row says (its training or fine-tuning data). Returns the names of
+    rows and columns and the means, None where there are no scores.
+    """
+    cells: dict[tuple[str, str], list[Score]] = {}
+    for score in scores:
+        if score.model in trained_on and getattr(score, metric) is not None:
+            cells.setdefault((score.model, score.dataset), []).append(score)
+    rows = [model for model in trained_on if any(key[0] == model for key in cells)]
+    columns = sorted({key[1] for key in cells})
+    means = [
+        [
+            _metric_mean([cells[model, column]], metric) if (model, column) in cells else None
+            for column in columns
+        ]
+        for model in rows
+    ]
+    return [f"{model} ({trained_on[model]})" for model in rows], columns, means
+
+
+def _merit(score: Score, metric: str) -> float | None:
+    value = getattr(score, metric)
+    if value is None or METRICS[metric].better != "truth":
+        return value
+    return abs(value - getattr(score, f"{metric}_truth"))
+
+
+def _means(sets: list[list[Score]], metrics: Sequence[str] | None) -> dict[str, Mean]:
+    names = [
+        name
+        for name in (metrics or METRICS)
+        if all(getattr(score, name) is not None for group in sets for score in group)
+    ]
+    found = {name: _metric_mean(sets, name) for name in names}
+    if "colorfulness" in found:
+        found["colorfulness_truth"] = _metric_mean(sets, "colorfulness_truth")
+        found["delta_cf"] = mean(
+            [np.array([s.colorfulness - s.colorfulness_truth for s in group]) for group in sets]
+        )
+    if all(score.ms is not None for group in sets for score in group):
+        found["ms"] = _metric_mean(sets, "ms")
+    return found
+
+
+def _metric_mean(sets: list[list[Score]], name: str) -> Mean:
+    weights = None
+    if name == "auc_rebalanced":  # pooled over the pixels of a set
+        weights = [np.array([score.auc_weight for score in group]) for group in sets]
+    values = [np.array([getattr(score, name) for score in group], float) for group in sets]
+    return mean(values, weights)
+
+
+def _resampled(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The weighted mean of each resample, (RESAMPLES,)."""
+    if len(values) <= 4000:
+        draws = _draws(len(values))
+        return (draws @ (weights * values)) / (draws @ weights)
+    generator = np.random.default_rng(SEED)
+    found = np.empty(RESAMPLES)
+    for i in range(RESAMPLES):  # large sets: one resample at a time, in little memory
+        picked = generator.integers(0, len(values), len(values))
+        found[i] = np.average(values[picked], weights=weights[picked])
+    return found
+
+
+@lru_cache(maxsize=64)
+def _draws(n: int) -> np.ndarray:
+    """How often each of n pictures is drawn in each resample, (RESAMPLES, n) float32."""
+    picked = np.random.default_rng(SEED).integers(0, n, (RESAMPLES, n))
+    flat = (picked + n * np.arange(RESAMPLES)[:, None]).ravel()
+    return np.bincount(flat, minlength=RESAMPLES * n).reshape(RESAMPLES, n).astype(np.float32)
