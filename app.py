@@ -27,9 +27,9 @@ PAGES = {
 }
 HERE = Path(__file__).parent
 
-st.set_page_config(
-    page_title="Colorization workbench", page_icon=":material/palette:", layout="wide"
-)
+ICON = HERE / "workbench" / "ui" / "components" / "icon.svg"  # a named icon would come from a CDN
+
+st.set_page_config(page_title="Colorization workbench", page_icon=str(ICON), layout="wide")
 st.navigation(
     {
         section: [

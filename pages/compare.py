@@ -17,7 +17,9 @@ with st.sidebar:
     checkpoints = widgets.choose_models()
     st.subheader("Turning")
     settings = widgets.choose_settings()
-    with_blend = st.toggle("Add a blend", help="The mean colours of the chosen models.")
+    with_blend = st.toggle(
+        "Add a blend", key="blend", help="The mean colours of the chosen models."
+    )
 
 made = results.make_all(picture, checkpoints, settings)
 if not made:

@@ -54,3 +54,20 @@ def small_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         checkpoints.save(spec.build(width=0.125, **options), root / name, config)
     return root
+
+
+@pytest.fixture
+def workbench(small_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The workbench's app without a browser, on small networks: an AppTest, not yet run."""
+    from streamlit.testing.v1 import AppTest
+
+    from workbench import checkpoints
+    from workbench.ui import state
+
+    monkeypatch.setattr(checkpoints, "ROOT", small_checkpoints)
+    monkeypatch.setattr(checkpoints, "RUNS", tmp_path / "runs")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("WORKBENCH_DATA", raising=False)
+    state.checkpoints.clear()
+    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    state.checkpoints.clear()

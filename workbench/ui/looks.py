@@ -23,7 +23,7 @@ def side_by_side(
     picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
 ) -> None:
     """All results in a grid that zooms together."""
-    gallery(cells(picture, made), key="side_by_side", cell=380)
+    gallery(cells(picture, made), key="side_by_side", cell=290)
 
 
 def before_and_after(

@@ -95,7 +95,7 @@ def show(
         Cell(title, painted(values, kind.top), f"mean {values.mean():.1f} {kind.unit}")
         for title, values in drawn
     ]
-    gallery([Cell("The upload", picture.rgb), *shown], key="maps", cell=380)
+    gallery([Cell("The upload", picture.rgb), *shown], key="maps", cell=290)
 
 
 def painted(values: Tensor, top: float) -> Tensor:

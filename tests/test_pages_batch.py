@@ -1,0 +1,145 @@
+"""Batches: the ZIP that comes out, what is named when it goes wrong, and the page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from test_pages_compare import picture_bytes
+
+from workbench import checkpoints
+from workbench.colorize import Settings
+from workbench.errors import Problem
+from workbench.ui import batches
+
+
+@contextmanager
+def no_wait():
+    yield
+
+
+@pytest.fixture
+def painters(small_checkpoints: Path) -> list[batches.Painter]:
+    found = checkpoints.available(small_checkpoints)
+    return [
+        batches.Painter(c.name, c.title, c.revision, c.net(), c.size)
+        for c in (found["vanilla_cnn"], found["colorful"])
+    ]
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def coloured(uploads: list[tuple[str, bytes]], painters, turn=no_wait) -> batches.Batch:
+    files, failures = batches.unpacked(uploads)
+    batch = batches.Batch(files, painters, Settings(), turn, failures)
+    batch.start()
+    batch.join(30)
+    assert not batch.is_alive()
+    return batch
+
+
+def test_names_folders_and_sizes_are_kept_and_every_model_has_its_own_folder(painters) -> None:
+    inside = zipped({"summer/a.png": picture_bytes((30, 20)), "b.jpg": picture_bytes((17, 33))})
+    batch = coloured([("pictures.zip", inside), ("c.png", picture_bytes())], painters)
+    with zipfile.ZipFile(batch.archive) as out:
+        pictures = {name for name in out.namelist() if name.endswith(".png")}
+        expected = {"summer/a.png", "b.png", "c.png"}
+        assert pictures == {f"{p.name}/{name}" for p in painters for name in expected}
+        rows = list(csv.DictReader(io.TextIOWrapper(out.open("metrics.csv"), "utf-8")))
+        about = json.loads(out.read("settings.json"))
+    assert {row["file"] for row in rows} == pictures
+    assert all(float(row["psnr_db"]) > 0 for row in rows)
+    assert {row["revision"] for row in rows} == {p.revision for p in painters}
+    assert [model["name"] for model in about["models"]] == [p.name for p in painters]
+
+
+def test_a_broken_file_is_named_and_the_rest_go_on(painters) -> None:
+    batch = coloured(
+        [("one.png", picture_bytes()), ("bad.png", b"no picture"), ("two.png", picture_bytes())],
+        painters,
+    )
+    assert batch.done == 3
+    assert [failure.startswith("bad.png: ") for failure in batch.failures] == [True]
+    with zipfile.ZipFile(batch.archive) as out:
+        assert "bad.png" in out.read("report.txt").decode()
+        assert {"colorful/one.png", "colorful/two.png"} <= set(out.namelist())
+
+
+def test_files_of_one_name_do_not_overwrite_each_other(painters) -> None:
+    batch = coloured([("a.png", picture_bytes()), ("a.jpg", picture_bytes())], painters[:1])
+    with zipfile.ZipFile(batch.archive) as out:
+        assert {"vanilla_cnn/a.png", "vanilla_cnn/a_2.png"} <= set(out.namelist())
+
+
+def test_a_stopped_batch_keeps_what_is_done_and_says_so(painters) -> None:
+    may_go_on, asked = threading.Event(), threading.Event()
+
+    @contextmanager
+    def turn():
+        asked.set()
+        may_go_on.wait(10)
+        yield
+
+    files, _ = batches.unpacked([(f"{n}.png", picture_bytes()) for n in range(5)])
+    batch = batches.Batch(files, painters, Settings(), turn)
+    batch.start()
+    asked.wait(10)
+    batch.stop()
+    may_go_on.set()
+    batch.join(30)
+    assert batch.done == 1
+    assert "stopped" in batch.report
+    with zipfile.ZipFile(batch.archive) as out:
+        assert "colorful/0.png" in out.namelist()
+        assert "colorful/1.png" not in out.namelist()
+
+
+def test_a_zip_cannot_write_outside_its_folder_and_junk_is_passed_over() -> None:
+    inside = zipped(
+        {"../../evil.png": b"x", "__MACOSX/._a.png": b"x", ".DS_Store": b"x", "ok.png": b"x"}
+    )
+    files, failures = batches.unpacked([("in.zip", inside), ("not.zip", b"no archive")])
+    assert [file.name for file in files] == ["evil.png", "ok.png"]
+    assert failures == ["not.zip is not a ZIP archive, or a damaged one."]
+
+
+def test_too_many_files_are_refused_with_the_command_that_takes_them(monkeypatch) -> None:
+    monkeypatch.setattr(batches, "MOST_FILES", 2)
+    with pytest.raises(Problem, match="python -m workbench colorize"):
+        batches.unpacked([(f"{n}.png", b"") for n in range(3)])
+
+
+def test_the_page_colours_the_samples_and_offers_the_zip(workbench: AppTest) -> None:
+    workbench.run()
+    workbench.switch_page("pages/batch.py").run()
+    workbench.pills(key="batch_models").set_value(["vanilla_cnn"]).run()
+    workbench.button[0].click().run()
+    batch = workbench.session_state["batch"]
+    batch.join(30)
+    workbench.run()
+    assert not workbench.exception
+    assert batch.done == batch.total == 5
+    assert not batch.failures
+    assert [button.label for button in workbench.download_button] == ["All results (ZIP)"]
+    with zipfile.ZipFile(batch.archive) as out:
+        assert "vanilla_cnn/chelsea.png" in out.namelist()
+
+
+def test_a_discarded_batch_leaves_no_files(painters) -> None:
+    batch = coloured([("a.png", picture_bytes())], painters[:1])
+    assert batch.archive.exists()
+    batch.discard()
+    assert not batch.folder.exists()

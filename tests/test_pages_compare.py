@@ -1,0 +1,201 @@
+"""The Compare and About pages without a browser, and what they keep between runs."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+import zipfile
+
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from workbench.models import MODELS
+from workbench.samples import SAMPLES
+from workbench.ui import looks, results, state
+
+
+def picture_bytes(size: tuple[int, int] = (40, 30), mode: str = "RGB") -> bytes:
+    """A small PNG with a gradient in it, in colour or grey."""
+    rgb = torch.stack(torch.meshgrid(torch.arange(size[1]), torch.arange(size[0]), indexing="ij"))
+    rgb = torch.cat((rgb * 5, rgb[:1] + 90)).clamp(0, 255).byte()
+    buffer = io.BytesIO()
+    Image.fromarray(rgb.permute(1, 2, 0).numpy()).convert(mode).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def shown(app: AppTest, name: str = "side_by_side") -> dict:
+    """What the page gave to one of our own components, by its key."""
+    found = [
+        json.loads(element.proto.json)
+        for element in app.get("bidi_component")
+        if f"-{name}" in element.proto.id
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_the_page_opens_with_a_sample_in_colour_by_all_five(workbench: AppTest) -> None:
+    workbench.run()
+    assert not workbench.exception
+    titles = [cell["title"] for cell in shown(workbench)["cells"]]
+    assert titles[1:-1] == [spec.title for spec in MODELS.values()]
+    assert titles[0] == "What the networks see"
+    assert titles[-1] == "The upload"
+
+
+def test_numbers_stand_under_a_picture_that_had_colour_and_not_under_a_grey_one(
+    workbench: AppTest,
+) -> None:
+    workbench.run()
+    upload(workbench, "colour.png", picture_bytes())
+    assert all("dB" in cell["note"] and "SSIM" in cell["note"] for cell in results_of(workbench))
+    upload(workbench, "grey.png", picture_bytes(mode="L"))
+    notes = [cell["note"] for cell in shown(workbench)["cells"][1:]]
+    assert len(notes) == 5
+    assert all(note.endswith(" s") and "dB" not in note for note in notes)
+
+
+def upload(app: AppTest, name: str, data: bytes) -> None:
+    """Drop a file on the page."""
+    app.file_uploader[0].set_value((name, data, "application/octet-stream")).run()
+    assert not app.exception
+
+
+def results_of(app: AppTest) -> list[dict]:
+    """The cells of the models, without input and truth."""
+    return shown(app)["cells"][1:-1]
+
+
+def test_a_file_that_is_no_picture_gets_a_sentence_and_loses_nothing(workbench: AppTest) -> None:
+    workbench.run()
+    upload(workbench, "fine.png", picture_bytes())
+    before = shown(workbench)
+    upload(workbench, "broken.png", b"this is no picture")
+    assert any("broken.png" in error.value for error in workbench.error)
+    after = shown(workbench)
+    assert [cell["src"] for cell in after["cells"]] == [cell["src"] for cell in before["cells"]]
+
+
+def test_the_same_upload_again_is_not_coloured_again(workbench: AppTest, monkeypatch) -> None:
+    workbench.run()
+    upload(workbench, "once.png", picture_bytes((41, 31)))
+
+    def forbidden(*arguments, **options):
+        raise AssertionError("a network ran")
+
+    monkeypatch.setattr("workbench.colorize.colorize_lightness", forbidden)
+    upload(workbench, "again.png", picture_bytes((41, 31)))
+    assert len(results_of(workbench)) == 5
+    with pytest.raises(AssertionError):
+        upload(workbench, "other.png", picture_bytes((42, 31)))
+
+
+def test_models_can_be_left_out_and_none_is_a_sentence(workbench: AppTest) -> None:
+    workbench.run()
+    workbench.pills(key="models").set_value(["vanilla_cnn"]).run()
+    assert [cell["title"] for cell in results_of(workbench)] == ["Vanilla CNN"]
+    workbench.pills(key="models").set_value([]).run()
+    assert not workbench.exception
+    assert "at least one model" in workbench.info[0].value
+
+
+@pytest.mark.parametrize("look", list(looks.LOOKS))
+def test_every_look_shows_something_and_no_error(workbench: AppTest, look: str) -> None:
+    workbench.run()
+    workbench.segmented_control(key="view").set_value(look).run()
+    assert not workbench.exception
+    assert not workbench.error
+    assert workbench.get("bidi_component") or workbench.get("imgs")
+
+
+def test_chroma_zero_is_grey_and_a_blend_is_one_more_picture(workbench: AppTest) -> None:
+    workbench.run()
+    workbench.slider(key="chroma").set_value(0.0).run()
+    cells = shown(workbench)["cells"]
+    assert {cell["src"] for cell in cells[:-1]} == {cells[0]["src"]}
+    workbench.toggle(key="blend").set_value(True).run()
+    assert shown(workbench)["cells"][-2]["title"] == "Blend of 5"
+
+
+def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints) -> None:
+    from workbench import checkpoints
+    from workbench.colorize import Settings
+    from workbench.images import open_image
+
+    picture = open_image(picture_bytes(), "holiday.png")
+    found = list(checkpoints.available(small_checkpoints).values())[:2]
+    made = [
+        results.Made(c.name, c.title, *state.colorized(c, picture, Settings(chroma=0.5)), {})
+        for c in found
+    ]
+    with zipfile.ZipFile(io.BytesIO(results.archive(picture, made))) as folder:
+        names = [f"holiday_{c.name}.png" for c in found]
+        assert folder.namelist() == [*names, "holiday_settings.json"]
+        for name in names:
+            assert Image.open(folder.open(name)).size == (40, 30)
+        about = json.loads(folder.read("holiday_settings.json"))
+    assert about["picture"]["sha256"] == picture.sha256
+    assert [row["file"] for row in about["results"]] == names
+
+
+def test_samples_are_ours_to_ship_and_small() -> None:
+    assert sum(sample.path.stat().st_size for sample in SAMPLES.values()) < 600_000
+    assert all(sample.licence in ("CC0", "Public domain") for sample in SAMPLES.values())
+
+
+def test_about_names_every_model_and_its_licence(workbench: AppTest) -> None:
+    workbench.run()
+    workbench.switch_page("pages/about.py").run()
+    assert not workbench.exception
+    assert list(workbench.dataframe[0].value["Name"]) == list(MODELS)
+    words = " ".join(each.value for each in workbench.markdown)
+    assert "Apache License 2.0" in words
+    assert "not for commercial use" in words
+
+
+def test_whoever_waits_is_told_their_place_and_served_in_order() -> None:
+    queue, served, told = state.Queue(), [], []
+    first_may_end = threading.Event()
+
+    def visit(number: int) -> None:
+        with queue.turn(lambda place: told.append((number, place))):
+            served.append(number)
+            if number == 0:
+                first_may_end.wait(5)
+
+    visitors = [threading.Thread(target=visit, args=(number,)) for number in range(4)]
+    for number, visitor in enumerate(visitors):
+        visitor.start()
+        while number == 0 and not served:
+            time.sleep(0.001)
+        while number and (number, number) not in told:
+            time.sleep(0.001)
+    first_may_end.set()
+    for visitor in visitors:
+        visitor.join(5)
+    assert served == [0, 1, 2, 3]
+    places = [place for number, place in told if number == 3]
+    assert places[0] == 3
+    assert places == sorted(set(places), reverse=True)
+
+
+def test_a_visitor_who_leaves_does_not_hold_up_the_queue() -> None:
+    queue = state.Queue()
+    with pytest.raises(RuntimeError, match="left"), queue.turn():
+        raise RuntimeError("left")
+    with queue.turn():
+        pass
+
+
+def test_the_shelf_never_holds_more_than_its_limit() -> None:
+    shelf = state.Shelf(limit=100)
+    for number in range(10):
+        shelf.put(number, str(number), 30)
+    assert [number for number in range(10) if shelf.get(number)] == [7, 8, 9]
+    assert shelf.put("huge", "x", 101) == "x"
+    assert shelf.get("huge") is None
+    assert len(shelf) == 3
