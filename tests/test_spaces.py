@@ -73,6 +73,7 @@ def test_the_gradio_space_holds_the_demo_and_nothing_of_the_workbench(shell, tmp
     files = sent(out)
     assert {row["file"]: row["bytes"] for row in rows} == {p: len(d) for p, d in files.items()}
     assert {"app.py", "README.md", "requirements.txt", "workbench/demo.py"} <= set(files)
+    assert "workbench/models/prior.json" in files  # data that a module reads
     assert not [p for p in files if p.startswith(("workbench/ui/", "workbench/study/", "pages/"))]
     weights = [path for path in files if path.startswith("checkpoints/")]
     assert {Path(path).name for path in weights} == {"config.json", "model.safetensors"}

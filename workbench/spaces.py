@@ -114,12 +114,12 @@ def assemble(kind: str, out: Path, models: Sequence[str] = ()) -> Path:
 
 
 def _gradio(out: Path, models: Sequence[str]) -> None:
-    for module in imported_by("workbench.demo"):
-        target = out / module.relative_to(HOME)
+    modules = imported_by("workbench.demo", "workbench.hub")
+    beside = {file for module in modules for file in module.parent.iterdir() if file.is_file()}
+    for file in [*modules, *(f for f in beside if f.suffix not in (".py", ".pyc"))]:
+        target = out / file.relative_to(HOME)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(module, target)
-    samples = HOME / "workbench" / "samples"
-    shutil.copytree(samples, out / "workbench" / "samples", ignore=LEFT_OUT, dirs_exist_ok=True)
+        shutil.copy(file, target)
     (out / "app.py").write_text(APP.format(models=json.dumps(list(models))), encoding="utf-8")
     needs = [*SPACE_TORCH, *(f"{name}=={_pinned(name)}" for name in DEMO_NEEDS)]
     (out / "requirements.txt").write_text("\n".join(needs) + "\n")
@@ -192,20 +192,18 @@ def _pinned(name: str) -> str:
     return found[1]
 
 
-def imported_by(module: str) -> list[Path]:
-    """The files of this package that a module imports, directly or not, itself among them."""
-    found: dict[Path, None] = {}
-    waiting = [module]
+def imported_by(*modules: str) -> list[Path]:
+    """The files of this package that modules import, directly or not, themselves among them."""
+    found: set[Path] = set()
+    waiting = list(modules)
     while waiting:
         name = waiting.pop()
         file = HOME / Path(*name.split("."))
         file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
         if not file.is_file() or file in found:
             continue
-        found[file] = None
+        found.add(file)
         waiting += [name.rpartition(".")[0], *_imports(file)]
-    if not found:
-        raise Problem(f"{module} does not exist, so there is no Space to assemble from it.")
     return sorted(found)
 
 
