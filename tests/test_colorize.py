@@ -1,0 +1,238 @@
+"""A picture in, the same picture in colour out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from workbench import color, edges
+from workbench.colorize import (
+    Settings,
+    blend,
+    colorize,
+    colorize_all,
+    has_temperature,
+    lightness,
+    marks,
+    network_input,
+    paint,
+    predict_ab,
+    sample_ab,
+)
+from workbench.errors import Problem
+from workbench.maps import chroma_map, entropy_map, error_map, shade
+
+BINS = torch.tensor([[60.0, 0.0], [-60.0, 0.0], [0.0, 60.0], [0.0, -60.0]])
+
+
+class Warm(nn.Module):
+    """Paints everything one warm colour and remembers what it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[tuple[int, ...]] = []
+
+    def forward(self, L: Tensor) -> Tensor:
+        self.shown.append(tuple(L.shape))
+        return torch.stack((torch.full_like(L[:, 0], 12), torch.full_like(L[:, 0], 8)), 1)
+
+
+class FourBins(nn.Module):
+    """A distribution over four colours: sure in the left half, all alike in the right half."""
+
+    def logits(self, L: Tensor) -> Tensor:
+        x = F.avg_pool2d(L, 4)
+        scores = torch.zeros(len(L), 4, *x.shape[-2:])
+        scores[:, 0, :, : x.shape[-1] // 2] = 30
+        return scores
+
+    def decode(self, logits: Tensor, temperature: float = 1.0) -> Tensor:
+        return torch.einsum("nkhw,kc->nchw", (logits / temperature).softmax(1), BINS)
+
+    def forward(self, L: Tensor) -> Tensor:
+        return F.interpolate(self.decode(self.logits(L)), size=L.shape[-2:])
+
+
+def photo(height: int = 40, width: int = 56, seed: int = 0) -> Tensor:
+    """A smooth colour picture, uint8 (3, height, width)."""
+    random = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, 4, 4, generator=random)
+    return color.to_uint8(edges.upsample(coarse, (height, width))[0])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (300, 301)])
+def test_lightness_is_that_of_split_lab(size):
+    rgb = torch.randint(0, 256, (3, *size), generator=torch.Generator().manual_seed(1)).byte()
+    assert torch.allclose(lightness(rgb), color.split_lab(rgb)[0], atol=1e-4)
+    deep = (rgb.int() * 257).to(torch.uint16)
+    assert torch.allclose(lightness(deep), lightness(rgb), atol=1e-4)
+
+
+def test_paint_in_strips_equals_join_rgb_in_one_piece():
+    L, ab = color.split_lab(photo(300, 301))
+    ab = ab * 3  # far outside the gamut, too
+    assert torch.equal(paint(L, ab), color.join_rgb(L, ab))
+
+
+def test_16_bits_survive_the_way_to_lab_and_back():
+    random = torch.Generator().manual_seed(2)
+    deep = torch.randint(0, 65536, (3, 20, 30), generator=random).to(torch.uint16)
+    ab = color.rgb_to_lab(deep.float() / 65535)[1:]
+    again = paint(lightness(deep), ab, torch.uint16)
+    assert (again.int() - deep.int()).abs().max() <= 4
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 56), (57, 33), (3, 900)])
+@pytest.mark.parametrize("along_edges", [False, True])
+def test_the_result_has_the_pictures_size_and_keeps_its_lightness(size, along_edges):
+    rgb = photo(*size) // 2 + 60  # within the gamut with the warm colour
+    result = colorize(Warm(), rgb, Settings(edges=along_edges), size=32)
+    assert result.rgb.shape == (3, *size)
+    assert result.rgb.dtype == torch.uint8
+    assert result.ab.shape == (2, *size)
+    assert (lightness(result.rgb) - lightness(rgb)).abs().max() < 0.6
+    assert torch.allclose(result.ab.mean((1, 2)), torch.tensor([12.0, 8.0]), atol=0.1)
+
+
+def test_a_16_bit_picture_comes_out_with_16_bits():
+    deep = (photo().int() * 257 // 2 + 9000).to(torch.uint16)
+    result = colorize(Warm(), deep)
+    assert result.rgb.dtype == torch.uint16
+    assert (lightness(result.rgb) - lightness(deep)).abs().max() < 0.01
+
+
+def test_the_network_sees_its_own_size_with_the_aspect_kept_unless_told_otherwise():
+    net = Warm()
+    rgb = photo(40, 80)
+    colorize(net, rgb, size=32)
+    colorize(net, rgb, Settings(size=20), size=32)
+    assert net.shown == [(1, 1, 32, 64), (1, 1, 20, 40)]
+
+
+def test_a_very_long_picture_is_shown_no_longer_than_the_limit():
+    assert network_input(torch.zeros(1, 1, 2, 6000), 32).shape == (1, 1, 1, 256)
+
+
+def test_chroma_gain_is_a_factor_on_ab():
+    rgb = photo()
+    plain = colorize(Warm(), rgb)
+    double = colorize(Warm(), rgb, Settings(chroma=2))
+    grey = colorize(Warm(), rgb, Settings(chroma=0))
+    assert torch.allclose(double.ab, plain.ab * 2)
+    assert (grey.rgb.int() - grey.rgb[:1].int()).abs().max() <= 1  # the matrix has six digits
+
+
+def test_several_networks_share_one_lightness_and_agree_with_single_runs():
+    rgb = photo()
+    nets = {"warm": (Warm(), 32), "bins": (FourBins(), 32)}
+    together = dict(colorize_all(nets, rgb))
+    assert list(together) == ["warm", "bins"]
+    for name, (net, size) in nets.items():
+        assert torch.equal(together[name].rgb, colorize(net, rgb, size=size).rgb)
+        assert together[name].seconds > 0
+
+
+def test_temperature_reaches_only_networks_with_a_distribution():
+    assert has_temperature(FourBins())
+    assert not has_temperature(Warm())
+    L = lightness(photo(64, 64))[None]
+    cold = predict_ab(FourBins(), L, 64, temperature=0.5)
+    hot = predict_ab(FourBins(), L, 64, temperature=10)
+    assert cold[0, 0, 32, 5] > hot[0, 0, 32, 5] + 5
+    assert torch.equal(predict_ab(Warm(), L, 64, temperature=0.5), predict_ab(Warm(), L, 64))
+
+
+def test_bf16_makes_no_visible_difference():
+    from workbench.evaluation.metrics import delta_e_map
+    from workbench.models import MODELS
+
+    torch.manual_seed(0)
+    net = MODELS["attention_pix2pix"].build(width=0.125).eval()
+    rgb = photo(128, 128)
+    quick = colorize(net, rgb, size=128)
+    exact = colorize(net, rgb, Settings(exact=True), size=128)
+    assert delta_e_map(quick.rgb, exact.rgb).mean() < 0.3
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": 4}, {"size": 100_000}, {"temperature": 0.0}, {"chroma": -1.0}]
+)
+def test_settings_out_of_range_are_a_problem(wrong):
+    with pytest.raises(Problem):
+        Settings(**wrong)
+
+
+def test_a_blend_is_the_weighted_mean():
+    planes = [torch.full((2, 3, 3), value) for value in (0.0, 10.0, 40.0)]
+    assert torch.allclose(blend(planes[:2]), torch.tensor(5.0))
+    assert torch.allclose(blend(planes, [1, 2, 1]), torch.tensor(15.0))
+    for wrong in ([1, 2], [0, 0, 0], [1, -1, 1]):
+        with pytest.raises(Problem):
+            blend(planes, wrong)
+
+
+def test_samples_follow_the_distribution_differ_by_seed_and_repeat_with_it():
+    L = lightness(photo(64, 64))
+    samples = sample_ab(FourBins(), L, count=60, size=64, temperature=0.05, smoothness=4)
+    assert samples.shape == (60, 2, 64, 64)
+    # where the network is sure every sample agrees; where it is not each colour has its turn
+    assert torch.allclose(samples[:, :, 32, 5], BINS[0].expand(60, 2), atol=0.5)
+    nearest = torch.cdist(samples[:, :, 32, 50], BINS).argmin(1)
+    shares = torch.bincount(nearest, minlength=4) / 60
+    assert ((shares > 0.1) & (shares < 0.45)).all()
+    # and neighbours draw alike
+    assert (samples[:, :, 32, 50] - samples[:, :, 32, 51]).norm(dim=1).median() < 10
+    again = sample_ab(FourBins(), L, count=1, size=64, temperature=0.05, smoothness=4)
+    other = sample_ab(FourBins(), L, count=1, seed=1, size=64, temperature=0.05, smoothness=4)
+    assert torch.equal(again[0], samples[0])
+    assert not torch.allclose(other, again)
+
+
+def test_colour_along_edges_is_nearer_to_the_truth_at_an_edge_than_bilinear_is():
+    rgb = torch.empty(3, 64, 64, dtype=torch.uint8)
+    rgb[:, :, :29] = torch.tensor([200, 60, 50], dtype=torch.uint8).view(3, 1, 1)
+    rgb[:, :, 29:] = torch.tensor([60, 140, 220], dtype=torch.uint8).view(3, 1, 1)
+    L, ab = color.split_lab(rgb[None])
+    coarse = edges.shrink(ab, (16, 16))
+    plain = (edges.upsample(coarse, (64, 64)) - ab).abs().mean()
+    guided = (edges.upsample_along_edges(coarse, L) - ab).abs().mean()
+    assert guided < 0.95 * plain
+
+
+def test_colour_along_edges_changes_nothing_where_lightness_is_flat():
+    coarse = torch.randn(1, 2, 8, 8, generator=torch.Generator().manual_seed(3))
+    flat = torch.full((1, 1, 40, 40), 50.0)
+    assert torch.allclose(
+        edges.upsample_along_edges(coarse, flat), edges.upsample(coarse, (40, 40)), atol=1e-4
+    )
+
+
+def test_maps_of_chroma_entropy_and_error():
+    assert chroma_map(torch.tensor([3.0, 4.0]).view(2, 1, 1)).item() == 5
+    bits = entropy_map(FourBins(), lightness(photo(64, 64)), size=64)
+    assert bits.shape == (64, 64)
+    assert bits[32, 5] < 0.01
+    assert bits[32, 60] == pytest.approx(2.0, abs=1e-3)
+    with pytest.raises(Problem):
+        entropy_map(Warm(), lightness(photo()))
+    same = error_map(photo(), photo())
+    assert same.shape == (40, 56)
+    assert same.abs().max() < 0.01
+    assert error_map(photo(), 255 - photo()).mean() > 10
+
+
+def test_shading_runs_from_viridis_dark_to_light():
+    ends = shade(torch.tensor([[-1.0, 0.0, 1.0, 9.0]]), 0, 1)
+    assert ends[:, 0].T.tolist() == [[68, 1, 84]] * 2 + [[253, 231, 37]] * 2
+    ramp = lightness(shade(torch.linspace(0, 1, 50)[None], 0, 1))[0, 0]
+    assert (ramp.diff() > 0).all()
+
+
+def test_marks_name_the_model_its_revision_and_what_was_turned():
+    said = marks("colorful", "0123456789ab", Settings(chroma=1.5, size=128), "Colorful")
+    assert said["Description"] == "Colourized by AI (Colorful)"
+    assert said["Revision"] == "0123456789ab"
+    assert said["Settings"] == "size=128, chroma=1.5"
+    assert marks("colorful", "x")["Settings"] == "the model's own"

@@ -1,0 +1,285 @@
+"""A picture in, the same picture in colour out.
+
+The lightness stays the upload's own, at full resolution; a network is shown it with its short
+side at the network's size, and only the two colour planes come back up (`edges.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from workbench import color, edges
+from workbench.errors import Problem
+
+SIZE = 256  # short side shown to a network that has no size of its own
+LONGEST = 8  # the long side is at most this many times the size, however long the picture is
+STRIP = 1 << 16  # pixels converted at once: a strip's planes stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a visitor may turn. None means the model's own."""
+
+    size: int | None = None  # short side shown to the network, pixels
+    temperature: float | None = None  # of a distribution's annealed mean; others ignore it
+    chroma: float = 1.0  # ab is multiplied by this
+    edges: bool = False  # colour follows the edges of L on its way up
+    exact: bool = False  # fp32 also where the machine is faster in bf16
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 16 <= self.size <= 2048:
+            raise Problem(f"The network's size is 16 to 2048 pixels, not {self.size}.")
+        if self.temperature is not None and not 0 < self.temperature <= 10:
+            raise Problem(f"The temperature is above 0 and at most 10, not {self.temperature}.")
+        if not 0 <= self.chroma <= 10:
+            raise Problem(f"The chroma gain is 0 to 10, not {self.chroma}.")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One picture coloured by one network."""
+
+    rgb: Tensor  # (3, H, W), uint8 or uint16 as the source was
+    ab: Tensor  # float32 (2, H, W), CIELAB units, before the gamut's clip
+    seconds: float  # from L to rgb
+
+
+def marks(
+    model: str, revision: str, settings: Settings = Settings(), title: str = ""
+) -> dict[str, str]:
+    """What `images.encode` writes into the file: who coloured it, and how."""
+    turned = {k: v for k, v in asdict(settings).items() if v != getattr(Settings(), k)}
+    return {
+        "Software": "colorization-workbench",
+        "Description": f"Colourized by AI ({title or model})",
+        "Model": model,
+        "Revision": revision,
+        "Settings": ", ".join(f"{k}={v}" for k, v in turned.items()) or "the model's own",
+    }
+
+
+# ------------------------------------------------------------------------- L and back again
+
+
+def lightness(rgb: Tensor) -> Tensor:
+    """uint8 or uint16 RGB (3, H, W) -> L (1, H, W) in [0, 100], float32.
+
+    The same numbers as `color.split_lab` gives, to 1e-4, from the luminance alone: three tables
+    of a channel's share of it (numpy's look-up takes a sixth of torch's time), in strips.
+    """
+    height, width = rgb.shape[-2:]
+    steps = 256 if rgb.dtype == torch.uint8 else 65536
+    values = torch.arange(steps, dtype=torch.float64) / (steps - 1)
+    weights = torch.tensor(color.RGB_TO_XYZ[1], dtype=torch.float64)
+    tables = (weights[:, None] * _linear(values)).float().numpy()  # (3, steps)
+    out = torch.empty(1, height, width)
+    for rows in _strips(height, width):
+        red, green, blue = rgb[:, rows].numpy()
+        Y = torch.from_numpy(tables[0].take(red) + tables[1].take(green) + tables[2].take(blue))
+        f = torch.where(Y > 0.008856, Y.clamp(min=1e-12) ** (1 / 3), 7.787 * Y + 16 / 116)
+        out[0, rows] = 116 * f - 16
+    return out
+
+
+def _linear(rgb: Tensor) -> Tensor:
+    return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def paint(L: Tensor, ab: Tensor, dtype: torch.dtype = torch.uint8) -> Tensor:
+    """L (1, H, W) and ab (2, H, W) -> RGB (3, H, W) in uint8 or uint16, clipped to the gamut.
+
+    `color.join_rgb` in strips, so that a 24-megapixel picture needs little memory.
+    """
+    height, width = L.shape[-2:]
+    out = torch.empty(3, height, width, dtype=dtype)
+    for rows in _strips(height, width):
+        if dtype == torch.uint8:
+            out[:, rows] = color.join_rgb(L[:, rows], ab[:, rows])
+        else:
+            rgb = color.lab_to_rgb(torch.cat((L[:, rows], ab[:, rows])))
+            out[:, rows] = (rgb * 65535 + 0.5).to(torch.int32).to(dtype)
+    return out
+
+
+def _strips(height: int, width: int) -> Iterator[slice]:
+    step = max(1, STRIP // width)
+    for top in range(0, height, step):
+        yield slice(top, top + step)
+
+
+# ------------------------------------------------------------------------------ the networks
+
+
+@cache
+def quick_type() -> torch.dtype | None:
+    """bfloat16 where this processor multiplies it faster than float32, else None."""
+    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None
+
+
+def _autocast(net: nn.Module, exact: bool) -> tuple[torch.device, object]:
+    weights = next(net.parameters(), None)
+    device = torch.device("cpu") if weights is None else weights.device
+    dtype = torch.bfloat16 if device.type == "cuda" else quick_type()
+    if exact or dtype is None:
+        return device, nullcontext()
+    return device, torch.autocast(device.type, dtype)
+
+
+def has_temperature(net: nn.Module) -> bool:
+    """Whether a network predicts a distribution over colours (`logits`, `decode`)."""
+    return hasattr(net, "logits") and bool(getattr(net, "bins", True))
+
+
+def network_input(L: Tensor, size: int) -> Tensor:
+    """L (N, 1, H, W) with its short side at `size` pixels, aspect kept, antialiased bilinear."""
+    height, width = L.shape[-2:]
+    scale = min(size / min(height, width), LONGEST * size / max(height, width))
+    small = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return L if small == (height, width) else edges.shrink(L, small)
+
+
+@torch.inference_mode()
+def predict_logits(net: nn.Module, L: Tensor, size: int = SIZE, exact: bool = False) -> Tensor:
+    """L (N, 1, H, W) -> the scores of the colour bins (N, bins, h, w), float32, on the CPU."""
+    if not has_temperature(net):
+        raise Problem("Only a network that predicts a distribution over colours has bins.")
+    device, cast = _autocast(net, exact)
+    with cast:
+        return net.logits(network_input(L, size).to(device)).float().cpu()
+
+
+@torch.inference_mode()
+def predict_coarse(
+    net: nn.Module,
+    L: Tensor,
+    size: int = SIZE,
+    temperature: float | None = None,
+    exact: bool = False,
+) -> Tensor:
+    """L (N, 1, H, W) -> ab (N, 2, h, w) at the network's own resolution, float32."""
+    device, cast = _autocast(net, exact)
+    small = network_input(L, size).to(device, memory_format=torch.channels_last)
+    with cast:
+        if temperature is not None and has_temperature(net):
+            ab = net.decode(net.logits(small), temperature)
+        else:
+            ab = net(small)
+    return ab.float().cpu().contiguous()
+
+
+@torch.inference_mode()
+def predict_ab(
+    net: nn.Module,
+    L: Tensor,
+    size: int = SIZE,
+    temperature: float | None = None,
+    along_edges: bool = False,
+    exact: bool = False,
+) -> Tensor:
+    """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units, float32.
+
+    The network sees L with its short side at `size`; ab comes back up bilinearly, or along L's
+    edges. bf16 where the machine is faster in it, unless `exact`.
+    """
+    coarse = predict_coarse(net, L, size, temperature, exact)
+    if along_edges:
+        return edges.upsample_along_edges(coarse, L)
+    return edges.upsample(coarse, L.shape[-2:])
+
+
+def colorize(
+    net: nn.Module, rgb: Tensor, settings: Settings = Settings(), size: int = SIZE
+) -> Result:
+    """Colour one picture: uint8 or uint16 RGB (3, H, W) -> Result of the same size and depth.
+
+    `size` is the network's own (`Checkpoint.size`); `settings.size` overrules it.
+    """
+    return colorize_lightness(net, lightness(rgb), settings, size, rgb.dtype)
+
+
+@torch.inference_mode()
+def colorize_lightness(
+    net: nn.Module,
+    L: Tensor,
+    settings: Settings = Settings(),
+    size: int = SIZE,
+    dtype: torch.dtype = torch.uint8,
+) -> Result:
+    """`colorize` for an L (1, H, W) that several networks share."""
+    start = time.perf_counter()
+    size = settings.size or size
+    ab = predict_ab(net, L[None], size, settings.temperature, settings.edges, settings.exact)[0]
+    if settings.chroma != 1:
+        ab = ab * settings.chroma
+    return Result(paint(L, ab, dtype), ab, time.perf_counter() - start)
+
+
+def colorize_all(
+    nets: Mapping[str, tuple[nn.Module, int]], rgb: Tensor, settings: Settings = Settings()
+) -> Iterator[tuple[str, Result]]:
+    """Colour one picture by several networks, name -> (net, its size), as each gets ready.
+
+    L is computed once. Whoever iterates keeps what it needs: at 24 megapixels a Result has
+    72 MB of rgb and 192 MB of ab.
+    """
+    L = lightness(rgb)
+    for name, (net, size) in nets.items():
+        yield name, colorize_lightness(net, L, settings, size, rgb.dtype)
+
+
+# -------------------------------------------------------------------- more than one answer
+
+
+def blend(planes: Sequence[Tensor], weights: Sequence[float] | None = None) -> Tensor:
+    """The weighted mean of several ab (2, H, W); weights are positive and need not sum to 1."""
+    shares = torch.tensor(list(weights) if weights is not None else [1.0] * len(planes))
+    if not planes or len(shares) != len(planes):
+        raise Problem(f"A blend needs a weight for each of its {len(planes)} pictures.")
+    if (shares < 0).any() or shares.sum() <= 0:
+        raise Problem("The weights of a blend are 0 or more, and not all 0.")
+    out = torch.zeros_like(planes[0])
+    for plane, share in zip(planes, shares / shares.sum(), strict=True):
+        out.add_(plane, alpha=float(share))
+    return out
+
+
+@torch.inference_mode()
+def sample_ab(
+    net: nn.Module,
+    L: Tensor,
+    count: int = 4,
+    seed: int = 0,
+    size: int = SIZE,
+    temperature: float = 0.25,
+    smoothness: int = 8,
+) -> Tensor:
+    """`count` different colourings of one L (1, H, W) from the network's own distribution.
+
+    Returns ab (count, 2, H, W). Perturb and decode: Gumbel noise is added to the scores of the
+    bins, so that each pixel's winner is a draw from its distribution (Gumbel-max); the noise of a
+    bin is the same over about 1/`smoothness` of the short side, so that neighbours draw alike;
+    then the annealed mean at a low `temperature` smooths what is left.
+    """
+    logits = predict_logits(net, L[None], size)
+    random = torch.Generator().manual_seed(seed)
+    height, width = logits.shape[-2:]
+    scale = smoothness / min(height, width)
+    cells = (max(2, round(height * scale)), max(2, round(width * scale)))
+    bins = logits.shape[1]
+    samples = []
+    for _ in range(count):
+        normal = torch.randn(1, bins, *cells, generator=random)
+        normal = F.interpolate(normal, size=(height, width), mode="bicubic", align_corners=True)
+        normal = normal / normal.std(1, keepdim=True)  # unit variance between the cells, too
+        uniform = (0.5 * torch.erfc(-normal / 2**0.5)).clamp(1e-6, 1 - 1e-6)
+        gumbel = -torch.log(-torch.log(uniform))
+        samples.append(net.decode(logits + gumbel, temperature)[0].float())
+    return edges.upsample(torch.stack(samples), L.shape[-2:])
