@@ -112,7 +112,7 @@ def scores(
     out: Annotated[Path | None, typer.Option(help="Read below this folder instead.")] = None,
     as_json: JSON = False,
 ) -> None:
-    """Means with 95 % intervals of every scored model; over several sets the mean of their means."""
+    """Means with 95 % intervals, best first; over several data sets the mean of their means."""
     from workbench.cli import show
     from workbench.evaluation import scores as files
     from workbench.evaluation import summaries, tables
@@ -120,6 +120,7 @@ def scores(
     roots = (out,) if out else tables.roots()
     rows = [row for dataset in data or (None,) for row in files.read_all(roots, dataset)]
     lines = summaries.lines(r for r in rows if r.size == size and r.protocol == protocol)
+    lines.sort(key=lambda line: -line.means["psnr"].value)
     show([(_numbers if as_json else _texts)(line) for line in lines], as_json)
 
 

@@ -97,14 +97,18 @@ def read(path: Path) -> list[Score]:
 
 def read_all(roots: Iterable[Path], dataset: str | None = None) -> list[Score]:
     """All rows below some roots (`<root>/<model>/scores/<dataset>.csv`), of one data set or all."""
-    pattern = f"*/scores/{dataset or '*'}.csv"
-    files = (file for root in roots for file in sorted(root.glob(pattern)))
+    files = (file for file in _tables(roots) if dataset in (None, file.stem))
     return [score for file in files for score in read(file)]
 
 
 def datasets(roots: Iterable[Path]) -> list[str]:
     """Names of the data sets that have scores, sorted."""
-    return sorted({file.stem for root in roots for file in root.glob("*/scores/*.csv")})
+    return sorted({file.stem for file in _tables(roots)})
+
+
+def _tables(roots: Iterable[Path]) -> list[Path]:
+    """Every table below the roots; hidden files are journals and unfinished writings."""
+    return [file for root in roots for file in sorted(root.glob("*/scores/[!.]*.csv"))]
 
 
 def _rows(lines: Iterator[list[str]], path: Path) -> Iterator[Score]:
