@@ -121,6 +121,24 @@ def test_chroma_zero_is_grey_and_a_blend_is_one_more_picture(workbench: AppTest)
     assert shown(workbench)["cells"][-2]["title"] == "Blend of 5"
 
 
+def test_a_hint_changes_the_colours_around_it_and_can_be_taken_back(workbench: AppTest) -> None:
+    workbench.run()
+    workbench.segmented_control(key="view").set_value("Colour hint").run()
+    sha256 = workbench.session_state["picture"].sha256
+    before = shown(workbench, "hint_pictures")["cells"]
+    assert before[0]["src"] == before[1]["src"]
+    workbench.session_state["hints"][sha256].append(
+        {"x": 200, "y": 100, "color": "#3070c0", "radius": 6}
+    )
+    workbench.run()
+    given = shown(workbench, "hint_pictures")
+    assert given["cells"][0]["src"] == before[0]["src"]
+    assert given["cells"][1]["src"] != before[1]["src"]
+    assert given["marks"] == [{"x": 200, "y": 100, "color": "#3070c0", "radius": 6}]
+    next(button for button in workbench.button if button.label == "Undo").click().run()
+    assert shown(workbench, "hint_pictures")["cells"][1]["src"] == before[1]["src"]
+
+
 def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints) -> None:
     from workbench import checkpoints
     from workbench.colorize import Settings

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from workbench.evaluation.scores import Score
     from workbench.evaluation.summaries import Line
 
-MAKE = "python -m workbench evaluate all --data FILE"
+ABSENT = (
+    "There are no scores yet. `python -m workbench evaluate all --data FILE` makes them: a row per "
+    "picture for every model, and for grey, the mean colour and the truth."
+)
 
 
 @dataclass(frozen=True)
@@ -35,20 +38,34 @@ class Choice:
         """The metric that ranks: the first one."""
         return self.metrics[0]
 
+    def takes(self, score: Score) -> bool:
+        """Whether a row is among what was chosen."""
+        return (
+            score.protocol == self.protocol
+            and score.size == self.size
+            and score.dataset in self.datasets
+        )
 
-def choose(scores: pd.DataFrame) -> Choice:
+
+def choose(scores: list[Score]) -> Choice:
     """The filters above the table. They live in the page's address, so a view can be shared."""
     from workbench.evaluation.metrics import METRICS
 
-    protocols = sorted(scores["protocol"].unique())
+    protocols = sorted({score.protocol for score in scores})
     first, second, third, fourth = st.columns([4, 4, 1.5, 1.5])
-    protocol = fourth.selectbox("Protocol", protocols, key="protocol", bind="query-params")
-    here = scores[scores["protocol"] == protocol]
-    names = sorted(here["dataset"].unique())
+    protocol = fourth.selectbox(
+        "Protocol",
+        protocols,
+        index=protocols.index("cw-1") if "cw-1" in protocols else 0,
+        key="protocol",
+        bind="query-params",
+    )
+    here = [score for score in scores if score.protocol == protocol]
+    names = sorted({score.dataset for score in here})
     datasets = first.multiselect(
         "Data sets", names, key="sets", bind="query-params", placeholder=f"All {len(names)}"
     )
-    measured = [name for name in METRICS if name in here and here[name].notna().any()]
+    measured = [n for n in METRICS if any(getattr(score, n) is not None for score in here)]
     usual = [name for name in ("psnr", "ssim", "delta_e", "colorfulness") if name in measured]
     metrics = second.multiselect(
         "Metrics (the first one ranks)",
@@ -58,23 +75,11 @@ def choose(scores: pd.DataFrame) -> Choice:
         key="metrics",
         bind="query-params",
     )
-    sizes = sorted((int(size) for size in here["size"].unique()), reverse=True)
+    sizes = sorted({score.size for score in here}, reverse=True)
     size = third.selectbox(
         "Size", sizes, format_func=lambda side: f"{side} px", key="side", bind="query-params"
     )
-    return Choice(
-        tuple(datasets or names), int(size), tuple(metrics or usual or measured[:1]), protocol
-    )
-
-
-def chosen(scores: list[Score], choice: Choice) -> list[Score]:
-    """The rows that the filters leave."""
-    sets = set(choice.datasets)
-    return [
-        score
-        for score in scores
-        if score.protocol == choice.protocol and score.size == choice.size and score.dataset in sets
-    ]
+    return Choice(tuple(datasets or names), size, tuple(metrics or usual or measured[:1]), protocol)
 
 
 def title(name: str) -> str:
@@ -115,6 +120,13 @@ def table(lines: list[Line], choice: Choice) -> pd.DataFrame:
         distance = (frame[column] - (truth.iloc[0] if len(truth) else 0)).abs()
         return frame.loc[distance.sort_values().index]
     return frame.sort_values(column, ascending=first.better == "lower", kind="stable")
+
+
+def trap(name: str) -> str:
+    """The one sentence that keeps a reader from misreading a metric."""
+    from workbench.evaluation.metrics import METRICS
+
+    return f"**{METRICS[name].title}.** {METRICS[name].trap}"
 
 
 def head(metric: Metric) -> str:

@@ -42,4 +42,5 @@ LOOKS = {
     "Before / after": before_and_after,
     "Maps": maps.show,
     "Samples": turning.samples,
+    "Colour hint": turning.hint,
 }

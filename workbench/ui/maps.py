@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -37,17 +36,16 @@ class Kind:
 
 def error(picture: Picture, made: list[Made], checkpoints: list[Checkpoint]) -> Drawn:
     """CIEDE2000 between each result and the upload, per pixel."""
-    from workbench.evaluation.metrics import delta_e_map
+    from workbench.maps import error_map
 
-    truth = picture.rgb[None]
-    return [(each.title, delta_e_map(each.rgb[None], truth)[0]) for each in made]
+    return [(each.title, error_map(each.rgb, picture.rgb)) for each in made]
 
 
 def chroma(picture: Picture, made: list[Made], checkpoints: list[Checkpoint]) -> Drawn:
-    """The length of (a, b) as shown, per pixel."""
-    from workbench.color import split_lab
+    """The distance of each shown colour from grey, per pixel."""
+    from workbench.maps import chroma_map
 
-    return [(each.title, split_lab(each.rgb)[1].norm(dim=0)) for each in made]
+    return [(each.title, chroma_map(each.ab)) for each in made]
 
 
 def entropy(picture: Picture, made: list[Made], checkpoints: list[Checkpoint]) -> Drawn:
@@ -90,35 +88,26 @@ def show(
     if not drawn:
         st.info(kind.absent)
         return
+    from workbench.maps import shade
+
     _legend(kind)
     shown = [
-        Cell(title, painted(values, kind.top), f"mean {values.mean():.1f} {kind.unit}")
+        Cell(title, shade(values, 0, kind.top), f"mean {values.mean():.1f} {kind.unit}")
         for title, values in drawn
     ]
     gallery([Cell("The upload", picture.rgb), *shown], key="maps", cell=290)
 
 
-def painted(values: Tensor, top: float) -> Tensor:
-    """Values (H, W) from 0 to `top` -> uint8 RGB (3, H, W) in Cividis, dark to bright."""
-    index = (values.float() / top * 255).round().clamp(0, 255).long()
-    return _cividis()[index].permute(2, 0, 1).contiguous()
-
-
 def _legend(kind: Kind) -> None:
-    stops = ", ".join(f"rgb({r} {g} {b})" for r, g, b in _cividis()[::32].tolist())
+    import torch
+
+    from workbench.maps import shade
+
+    ramp = shade(torch.linspace(0, 1, 9)[None], 0, 1)[:, 0].T.tolist()
+    stops = ", ".join(f"rgb({r} {g} {b})" for r, g, b in ramp)
     st.html(
         f'<div style="font-size:.85rem;opacity:.85">{kind.says}</div>'
         f'<div style="display:flex;gap:.5rem;align-items:center;font-size:.8rem;margin-top:.3rem">'
         f'0<span style="width:10rem;height:.6rem;background:linear-gradient(90deg,{stops})"></span>'
         f"{kind.top:g} {kind.unit} or more</div>"
     )
-
-
-@lru_cache(maxsize=1)
-def _cividis() -> Tensor:
-    """(256, 3) uint8: a scale that colour-blind eyes read too (Nunez, Anderton & Renslow 2018)."""
-    import torch
-    from plotly.colors import sample_colorscale
-
-    colours = sample_colorscale("Cividis", [i / 255 for i in range(256)], colortype="tuple")
-    return (torch.tensor(colours) * 255).round().to(torch.uint8)

@@ -169,15 +169,22 @@ def downloads(picture: Picture, made: list[Made], where=st) -> None:
     )
     with where.popover("One result (PNG)", icon=":material/download:"):
         for each in made:
-            st.download_button(
-                each.title,
-                lambda each=each: file_of(picture, each),
-                file_name=f"{name}_{each.name}.png",
-                mime="image/png",
-                on_click="ignore",
-                width="stretch",
-                key=f"download_{each.name}",
-            )
+            download_one(picture, each, label=each.title, width="stretch")
+
+
+def download_one(
+    picture: Picture, made: Made, where=st, *, label: str = "Download PNG", width: str = "content"
+) -> None:
+    """A button for one result as PNG; the file is made when it is asked for."""
+    where.download_button(
+        label,
+        lambda: file_of(picture, made),
+        file_name=f"{stem(picture.name)}_{made.name}.png",
+        mime="image/png",
+        on_click="ignore",
+        width=width,
+        key=f"download_{made.name}_{label}",
+    )
 
 
 def _measured(picture: Picture, made: Made) -> list[str]:

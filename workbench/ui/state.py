@@ -6,11 +6,11 @@ them (`Shelf`), so that the same picture with the same settings is there at once
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
@@ -20,7 +20,12 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
 
     from workbench.checkpoints import Checkpoint
     from workbench.colorize import Settings
+    from workbench.evaluation.scores import Score
+    from workbench.evaluation.summaries import Line
     from workbench.images import Picture
+    from workbench.study.limits import Limits
+    from workbench.study.votes import Votes
+    from workbench.ui.board import Choice
 
 T = TypeVar("T")
 SHELF_BYTES = 512 * 2**20
@@ -154,19 +159,15 @@ def has_bins(checkpoint: Checkpoint) -> bool:
     return has_temperature(network(checkpoint))
 
 
-def entropy(checkpoint: Checkpoint, picture: Picture, size: int | None = None) -> Tensor:
-    """Entropy of the predicted distribution, bits, (H, W), smoothed up from its own resolution."""
-    from workbench.colorize import predict_logits
-    from workbench.edges import upsample
+def entropy(checkpoint: Checkpoint, picture: Picture) -> Tensor:
+    """Entropy of the predicted distribution, bits, (H, W); see workbench.maps."""
+    from workbench.maps import entropy_map
 
-    key = ("entropy", checkpoint.name, checkpoint.revision, picture.sha256, size)
+    key = ("entropy", checkpoint.revision, picture.sha256)
     if (bits := shelf().get(key)) is None:
         L = lightness(picture)
         with queue().turn():
-            logits = predict_logits(network(checkpoint), L[None], size or checkpoint.size)
-        shares = logits.log_softmax(1)
-        coarse = -(shares.exp() * shares).sum(1, keepdim=True) / math.log(2)
-        bits = upsample(coarse, L.shape[-2:])[0, 0]
+            bits = entropy_map(network(checkpoint), L, checkpoint.size)
         shelf().put(key, bits, bits.nbytes)
     return bits
 
@@ -195,3 +196,54 @@ def _parameters(name: str, revision: str, _checkpoint: Checkpoint) -> int:
 def parameters(checkpoint: Checkpoint) -> int:
     """How many numbers the checkpoint's network has learnt."""
     return _parameters(checkpoint.name, checkpoint.revision, checkpoint)
+
+
+@st.cache_resource(show_spinner=False)
+def study_votes() -> Votes:
+    """The database of studies, opened once a server."""
+    from workbench.study.votes import Votes
+
+    return Votes()
+
+
+@st.cache_resource(show_spinner=False)
+def study_limits() -> Limits:
+    """How often raters and addresses did what; forgotten when the server ends."""
+    from workbench.study.limits import Limits
+
+    return Limits()
+
+
+def _score_files() -> tuple[tuple[str, int, int], ...]:
+    """The files of scores with size and time: what changes when anyone evaluates."""
+    from workbench.evaluation.tables import roots
+
+    files = (file for root in roots() for file in sorted(root.glob("*/scores/*.csv")))
+    return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _scores(files: tuple[tuple[str, int, int], ...]) -> list[Score]:
+    from workbench.evaluation.scores import read
+
+    return [score for file, _, _ in files for score in read(Path(file))]
+
+
+def scores() -> list[Score]:
+    """Every row of scores there is; read again when a file has changed. Read-only."""
+    return _scores(_score_files())
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _lines(files: tuple[tuple[str, int, int], ...], choice: Choice) -> list[Line]:
+    from workbench.evaluation.summaries import lines
+
+    metrics = dict.fromkeys((*choice.metrics, "psnr", "colorfulness"))
+    rows = [score for score in _scores(files) if choice.takes(score)]
+    measured = [m for m in metrics if any(getattr(row, m) is not None for row in rows)]
+    return lines(rows, measured)
+
+
+def lines(choice: Choice) -> list[Line]:
+    """Means and intervals of what the leaderboard's filters leave. Read-only."""
+    return _lines(_score_files(), choice)

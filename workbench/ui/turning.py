@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from workbench.ui import state
-from workbench.ui.results import Made, grey
+from workbench.ui.results import Made, download_one, grey
 from workbench.ui.viewers import Cell, gallery
 
 if TYPE_CHECKING:
@@ -39,3 +40,47 @@ def samples(
         st.caption(f"{checkpoint.title}: {count} draws, each possible to the network.")
         cells = [Cell("What the networks see", grey(picture)), *shown]
         gallery(cells, key=f"samples_{checkpoint.name}", cell=300)
+
+
+def hint(
+    picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
+) -> None:
+    """Give points a colour; it spreads to the edges of the lightness, after any model."""
+    hints: list[dict] = st.session_state.setdefault("hints", {}).setdefault(picture.sha256, [])
+    left, middle, right = st.columns([2, 1, 2], vertical_alignment="bottom")
+    title = left.selectbox("Start from", [each.title for each in made], key="hint_from")
+    color = middle.color_picker("Colour", "#3070c0", key="hint_color")
+    radius = right.slider("Size of the point, pixels", 1, 40, 6, key="hint_radius")
+    start = next(each for each in made if each.title == title)
+    hinted = _hinted(picture, start, hints)
+    count = f"{len(hints)} hint{'s' if len(hints) != 1 else ''}"
+    cells = [Cell(start.title, start.rgb), Cell("With your colours", hinted.rgb, count)]
+    picked = gallery(cells, key="hint_pictures", cell=380, pick=True, marks=hints)
+    if picked:
+        hints.append({"x": picked[0], "y": picked[1], "color": color, "radius": radius})
+        st.rerun()
+    bar = st.container(horizontal=True)
+    if bar.button("Undo", disabled=not hints, icon=":material/undo:"):
+        hints.pop()
+        st.rerun()
+    if bar.button("Clear", disabled=not hints, icon=":material/delete:"):
+        hints.clear()
+        st.rerun()
+    download_one(picture, hinted, bar)
+
+
+def _hinted(picture: Picture, start: Made, hints: list[dict]) -> Made:
+    """The result with the hints' colours spread over it."""
+    from workbench.colorize import paint
+    from workbench.hints import Hint, apply_hints
+
+    if not hints:
+        return start
+    origin = {**start.settings, "hints": [dict(each) for each in hints]}
+    key = ("hinted", picture.sha256, json.dumps(origin, sort_keys=True))
+    if (full := state.shelf().get(key)) is None:
+        L = state.lightness(picture)
+        with state.queue().turn():
+            ab = apply_hints(L, start.ab, [Hint(**each) for each in hints])
+        full = state.shelf().put(key, paint(L, ab, picture.full.dtype), start.full.nbytes)
+    return Made(f"{start.name}_hints", f"{start.title} with hints", full, start.seconds, origin)

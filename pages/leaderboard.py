@@ -1,0 +1,37 @@
+"""Leaderboard: which model is how good at what, with intervals, computed from rows per picture."""
+
+import streamlit as st
+
+from workbench.errors import Problem
+from workbench.ui import board, state, widgets
+
+st.title("Leaderboard")
+with st.spinner("Reading the scores…"):
+    from workbench.ui import board_views
+
+    try:
+        scores = state.scores()
+    except Problem as problem:
+        widgets.show_problem(problem)
+        st.stop()
+if not scores:
+    st.info(board.ABSENT)
+    st.stop()
+
+choice = board.choose(scores)
+rows = [score for score in scores if choice.takes(score)]
+lines = state.lines(choice)
+frame = board.table(lines, choice)
+st.dataframe(frame, hide_index=True, column_config=board.columns(choice), key="table")
+board.downloads(frame, rows, choice)
+for name in choice.metrics:
+    st.caption(board.trap(name))
+
+views = board_views.VIEWS
+view = st.segmented_control(
+    "More", list(views), default=next(iter(views)), required=True, key="more", bind="query-params"
+)
+try:
+    views[view](rows, lines, choice)
+except Problem as problem:
+    widgets.show_problem(problem)

@@ -1,0 +1,171 @@
+// One question of a study: shows pictures, measures with the browser's own clock, sends one answer.
+// data: {token, attempt, design, sources, exposure, gap, minimum, wait, progress, share, feedback}
+// design: pair (left, right, tie), real_or_fake (two timed exposures, then left or right), rank.
+// answer: {token, choice, shown_at, answered_at, dwell_ms, exposures_ms, viewport}
+const element = (parent, kind, className, text) => {
+  const made = parent.appendChild(document.createElement(kind));
+  made.className = className;
+  if (text) made.textContent = text;
+  return made;
+};
+const frame = () => new Promise(requestAnimationFrame);
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+export default function ({ parentElement, data, setTriggerValue }) {
+  const root = parentElement.querySelector(".question");
+  const name = `${data.token}/${data.attempt}`;
+  if (root.dataset.name === name) return root.leave;
+  root.dataset.name = name;
+  if (root.leave) root.leave();
+  const begun = root.childElementCount > 0; // not the first question since the page was loaded
+  root.replaceChildren();
+  let live = true; // false once answered or replaced by the next question
+  let open = false; // whether an answer is taken now
+  let shownAt = 0;
+  let since = 0;
+  const exposures = [];
+
+  const top = element(root, "div", "top");
+  element(top, "span", "progress", data.progress);
+  element(top, "span", `feedback ${data.feedback.kind || ""}`, data.feedback.text);
+  const bar = element(element(root, "div", "bar"), "div", "done");
+  bar.style.width = `${100 * data.share}%`;
+  const stage = element(root, "div", `stage ${data.design}`);
+  const controls = element(root, "div", "controls");
+  const said = element(root, "div", "said");
+  said.setAttribute("aria-live", "polite");
+
+  const pictures = data.sources.map((source, place) => {
+    const slot = element(stage, data.design === "real_or_fake" ? "div" : "button", "slot");
+    const image = element(slot, "img", "picture");
+    image.src = source;
+    image.alt = `picture ${place + 1}`;
+    image.draggable = false;
+    return { slot, image };
+  });
+  const hide = (hidden) =>
+    pictures.forEach(({ image }) => (image.style.visibility = hidden ? "hidden" : "visible"));
+  hide(true);
+
+  const button = (text, action) => {
+    const made = element(controls, "button", "choice", text);
+    made.disabled = true;
+    made.onclick = action;
+    return made;
+  };
+  const allow = () => {
+    open = true;
+    root.querySelectorAll("button").forEach((each) => (each.disabled = false));
+  };
+  const answer = (choice) => {
+    if (!open || !live) return;
+    const dwell = performance.now() - since;
+    if (dwell < data.minimum) return;
+    open = live = false;
+    root.querySelectorAll("button").forEach((each) => (each.disabled = true));
+    said.textContent = "Saving…";
+    setTriggerValue("answer", {
+      token: data.token,
+      choice,
+      shown_at: shownAt,
+      answered_at: Date.now(),
+      dwell_ms: dwell,
+      exposures_ms: exposures,
+      viewport: `${innerWidth}x${innerHeight}x${devicePixelRatio}`,
+    });
+  };
+
+  let keys = {};
+  const order = [];
+  if (data.design === "rank") {
+    const send = button("Send this order", () => answer(order.join(",")));
+    const undo = button("Start again", () => mark(-1));
+    const mark = (place) => {
+      if (place < 0) order.length = 0;
+      else if (order.includes(place)) order.length = order.indexOf(place);
+      else order.push(place);
+      if (order.length === pictures.length - 1)
+        order.push(pictures.findIndex((_, each) => !order.includes(each)));
+      pictures.forEach(({ slot }, each) => {
+        const at = order.indexOf(each);
+        slot.dataset.rank = at < 0 ? "" : `${at + 1}`;
+      });
+      const ready = order.length === pictures.length;
+      send.disabled = !ready;
+      said.textContent = ready ? "" : `Choose number ${order.length + 1}, best first.`;
+    };
+    pictures.forEach(({ slot }, place) => (slot.onclick = () => open && mark(place)));
+    pictures.forEach((_, place) => (keys[`${place + 1}`] = () => open && mark(place)));
+    keys.Enter = () => order.length === pictures.length && answer(order.join(","));
+    keys.Backspace = () => open && mark(-1);
+    root.settle = () => mark(-1);
+  } else {
+    const fake = data.design === "real_or_fake";
+    button(fake ? "← The first is the fake" : "← Left", () => answer("left"));
+    if (!fake) button("No difference (space)", () => answer("tie"));
+    button(fake ? "The second is the fake →" : "Right →", () => answer("right"));
+    keys = { ArrowLeft: () => answer("left"), ArrowRight: () => answer("right") };
+    if (!fake) {
+      keys[" "] = () => answer("tie");
+      pictures.forEach(({ slot }, place) => (slot.onclick = () => answer(["left", "right"][place])));
+    }
+  }
+  const pressed = (event) => {
+    const where = event.composedPath()[0];
+    if (/^(INPUT|TEXTAREA|SELECT)$/.test(where.tagName) || where.isContentEditable) return;
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter" && where.tagName === "BUTTON") return;
+    if (!keys[event.key]) return;
+    event.preventDefault();
+    keys[event.key]();
+  };
+  window.addEventListener("keydown", pressed);
+  root.querySelectorAll("button").forEach((each) => (each.disabled = true));
+
+  // The picture is on the screen from one frame until another; both are timed.
+  const expose = async (image) => {
+    image.style.visibility = "visible";
+    const from = await frame();
+    let now = from;
+    while (live && now - from < data.exposure - 8) now = await frame();
+    image.style.visibility = "hidden";
+    exposures.push(now - from);
+  };
+  const started = () =>
+    new Promise((done) => {
+      const start = element(stage, "button", "start", "Start (space)");
+      const go = () => (start.remove(), delete keys[" "], done());
+      start.onclick = go;
+      keys[" "] = go;
+    });
+
+  (async () => {
+    await Promise.all(pictures.map(({ image }) => image.decode().catch(() => {})));
+    if (!live) return;
+    if (data.design === "real_or_fake") {
+      if (!begun) await started();
+      await pause(data.wait);
+      while (live && document.hidden) await pause(100);
+      shownAt = Date.now();
+      await expose(pictures[0].image);
+      await pause(data.gap);
+      await expose(pictures[1].image);
+      said.textContent = "Which one was the fake?";
+    } else {
+      hide(false);
+      await frame();
+      shownAt = Date.now();
+    }
+    since = performance.now();
+    await pause(data.minimum);
+    if (!live) return;
+    allow();
+    if (root.settle && data.design === "rank") root.settle();
+  })();
+
+  root.leave = () => {
+    live = false;
+    window.removeEventListener("keydown", pressed);
+  };
+  return root.leave;
+}
