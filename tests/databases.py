@@ -1,6 +1,6 @@
 """The two databases that studies are tested on: a SQLite file, and Debian's PostgreSQL.
 
-Import the fixtures into a test module's namespace: `from tests.databases import database, ...`.
+Import the fixtures into a test module's namespace: `from databases import database, ...`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.browser import free_port
+from browser import free_port
 
 
 def postgres_programs() -> Path | None:

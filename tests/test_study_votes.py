@@ -12,8 +12,8 @@ import time
 from collections import Counter
 
 import pytest
+from databases import database, postgres_server  # noqa: F401
 
-from tests.databases import database, postgres_server  # noqa: F401
 from workbench.errors import Problem
 from workbench.study import trials
 from workbench.study.plans import CATCH, TRUTH, Plan
@@ -251,13 +251,13 @@ def test_an_answer_faster_than_the_minimum_is_refused_by_either_clock(store):
     study = opened(store, minimum_dwell_ms=400)
     rater = joined(store, study)
     question = trials.next_question(store, study, rater)
-    now = time.time()
-    for dwell, at in [(399, now + 10), (5000, now + 0.1)]:
+    asked_at = time.time()
+    for dwell, later in [(399, 10), (5000, 0.1)]:
+        store.clock = lambda later=later: asked_at + later
         with pytest.raises(trials.Refused, match="faster"):
-            trials.answer(
-                store, study, rater, question.token, Answer("left", dwell_ms=dwell), now=at
-            )
-    trials.answer(store, study, rater, question.token, Answer("left", dwell_ms=401), now=now + 1)
+            trials.answer(store, study, rater, question.token, Answer("left", dwell_ms=dwell))
+    store.clock = lambda: asked_at + 1
+    trials.answer(store, study, rater, question.token, Answer("left", dwell_ms=401))
     assert store.counts(study)["votes"] == 1
 
 

@@ -31,20 +31,25 @@ class Refused(Problem):
 
 @dataclass(frozen=True)
 class Question:
-    """What a page shows: no field of it names a model to the browser except `shown`, which
-    stays on the server."""
+    """What a page shows. `shown` names the models: it stays on the server."""
 
     token: str
     number: int  # 0, 1, ...
     total: int
     kind: str  # practice, scored, catch
     picture: str
+    picture_sha256: str
     shown: tuple[str, ...]  # models left to right
 
 
 def plan_of(study: Study) -> Plan:
     """The plan that a study was created with."""
     return plan_from(json.loads(study.plan), f"study {study.name}")
+
+
+def pictures_of(study: Study) -> list[dict[str, str]]:
+    """{picture, sha256} of every photograph that was rendered."""
+    return json.loads(study.pictures)
 
 
 def model_name(shown: str) -> str:
@@ -82,6 +87,7 @@ def next_question(votes: Votes, study: Study, rater: Rater) -> Question | None:
         total=plan.total,
         kind=trial.kind,
         picture=trial.picture,
+        picture_sha256=trial.picture_sha256,
         shown=tuple(trial.shown.split(",")),
     )
 
@@ -152,7 +158,7 @@ def _add(turn: Turn, plan: Plan, asked: list[Trial], now: float) -> Trial:
     kind = _kinds(plan, turn.study, turn.rater)[number]
     random = Random(f"{plan.seed}/{turn.study.name}/{turn.rater.code}/{number}")
     models: list[str] = json.loads(turn.study.models)
-    pictures = {entry["picture"]: entry["sha256"] for entry in json.loads(turn.study.pictures)}
+    pictures = {entry["picture"]: entry["sha256"] for entry in pictures_of(turn.study)}
     if not models or not pictures:
         raise Problem(f"Study {turn.study.name!r} has no rendered pictures: run `study render`.")
     if kind == "scored":

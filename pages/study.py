@@ -1,0 +1,110 @@
+"""Study: take part. One link, `/study?study=NAME`; the rater's code in it lets them come back."""
+
+import streamlit as st
+
+from workbench.errors import Problem
+from workbench.study import limits, trials
+from workbench.ui import state, voting, widgets
+
+VISION = {
+    "normal": "I see colours as most people do",
+    "deficient": "I have a colour vision deficiency",
+    "unsure": "I am not sure",
+    "unsaid": "I would rather not say",
+}
+
+
+def choose_study() -> None:
+    """The open studies, each with a link."""
+    st.title("User studies")
+    votes = state.study_votes()
+    opened = [study for study in votes.studies() if study.state == "open"]
+    st.write(
+        "Which colours look right is for people to say. Whoever takes part sees pictures without "
+        "the names of the models that coloured them."
+    )
+    for study in opened:
+        plan = trials.plan_of(study)
+        with st.container(border=True):
+            st.subheader(plan.title or plan.name, anchor=False)
+            st.write(plan.guidance)
+            minutes = max(1, round(plan.total * (7 if plan.design == "rank" else 5) / 60))
+            st.caption(f"{plan.total} questions, about {minutes} min")
+            if st.button("Take part", key=f"take_{study.name}", type="primary"):
+                st.query_params["study"] = study.name
+                st.rerun()
+    if not opened:
+        st.info(
+            "No study is open now. Make one on the page *New study*, or try how the results look "
+            "with `python -m workbench study simulate`."
+        )
+    withdraw()
+
+
+def join(study) -> None:
+    """Instructions, consent, colour vision; then the rater's code goes into the link."""
+    plan = trials.plan_of(study)
+    st.title(plan.title or plan.name, anchor=False)
+    trials.require_open(study)
+    st.markdown(plan.guidance)
+    with st.form("consent", border=False):
+        st.markdown(plan.consent)
+        vision = st.radio("Colour vision", list(VISION), format_func=VISION.get)
+        invite = None
+        if plan.invites:
+            invite = st.text_input("Invitation", st.query_params.get("invite", "")).strip()
+        begin = st.form_submit_button("I agree; begin", type="primary")
+    if begin:
+        state.study_limits().count(limits.BEGIN, voting.address_bucket())
+        with voting.guessing():
+            rater = state.study_votes().add_rater(
+                study, plan.consent_version, vision, invite=invite, bound=plan.raters
+            )
+        st.query_params.from_dict({"study": study.name, "rater": rater.code})
+        st.rerun()
+    with st.expander("I have begun already"), st.form("again", border=False):
+        code = st.text_input("Your code").strip()
+        if st.form_submit_button("Go on") and code:
+            st.query_params.from_dict({"study": study.name, "rater": code})
+            st.rerun()
+
+
+def vote(study, code: str) -> None:
+    """Question after question, then thanks and the code."""
+    with voting.guessing():
+        rater = state.study_votes().rater(study, code)
+        if rater is None:
+            del st.query_params["rater"]
+            raise Problem("No answers are stored under that code. Check it, or begin again.")
+    if refused := st.session_state.pop("study_refused", None):
+        st.info(refused)
+    if voting.ask(study, rater):
+        st.caption(f"You can stop and come back by this link. Your code is `{rater.code}`.")
+        return
+    st.title("Thank you!", anchor=False)
+    st.write("Your answers are stored. Keep this code: with it you can have them deleted.")
+    st.code(rater.code, language=None)
+    withdraw()
+
+
+def withdraw() -> None:
+    """Delete a rater's answers by their code."""
+    with st.expander("Delete my answers"), st.form("withdraw", border=False):
+        code = st.text_input("Your code", key="withdraw_code").strip()
+        if st.form_submit_button("Delete for good") and code:
+            with voting.guessing():
+                gone = state.study_votes().delete_rater(code)
+            st.success(f"Deleted, with {gone} answers.")
+
+
+try:
+    if "study" not in st.query_params:
+        choose_study()
+    else:
+        chosen = state.study_votes().study(st.query_params["study"])
+        if "rater" in st.query_params:
+            vote(chosen, st.query_params["rater"])
+        else:
+            join(chosen)
+except Problem as problem:
+    widgets.show_problem(problem)

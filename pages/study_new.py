@@ -1,0 +1,66 @@
+"""New study: a form, rendered pictures, a link to send."""
+
+import streamlit as st
+import yaml
+
+from workbench.errors import Problem
+from workbench.study import plans, rendering
+from workbench.ui import gate, state, widgets
+
+st.title("New study")
+gate.require_password()
+st.write(
+    "Every choice here is frozen when the study is opened, and goes into the codebook. The same "
+    "study can be made from a file: `python -m workbench study create study.yaml`."
+)
+design = st.segmented_control(
+    "What raters do",
+    list(plans.DESIGNS),
+    default="pair",
+    required=True,
+    format_func=lambda name: name.replace("_", " "),
+)
+st.caption(plans.DESIGNS[design] + ".")
+usual = plans.Plan(name="x", design=design)
+models = st.multiselect("Models", list(state.checkpoints()), default=list(state.checkpoints()))
+uploads = st.file_uploader(
+    "Photographs in colour (without any: ours)", accept_multiple_files=True, key="photographs"
+)
+source = st.text_input(
+    "or a data set", placeholder="a folder, a .parquet file, hub:OWNER/NAME", disabled=bool(uploads)
+)
+with st.form("plan", border=False, enter_to_submit=False):
+    title = st.text_input("Title")
+    name = st.text_input("Name in the link", help="Small letters, digits and -.")
+    left, middle, right = st.columns(3)
+    limit = left.number_input("Photographs, at most", 1, 2000, usual.limit)
+    trials = middle.number_input("Scored questions per rater", 1, 1000, usual.scored)
+    practice = right.number_input("Practice questions", 0, 100, usual.practised)
+    catch = left.number_input("Hidden checks of attention", 0, 100, usual.caught)
+    invites = middle.number_input("Invitations, 0 for everybody", 0, 10_000, 0)
+    seed = right.number_input("Seed", 0, 2**31 - 1, 0)
+    instructions = st.text_area("Instructions (Markdown)", usual.guidance)
+    consent = st.text_area("Consent (Markdown)", plans.CONSENT)
+    exclude = st.toggle("The headline figure leaves flagged raters out")
+    made = st.form_submit_button("Make it", type="primary")
+
+if made:
+    try:
+        fields = {
+            "name": name, "title": title, "design": design, "models": models, "limit": limit,
+            "trials": trials, "practice": practice, "catch": catch, "invites": invites,
+            "seed": seed, "instructions": instructions, "consent": consent,
+            "exclude_flagged": exclude,
+            "pictures": rendering.UPLOADS if uploads else source.strip() or "samples",
+        }  # fmt: skip
+        plan = plans.plan_from(fields)
+        votes = state.study_votes()
+        votes.create_study(plan.to_dict())
+        if uploads:
+            rendering.keep_uploads(name, {file.name: file.getvalue() for file in uploads})
+        with st.spinner("The networks are at work…"), state.queue().turn():
+            pictures = rendering.render(votes, name)
+        st.success(f"{pictures} photographs are ready. Open the study on the page *Study results*.")
+        st.download_button("study.yaml", yaml.safe_dump(plan.to_dict()), f"{name}.yaml")
+    except Problem as problem:
+        widgets.show_problem(problem)

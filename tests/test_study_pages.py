@@ -1,0 +1,250 @@
+"""Two whole studies in real browsers, and the pages around them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from browser import serving, watched_page
+
+from workbench.study import plans, rendering
+from workbench.study.votes import Votes
+
+pytestmark = pytest.mark.browser
+PASSWORD = "a long secret"
+MODELS = ("secretalpha", "secretbeta", "secretgamma")
+
+
+def painter(share: float):
+    """Chroma times `share`."""
+
+    def paint(rgb: torch.Tensor) -> torch.Tensor:
+        grey = rgb.float().mean(0, keepdim=True)
+        return (grey + share * (rgb.float() - grey)).clamp(0, 255).to(torch.uint8)
+
+    return paint
+
+
+PAINTERS = {f"{name}@{i}{i}": painter(0.9 - 0.4 * i) for i, name in enumerate(MODELS)}
+PAIR = plans.Plan(
+    name="pairs", title="Which is better?", size=96, trials=6, practice=1, catch=1,
+    minimum_dwell_ms=0, instructions="**Look** <script>alert(1)</script> closely.",
+)  # fmt: skip
+FAKE = plans.Plan(
+    name="fakes", design="real_or_fake", title="Which is the fake?", size=96, trials=4, practice=2,
+    catch=1, exposure_ms=200, gap_ms=100, minimum_dwell_ms=0,
+)  # fmt: skip
+RANK = plans.Plan(name="orders", design="rank", size=96, trials=1, practice=0, minimum_dwell_ms=0)
+
+
+@pytest.fixture(scope="module")
+def study_server(small_checkpoints, tmp_path_factory):
+    """(address, votes): a workbench with three open studies in a database of its own."""
+    folder = tmp_path_factory.mktemp("studies")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_STUDIES", str(folder))
+        patch.delenv("WORKBENCH_DATABASE_URL", raising=False)
+        votes = Votes()
+        for plan in (PAIR, FAKE, RANK):
+            votes.create_study(plan.to_dict())
+            rendering.render(votes, plan.name, PAINTERS)
+            rendering.open_study(votes, plan.name)
+        with serving(
+            folder / "server.log",
+            WORKBENCH_STUDIES=str(folder),
+            WORKBENCH_CHECKPOINTS=str(small_checkpoints),
+            WORKBENCH_STUDY_PASSWORD=PASSWORD,
+        ) as address:
+            yield address, votes
+        votes.close()
+
+
+def overhear(page) -> list[str]:
+    """Everything that reaches this page's browser: addresses and messages of the server."""
+    heard: list[str] = []
+    page.on("request", lambda request: heard.append(request.url))
+
+    def listen(socket) -> None:
+        socket.on(
+            "framereceived",
+            lambda frame: heard.append(
+                frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
+            ),
+        )
+
+    page.on("websocket", listen)
+    return heard
+
+
+def join(page, address: str, study: str) -> None:
+    """Consent and begin."""
+    page.goto(f"{address}/study?study={study}")
+    page.get_by_text("I agree; begin").click()
+
+
+def wait_for_question(page, progress: str) -> None:
+    """Until the question of that progress line takes an answer."""
+    page.locator(".question .progress", has_text=progress).wait_for()
+    page.locator(".question .choice:enabled").first.wait_for()
+
+
+def progress_of(plan: plans.Plan) -> list[str]:
+    practice = [f"Practice {i + 1} of {plan.practised}" for i in range(plan.practised)]
+    rest = plan.scored + plan.caught
+    return practice + [f"Question {i + 1} of {rest}" for i in range(rest)]
+
+
+def code_of(page) -> str:
+    return page.url.partition("rater=")[2].partition("&")[0]
+
+
+KEYS = {"left": "ArrowLeft", "tie": "Space", "right": "ArrowRight"}
+
+
+def test_three_raters_vote_at_once_and_the_results_are_exactly_their_votes(study_server, chromium):
+    address, votes = study_server
+    given: dict[str, list[str]] = {}
+    with (
+        watched_page(chromium) as one,
+        watched_page(chromium, viewport={"width": 390, "height": 800}, has_touch=True) as two,
+        watched_page(chromium) as three,
+    ):
+        pages = (one, two, three)
+        heard = [overhear(page) for page in pages]
+        for page in pages:
+            join(page, address, "pairs")
+        for number, progress in enumerate(progress_of(PAIR)):
+            for place, page in enumerate(pages):
+                wait_for_question(page, progress)
+                choice = ("left", "tie", "right")[(number * (place + 1) + place) % 3]
+                given.setdefault(code_of(page), []).append(choice)
+                if page is two:  # a phone: fingers
+                    name = {"left": "← Left", "tie": "No difference", "right": "Right →"}[choice]
+                    page.locator(".question .choice", has_text=name).tap()
+                else:
+                    page.keyboard.press(KEYS[choice])
+                if number == 3 and page is three:  # reload: goes on where it was
+                    page.locator(".progress", has_text=progress_of(PAIR)[4]).wait_for()
+                    page.reload()
+        for page in pages:
+            page.get_by_text("Thank you!").wait_for()
+            page.locator("code", has_text=code_of(page)).first.wait_for()
+        assert not two.evaluate("document.documentElement.scrollWidth > innerWidth + 1")
+        for page_heard in heard:
+            for name in MODELS:
+                assert not [text for text in page_heard if name in text]
+    assert len(given) == 3
+    study = votes.study("pairs")
+    rows = votes.rows(study)
+    for code, choices in given.items():
+        mine = sorted((row for row in rows if row["rater"] == code), key=lambda r: r["number"])
+        assert [row["choice"] for row in mine] == choices
+        assert all(0 < row["dwell_ms"] < 60_000 for row in mine)
+        assert {row["viewport"].partition("x")[0] for row in mine} <= {"1280", "390"}
+    check_results_page(chromium, address, "pairs", given)
+
+
+def test_one_rater_goes_through_real_or_fake_with_timed_exposures(study_server, chromium):
+    address, votes = study_server
+    given = []
+    with watched_page(chromium) as page:
+        heard = overhear(page)
+        join(page, address, "fakes")
+        page.locator(".question .start").wait_for()
+        page.keyboard.press("Space")
+        for number, progress in enumerate(progress_of(FAKE)):
+            wait_for_question(page, progress)
+            assert page.locator(".question .picture:visible").count() == 0
+            given.append(("left", "right")[number % 2])
+            page.keyboard.press(KEYS[given[-1]])
+            if number == 0:  # practice says whether it was right
+                page.locator(".question .feedback", has_text="fake was the other").or_(
+                    page.locator(".question .feedback", has_text="Right!")
+                ).wait_for()
+        page.get_by_text("Thank you!").wait_for()
+        code = code_of(page)
+        assert not [text for text in heard for name in MODELS if name in text]
+    rows = votes.rows(votes.study("fakes"))
+    assert [row["choice"] for row in rows] == given
+    assert Counter(row["kind"] for row in rows) == {"practice": 2, "scored": 4, "catch": 1}
+    for row in rows:
+        fake = "right" if row["shown"].startswith(plans.TRUTH) else "left"
+        assert row["correct"] is (row["choice"] == fake)
+        exposures = [float(ms) for ms in row["exposures_ms"].split(",")]
+        assert len(exposures) == 2
+        assert exposures == pytest.approx([200, 200], abs=120)  # a busy machine drops frames
+    check_results_page(chromium, address, "fakes", {code: given})
+
+
+def check_results_page(chromium, address: str, study: str, given: dict[str, list[str]]) -> None:
+    """Behind the password: the counts, and in the download every choice, no more and no less."""
+    with watched_page(chromium, viewport={"width": 1360, "height": 900}) as page:
+        page.goto(f"{address}/study_results?study={study}")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Open").click()
+        page.get_by_text("For a paper").wait_for()
+        scored = sum(len(choices) for choices in given.values())
+        plan = {"pairs": PAIR, "fakes": FAKE}[study]
+        scored -= len(given) * (plan.practised + plan.caught)
+        paper = page.get_by_text(f"{len(given)} raters gave {scored} scored answers")
+        paper.first.wait_for()
+        with page.expect_download() as download:
+            page.get_by_text("Download everything").click()
+        with zipfile.ZipFile(Path(download.value.path())) as archive:
+            text = archive.read(f"{study}/votes.csv").decode()
+    cast: dict[str, list[str]] = {}
+    for row in sorted(csv.DictReader(io.StringIO(text)), key=lambda row: int(row["trial"])):
+        cast.setdefault(row["rater"], []).append(row["choice"])
+    assert cast == given
+
+
+def test_an_order_is_given_by_choosing_the_best_first(study_server, chromium):
+    address, votes = study_server
+    with watched_page(chromium) as page:
+        join(page, address, "orders")
+        page.locator(".question .said", has_text="Choose number 1").wait_for()
+        slots = page.locator(".question .slot")
+        slots.nth(2).click()
+        slots.nth(0).click()  # the last one follows
+        page.get_by_text("Send this order").click()
+        page.get_by_text("Thank you!").wait_for()
+        code = code_of(page)
+        [row] = votes.rows(votes.study("orders"))
+        assert row["choice"] == "2,0,1"
+        page.get_by_text("Delete my answers").click()
+        page.get_by_label("Your code").fill(code)
+        page.get_by_text("Delete for good").click()
+        page.get_by_text("Deleted, with 1 answers").wait_for()
+    assert votes.rows(votes.study("orders")) == []
+
+
+def test_html_in_the_instructions_is_shown_and_not_run(study_server, browser_page):
+    address, _ = study_server
+    asked = []
+    browser_page.on("dialog", lambda dialog: (asked.append(dialog), dialog.dismiss()))
+    browser_page.goto(f"{address}/study?study=pairs")
+    browser_page.get_by_text("closely.").wait_for()
+    assert not asked
+    assert browser_page.locator("strong", has_text="Look").is_visible()
+    assert browser_page.locator("script", has_text="alert(1)").count() == 0
+
+
+def test_the_results_are_locked_after_five_wrong_passwords(study_server, chromium):
+    address, _ = study_server
+    with watched_page(chromium) as page:
+        page.goto(f"{address}/study_results")
+        for _ in range(5):
+            page.get_by_label("Password").fill("wrong")
+            page.get_by_role("button", name="Open").click()
+            page.get_by_text("That is not the password.").wait_for()
+            page.get_by_label("Password").fill("")
+            page.reload()
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Open").click()
+        page.get_by_text("Too many of these").wait_for()
+        assert page.get_by_text("For a paper").count() == 0
