@@ -14,6 +14,7 @@ PAGES = {
         ("leaderboard", "Leaderboard", ":material/leaderboard:"),
         ("study", "Study", ":material/how_to_vote:"),
         ("study_results", "Study results", ":material/bar_chart:"),
+        ("study_new", "New study", ":material/add_box:"),
     ],
     "Train": [
         ("training", "Training", ":material/show_chart:"),
