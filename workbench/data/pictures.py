@@ -67,7 +67,8 @@ def load(
     opened = [open_source(text) for text in sources]
     key = digest(VERSION, side, keep_grey, *(source.key for source in opened))
     folder = Path(cache) if cache else cache_root() / "pictures"
-    if not _cached(folder, key):
+    kept = _open(folder, key)
+    if kept is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _build(opened, side, keep_grey, progress, folder, key)
@@ -75,23 +76,22 @@ def load(
             raise Problem(
                 f"The pictures could not be written to {folder}: {reason.strerror or reason}. "
                 "Free some space, or set WORKBENCH_CACHE to another folder."
-            ) from None
-    return _open(folder, key)
+            ) from reason
+        kept = _open(folder, key)
+    if kept is None:
+        raise Problem(f"The pictures in {folder} were removed while they were made. Try again.")
+    return kept
 
 
-def _cached(folder: Path, key: str) -> bool:
-    return (folder / f"{key}.npy").is_file() and (folder / f"{key}.json").is_file()
-
-
-def _open(folder: Path, key: str) -> Pictures:
-    about = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
-    return Pictures(
-        pixels=np.load(folder / f"{key}.npy", mmap_mode="r"),
-        labels=np.asarray(about["labels"], dtype=np.int64),
-        classes=tuple(about["classes"]),
-        key=key,
-        report=about["report"],
-    )
+def _open(folder: Path, key: str) -> Pictures | None:
+    """What is kept under this key; None where nothing is, or where it is damaged."""
+    try:
+        about = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
+        pixels = np.load(folder / f"{key}.npy", mmap_mode="r")
+    except (FileNotFoundError, ValueError, EOFError):
+        return None
+    labels = np.asarray(about["labels"], dtype=np.int64)
+    return Pictures(pixels, labels, tuple(about["classes"]), key, about["report"])
 
 
 def square(data: bytes | np.ndarray, side: int) -> tuple[np.ndarray, bool]:

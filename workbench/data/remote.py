@@ -135,7 +135,10 @@ class TorchvisionSource(Source):
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             try:
-                return build(self.folder, **options)
+                dataset = build(self.folder, **options)
+                if "loader" in options and not dataset[0][0].path.is_file():
+                    raise RuntimeError("The lists are there, but not the pictures.")
+                return dataset
             except RuntimeError:  # not there yet
                 if "download" not in takes:
                     raise

@@ -1,0 +1,40 @@
+"""Small pictures that tests make, and the commands that read them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import typer
+from click.testing import Result
+from PIL import Image
+from typer.testing import CliRunner
+
+from workbench.cli import data
+
+
+def colours(seed: int = 0, size: tuple[int, int] = (20, 16)) -> Image.Image:
+    """A colourful picture: a smooth gradient that depends on the seed."""
+    corners = np.random.default_rng(seed).integers(0, 256, (2, 2, 3), dtype=np.uint8)
+    corners[0, 0], corners[1, 1] = (220, 40, 30), (20, 60, 210)
+    return Image.fromarray(corners).resize(size, Image.Resampling.BILINEAR)
+
+
+def encoded(seed: int = 0, form: str = "PNG") -> bytes:
+    out = io.BytesIO()
+    colours(seed).save(out, form)
+    return out.getvalue()
+
+
+def write(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colours(seed).save(path)
+    return path
+
+
+def run(arguments: list[str]) -> Result:
+    """Run a command of `workbench.cli.data`."""
+    app = typer.Typer()
+    data.register(app)
+    return CliRunner().invoke(app, arguments)
