@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
 
-.PHONY: run demo test setup lint bench bench-train clean
+.PHONY: run demo test setup lint smoke-space bench bench-train clean
 
 run: setup
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -32,6 +32,10 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest tests/test_layers.py
+
+# The assembled Gradio Space in a clean environment (minutes, 6 GB), or a published one: URL=...
+smoke-space: setup
+	$(BIN)/python tests/smoke_space.py $(if $(URL),--url $(URL))
 
 bench: setup
 	$(BIN)/python benchmarks/bench.py

@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hub_server import READ_ONLY, TOKEN, Blob, LoopbackHub, Repo, loopback_hub
+from hub_repos import Blob, Repo
+from hub_server import READ_ONLY, TOKEN, LoopbackHub, loopback_hub
 
 from workbench import hub
 from workbench.errors import Problem

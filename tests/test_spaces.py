@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hub_server import TOKEN, Blob, loopback_hub
+from hub_repos import Blob
+from hub_server import TOKEN, loopback_hub
 from smoke_space import call, smoke, started
 
 from workbench import spaces
