@@ -175,3 +175,17 @@ def test_the_generalisation_matrix_has_training_data_in_rows_and_test_sets_in_co
     assert names == ["a (train-128)", "b (food)"]
     assert columns == ["coco", "food"]
     assert [[m and m.value for m in line] for line in means] == [[21, 30], [None, 25]]
+
+
+def test_published_numbers_carry_their_protocol_and_source():
+    from workbench.evaluation.reported import REPORTED
+
+    assert len(set(REPORTED)) == len(REPORTED) == 28
+    for line in REPORTED:
+        assert line.protocol
+        assert line.source
+        assert any(value is not None for value in (line.psnr, line.auc, line.pixels_differ)), (
+            line.system
+        )
+    best = max((r for r in REPORTED if r.psnr_sd), key=lambda r: r.ssim)
+    assert best.system.startswith("attention_pix2pix, experiment 8"), "the text says 5, the table 8"

@@ -1,0 +1,269 @@
+"""Plotly figures as functions of rows: one colour per model, grey is grey, light and dark alike.
+
+Nothing is computed here but where a mark goes. Backgrounds are transparent, text and grid are mid
+greys, colours are those of the registry (Okabe & Ito 2008, colour-blind safe), and a mark never
+differs by its colour alone: its name stands beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from workbench.evaluation.metrics import METRICS
+from workbench.evaluation.scores import Score
+from workbench.evaluation.summaries import BASELINES, Line, Mean
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+INK = "#808080"  # text on white and on black alike
+GRID = "rgba(128, 128, 128, 0.25)"
+GREYS = {"grey": "#8c8c8c", "mean_ab": "#a08c72", "truth": "#6e6e6e"}
+OTHERS = ("#56B4E9", "#F0E442", "#b39ddb", "#8d6e63")  # models that are not in the registry
+MARKS = {"grey": "x", "mean_ab": "cross", "truth": "star"}  # no network: other marks
+
+Titles = Callable[[str], str]
+
+
+def color_of(name: str) -> str:
+    """The colour of a model or of a baseline, the same in every chart."""
+    from workbench.models import MODELS
+
+    known = name.rstrip("*")
+    if known in MODELS:
+        return MODELS[known].color
+    return GREYS.get(name) or OTHERS[sum(name.encode()) % len(OTHERS)]
+
+
+def intervals(lines: Sequence[Line], metric: str = "psnr", titles: Titles = str) -> go.Figure:
+    """Means with 95 % intervals, best on top; a dashed line at grey's mean.
+
+    titles: what people read instead of a model's name. Infinite means (the truth's) are left out.
+    """
+    import plotly.graph_objects as go
+
+    shown = sorted(
+        (line for line in lines if metric in line.means and _finite(line.means[metric])),
+        key=lambda line: _merit(line, metric),
+    )
+    figure = go.Figure()
+    for line in shown:
+        mean = line.means[metric]
+        figure.add_scatter(
+            x=[mean.value],
+            y=[_label(line, shown, titles)],
+            error_x=_whiskers(mean),
+            mode="markers",
+            marker={"size": 11, "color": color_of(line.model), "symbol": _mark(line.model)},
+            name=titles(line.model),
+            hovertemplate=_sentence(metric, mean) + "<extra></extra>",
+        )
+    if grey := next((line for line in shown if line.model == "grey"), None):
+        figure.add_vline(grey.means[metric].value, line={"dash": "dash", "color": GREYS["grey"]})
+    figure.update_layout(showlegend=False, height=90 + 36 * len(shown))
+    return _styled(figure, x=_axis(metric))
+
+
+def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go.Figure:
+    """Faithful (up) against colourful (right), with intervals; the truth's colourfulness a line.
+
+    A model that plays safe sits beside grey; the truth, whose PSNR is infinite, is the vertical.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    both = [line for line in lines if {"psnr", "colorfulness"} <= line.means.keys()]
+    for line in both:
+        psnr, colour = line.means["psnr"], line.means["colorfulness"]
+        if line.model == "truth" or not _finite(psnr):
+            continue
+        figure.add_scatter(
+            x=[colour.value],
+            y=[psnr.value],
+            error_x=_whiskers(colour),
+            error_y=_whiskers(psnr),
+            mode="markers+text",
+            text=[_label(line, both, titles)],
+            textposition="top center",
+            marker={"size": 12, "color": color_of(line.model), "symbol": _mark(line.model)},
+            name=titles(line.model),
+            hovertemplate=(
+                f"PSNR {psnr.value:.2f} dB<br>colourfulness {colour.value:.1f}<extra></extra>"
+            ),
+        )
+    if truth := next((line for line in both if line.model == "truth"), None):
+        value = truth.means["colorfulness"].value
+        figure.add_vline(
+            value,
+            line={"dash": "dot", "color": GREYS["truth"]},
+            annotation={"text": f"{titles('truth')} {value:.1f}", "font": {"color": INK}},
+        )
+    figure.update_layout(showlegend=False, height=440)
+    return _styled(figure, x=_axis("colorfulness"), y=_axis("psnr"))
+
+
+def distribution(scores: Iterable[Score], metric: str = "psnr", titles: Titles = str) -> go.Figure:
+    """How a metric is spread over the pictures: a box for each model, outliers with their names."""
+    import plotly.graph_objects as go
+
+    values: dict[str, list[tuple[float, str]]] = {}
+    for score in scores:
+        value = getattr(score, metric)
+        if value is not None and math.isfinite(value):
+            values.setdefault(score.model, []).append((value, score.picture))
+    figure = go.Figure()
+    for model, pairs in values.items():
+        figure.add_box(
+            x=[value for value, _ in pairs],
+            name=titles(model),
+            text=[picture for _, picture in pairs],
+            marker={"color": color_of(model), "size": 4},
+            boxpoints="outliers",
+            boxmean=True,
+            hovertemplate="%{x:.4g}<br>%{text}<extra></extra>",
+        )
+    figure.update_layout(showlegend=False, height=90 + 48 * len(values))
+    return _styled(figure, x=_axis(metric))
+
+
+def paired_differences(
+    differences: Sequence[float], metric: str, first: str, second: str, titles: Titles = str
+) -> go.Figure:
+    """How far one model is ahead of another, picture by picture: a histogram with zero marked."""
+    import plotly.graph_objects as go
+
+    finite = [value for value in differences if math.isfinite(value)]
+    figure = go.Figure(go.Histogram(x=finite, marker={"color": color_of(first)}, nbinsx=40))
+    figure.add_vline(0, line={"dash": "dash", "color": INK})
+    figure.update_layout(height=320, bargap=0.05)
+    title = f"{METRICS[metric].title}: {titles(first)} minus {titles(second)}"
+    return _styled(figure, x=title, y="pictures")
+
+
+def generalisation(
+    rows: Sequence[str], columns: Sequence[str], means: Sequence[Sequence[Mean | None]],
+    metric: str = "psnr",
+) -> go.Figure:  # fmt: skip
+    """Heat map of what a model was trained on (rows) against test sets (columns)."""
+    import plotly.graph_objects as go
+
+    digits = METRICS[metric].digits
+    figure = go.Figure(
+        go.Heatmap(
+            z=[[mean.value if mean and _finite(mean) else None for mean in row] for row in means],
+            x=list(columns),
+            y=list(rows),
+            text=[
+                [f"{mean.value:.{digits}f}" if mean and _finite(mean) else "" for mean in row]
+                for row in means
+            ],
+            texttemplate="%{text}",
+            colorscale="Cividis",
+            reversescale=METRICS[metric].better == "lower",
+            colorbar={"title": METRICS[metric].unit, "outlinewidth": 0},
+            hovertemplate="%{y}<br>on %{x}: %{text}<extra></extra>",
+            xgap=2,
+            ygap=2,
+        )
+    )
+    figure.update_layout(height=140 + 40 * len(rows))
+    figure.update_yaxes(autorange="reversed")
+    return _styled(figure)
+
+
+def training_curves(
+    logs: Mapping[str, Sequence[Mapping[str, Any]]], what: str, titles: Titles = str
+) -> go.Figure:
+    """One value of log.jsonl over the images seen, a line for each run.
+
+    logs: name of the model or run -> lines of its log; lines without the value are passed over.
+    `what` may name a value of `losses` or of `validation`.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for name, lines in logs.items():
+        points = [(line["seen"], _logged(line, what)) for line in lines
+                  if "seen" in line and _logged(line, what) is not None]  # fmt: skip
+        figure.add_scatter(
+            x=[seen for seen, _ in points],
+            y=[value for _, value in points],
+            mode="lines" if len(points) > 20 else "lines+markers",
+            line={"color": color_of(name), "width": 2},
+            name=titles(name),
+        )
+    figure.update_layout(height=360, hovermode="x unified")
+    return _styled(figure, x="images seen", y=_axis(what) if what in METRICS else what)
+
+
+def _logged(line: Mapping[str, Any], what: str) -> float | None:
+    for part in (line, line.get("losses"), line.get("validation")):
+        if isinstance(part, Mapping) and isinstance(part.get(what), int | float):
+            return part[what]
+    return None
+
+
+def _styled(figure: go.Figure, x: str = "", y: str = "") -> go.Figure:
+    figure.update_layout(
+        paper_bgcolor="rgba(0, 0, 0, 0)",
+        plot_bgcolor="rgba(0, 0, 0, 0)",
+        font={"color": INK, "family": "system-ui, sans-serif", "size": 13},
+        margin={"l": 10, "r": 20, "t": 30, "b": 40},
+    )
+    axis = {"gridcolor": GRID, "zeroline": False, "automargin": True}
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    if x:
+        figure.update_xaxes(title=x)
+    if y:
+        figure.update_yaxes(title=y)
+    return figure
+
+
+def _axis(metric: str) -> str:
+    found = METRICS[metric]
+    better = {"higher": "higher is better", "lower": "lower is better", "truth": "as the truth"}
+    unit = f" ({found.unit})" if found.unit else ""
+    return f"{found.title}{unit}, {better[found.better]}"
+
+
+def _sentence(metric: str, mean: Mean) -> str:
+    digits = METRICS[metric].digits
+    low, value, high = (f"{v:.{digits}f}" for v in (mean.low, mean.value, mean.high))
+    return f"{METRICS[metric].title} {value} [{low}, {high}], {mean.n} pictures"
+
+
+def _label(line: Line, among: Sequence[Line], titles: Titles) -> str:
+    """Its title, with the revision where two lines would share it."""
+    alike = sum(other.model == line.model for other in among)
+    return titles(line.model) + (f" ({line.revision})" if alike > 1 else "")
+
+
+def _merit(line: Line, metric: str) -> float:
+    """What grows with being better: the last in this order is drawn on top."""
+    value, better = line.means[metric].value, METRICS[metric].better
+    if better == "truth":
+        truth = line.means.get(f"{metric}_truth")
+        return -abs(value - truth.value) if truth else value
+    return -value if better == "lower" else value
+
+
+def _whiskers(mean: Mean) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [mean.high - mean.value],
+        "arrayminus": [mean.value - mean.low],
+        "thickness": 1.5,
+        "width": 4,
+    }
+
+
+def _mark(model: str) -> str:
+    return MARKS[model] if model in BASELINES else "circle"
+
+
+def _finite(mean: Mean) -> bool:
+    return math.isfinite(mean.value)
