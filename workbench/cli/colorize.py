@@ -2,8 +2,245 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+
+from workbench.errors import Problem
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from workbench.checkpoints import Checkpoint
+    from workbench.colorize import Settings
+
+FORMS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
+
+
+class Form(StrEnum):
+    """Formats of the pictures that are written."""
+
+    png = "png"
+    jpeg = "jpeg"
+
+
+@dataclass
+class Job:
+    """What is done with every file."""
+
+    painters: list[tuple[Checkpoint, nn.Module]]
+    settings: Settings
+    out: Path
+    form: Form | None  # None: JPEG stays JPEG, everything else becomes PNG
+    stamp: bool
+    strength: float
+    taken: set[Path] = field(default_factory=set)
+
+    @property
+    def single(self) -> str:
+        """The suffix of `out` where that is one file, else nothing."""
+        suffix = self.out.suffix.lower()
+        return suffix if suffix in (*FORMS, ".mp4") and not self.out.is_dir() else ""
 
 
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
+    app.command()(colorize)
+
+
+def colorize(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE|FOLDER...", help="Pictures, clips, or folders of them."),
+    ],
+    model: Annotated[
+        list[str], typer.Option(metavar="NAME|all", help="A trained model, or all; repeatable.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results, or a file's name for one.")],
+    size: Annotated[
+        int | None, typer.Option(help="Short side shown to the network. Default: its own.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Of `colorful`: 1 is the mean, near 0 the boldest colour.")
+    ] = None,
+    chroma: Annotated[float, typer.Option(help="Gain of the colours.")] = 1.0,
+    edges: Annotated[bool, typer.Option(help="Let colours follow the picture's edges.")] = False,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="Default: JPEG stays JPEG, the rest is PNG.")
+    ] = None,
+    stamp: Annotated[bool, typer.Option(help="Write a visible mark into the corner.")] = False,
+    strength: Annotated[
+        float, typer.Option(help="Clips: 0 to 1, how steadily colours are held; 0 is off.")
+    ] = 0.5,
+) -> None:
+    """Colour pictures and clips; each result has a JSON file beside it that says how.
+
+    One broken file does not stop the rest: it is named on stderr, and the exit code is 2.
+    """
+    files = list(_files(sources))
+    settings = _settings(size=size, temperature=temperature, chroma=chroma, edges=edges)
+    painters = [(checkpoint, checkpoint.net()) for checkpoint in _chosen(model)]
+    job = Job(painters, settings, out, form, stamp, strength)
+    if job.single and len(files) * len(painters) > 1:
+        raise Problem(f"{out} is one file, and there is more than one result. Name a folder.")
+    failed = 0
+    for path, relative in files:
+        try:
+            for written in _colour(path, relative, job):
+                print(f"{path} -> {written}")
+        except Problem as problem:
+            failed += 1
+            text = str(problem)
+            print(text if path.name in text else f"{path}: {text}", file=sys.stderr)
+    if failed:
+        print(f"{failed} of {len(files)} files could not be coloured.", file=sys.stderr)
+        raise typer.Exit(2)
+
+
+def _settings(**turned: Any) -> Settings:
+    from workbench.colorize import Settings
+
+    return Settings(**turned)
+
+
+def _chosen(names: list[str]) -> list[Checkpoint]:
+    from workbench import checkpoints
+
+    if "all" not in names:
+        return [checkpoints.find(name) for name in dict.fromkeys(names)]
+    every = list(checkpoints.available().values())
+    if not every:
+        raise Problem("There is no trained model here. Train one, or fetch one from the Hub.")
+    return every
+
+
+def _files(sources: list[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yield (file, its place in the output folder); a folder keeps its inner order."""
+    from workbench.images import SUFFIXES
+    from workbench.video import SUFFIXES as CLIPS
+
+    for source in sources:
+        if not source.is_dir():
+            yield source, Path(source.name)
+            continue
+        found = sorted(
+            path for path in source.rglob("*") if path.suffix.lower() in {*SUFFIXES, *CLIPS}
+        )
+        if not found:
+            raise Problem(f"There are no pictures or clips in the folder {source}.")
+        yield from ((path, path.relative_to(source)) for path in found)
+
+
+def _colour(path: Path, relative: Path, job: Job) -> Iterator[Path]:
+    """Colour one file by every model; yield what is written."""
+    from workbench.images import SUFFIXES
+    from workbench.video import SUFFIXES as CLIPS
+
+    suffix = path.suffix.lower()
+    moving = suffix in CLIPS and (suffix not in SUFFIXES or job.single == ".mp4")
+    yield from (_clip if moving else _picture)(path, relative, job)
+
+
+def _target(source: Path, relative: Path, model: str, suffix: str, job: Job) -> Path:
+    """Where a result goes: its own name, numbered where another file has it already."""
+    if job.single:
+        target = job.out if job.single == suffix else job.out.with_suffix(suffix)
+    else:
+        folder = job.out / model if len(job.painters) > 1 else job.out
+        wanted = target = folder / relative.with_suffix(suffix)
+        number = 2
+        while target in job.taken:
+            target = wanted.with_name(f"{wanted.stem}_{number}{suffix}")
+            number += 1
+    if target.resolve() == source.resolve():
+        raise Problem(f"{source} would be overwritten by its result. Choose another --out.")
+    job.taken.add(target)
+    return target
+
+
+def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
+    from workbench import checkpoints
+    from workbench.colorize import colorize_all, marks
+    from workbench.images import encode, open_image
+    from workbench.images import stamp as stamped
+
+    picture = open_image(path)
+    suffix = path.suffix.lower() if path.suffix.lower() in FORMS else ".png"
+    if job.single in FORMS:
+        suffix = job.single
+    if job.form and FORMS[suffix] != job.form:
+        suffix = {"png": ".png", "jpeg": ".jpg"}[job.form]
+    nets = {checkpoint.name: (net, checkpoint.size) for checkpoint, net in job.painters}
+    by_name = {checkpoint.name: checkpoint for checkpoint, _ in job.painters}
+    for name, result in colorize_all(nets, picture.full, job.settings):
+        checkpoint = by_name[name]
+        target = _target(path, relative, name, suffix, job)
+        about = marks(name, checkpoint.revision, job.settings, checkpoint.title)
+        rgb = stamped(result.rgb, about["Description"]) if job.stamp else result.rgb
+        data = encode(rgb, form=FORMS[suffix], exif=picture.exif, icc=picture.icc, marks=about)
+        sidecar = _sidecar(path, checkpoint, job.settings) | {
+            "source_sha256": picture.sha256,
+            "width": rgb.shape[-1],
+            "height": rgb.shape[-2],
+            "bits": 16 if suffix == ".png" and picture.depth == 16 else 8,
+            "seconds": round(result.seconds, 3),
+            "notes": list(picture.notes),
+        }
+        checkpoints.write_whole(
+            target.parent, {target.name: data, f"{target.name}.json": _json(sidecar)}
+        )
+        yield target
+
+
+def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
+    from rich.progress import Progress as Bar
+
+    from workbench import checkpoints
+    from workbench.video import Progress, colorize_video
+
+    for checkpoint, net in job.painters:
+        target = _target(path, relative, checkpoint.name, ".mp4", job)
+        with Bar(disable=not sys.stderr.isatty(), transient=True) as bar:
+            task = bar.add_task(f"{path.name}, {checkpoint.name}", total=None)
+
+            def step(progress: Progress, bar: Bar = bar, task: Any = task) -> None:
+                bar.update(task, completed=progress.frames, total=progress.total or None)
+
+            report = colorize_video(
+                path, target, net,
+                size=checkpoint.size, settings=job.settings, strength=job.strength, progress=step,
+            )  # fmt: skip
+        sidecar = _sidecar(path, checkpoint, job.settings) | {
+            "strength": job.strength,
+            "frames": report.frames,
+            "seconds": round(report.elapsed, 3),
+            "notes": report.notes,
+        }
+        checkpoints.write_whole(target.parent, {f"{target.name}.json": _json(sidecar)})
+        yield target
+
+
+def _sidecar(path: Path, checkpoint: Checkpoint, settings: Settings) -> dict[str, Any]:
+    """What the JSON file beside a picture or a clip says about how it was made."""
+    from workbench import __version__
+
+    return {
+        "colourized_by_ai": True,
+        "source": path.name,
+        "model": checkpoint.name,
+        "architecture": checkpoint.spec.name,
+        "revision": checkpoint.revision,
+        "settings": asdict(settings) | {"size": settings.size or checkpoint.size},
+        "workbench": __version__,
+    }
+
+
+def _json(about: dict[str, Any]) -> bytes:
+    import json
+
+    return (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode()

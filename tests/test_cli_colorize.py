@@ -1,0 +1,214 @@
+"""`python -m workbench colorize`, as a person types it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import ExifTags, Image
+
+from workbench import checkpoints
+from workbench.images import encode, open_image
+
+
+@pytest.fixture
+def colorize(small_checkpoints, tmp_path, monkeypatch, capsys):
+    """Run the command: words -> (exit code, stdout, stderr)."""
+    monkeypatch.setattr(checkpoints, "ROOT", small_checkpoints)
+    monkeypatch.setattr(checkpoints, "RUNS", tmp_path / "no-runs")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+
+    def run(*words: object) -> tuple[int, str, str]:
+        from workbench.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["workbench", "colorize", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A JPEG with EXIF, a 16-bit PNG and a grey TIFF, one of them in a folder within."""
+    root = tmp_path / "old"
+    (root / "attic").mkdir(parents=True)
+    grey = np.tile(np.linspace(20, 230, 45).astype(np.uint8), (30, 1))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "A. Person"
+    exif[ExifTags.Base.Orientation] = 6
+    Image.fromarray(grey).save(root / "a photo.jpg", exif=exif)
+    Image.fromarray(grey).save(root / "attic" / "scan.tif")
+    deep = torch.from_numpy(grey.astype(np.int32) * 257).to(torch.uint16).expand(3, 30, 45)
+    (root / "deep.png").write_bytes(encode(deep))
+    return root
+
+
+def test_a_folder_keeps_its_names_sizes_depths_and_exif(colorize, folder, tmp_path):
+    code, said, _ = colorize(folder, "--model", "colorful", "--out", tmp_path / "new")
+    assert code == 0
+    new = tmp_path / "new"
+    files = {str(path.relative_to(new)) for path in new.rglob("*") if path.is_file()}
+    pictures = {"a photo.jpg", "deep.png", "attic/scan.png"}
+    assert files == pictures | {f"{name}.json" for name in pictures}
+    assert all(name in said for name in pictures)
+    turned = open_image(new / "a photo.jpg")
+    assert turned.rgb.shape == (3, 45, 30)  # upright, and no orientation left to apply again
+    exif = Image.Exif()
+    exif.load(turned.exif)
+    assert exif[ExifTags.Base.Artist] == "A. Person"
+    assert "Colourized by AI" in exif[ExifTags.Base.ImageDescription]
+    assert open_image(new / "deep.png").depth == 16
+    assert not open_image(new / "attic" / "scan.png").grey
+
+
+def test_the_sidecar_says_how_it_was_made(colorize, folder, tmp_path, small_checkpoints):
+    source = folder / "deep.png"
+    words = ("--chroma", 1.5, "--temperature", 0.5, "--size", 32, "--model", "colorful")
+    assert colorize(source, *words, "--out", tmp_path / "new")[0] == 0
+    about = json.loads((tmp_path / "new" / "deep.png.json").read_text())
+    assert about["model"] == "colorful"
+    assert about["revision"] == checkpoints.find("colorful").revision
+    assert about["source_sha256"] == open_image(source).sha256
+    assert about["bits"] == 16
+    assert {"size": 32, "temperature": 0.5, "chroma": 1.5}.items() <= about["settings"].items()
+    with Image.open(tmp_path / "new" / "deep.png") as outside:
+        assert outside.text["Revision"] == about["revision"]
+        assert "chroma=1.5" in outside.text["Settings"]
+
+
+def test_all_models_have_a_folder_each(colorize, folder, tmp_path):
+    from workbench.models import MODELS
+
+    code, _, _ = colorize(folder / "a photo.jpg", "--model", "all", "--out", tmp_path / "new")
+    assert code == 0
+    made = {path.parent.name for path in (tmp_path / "new").rglob("a photo.jpg")}
+    assert made == set(MODELS)
+
+
+def test_one_broken_file_does_not_stop_the_rest(colorize, folder, tmp_path):
+    (folder / "broken.png").write_bytes(b"no picture")
+    code, said, complaint = colorize(folder, "--model", "colorful", "--out", tmp_path / "new")
+    assert code == 2
+    assert "broken.png is not a picture" in complaint
+    assert "1 of 4 files" in complaint
+    assert said.count("->") == 3
+    assert not list((tmp_path / "new").rglob("broken*"))
+
+
+def test_the_format_may_be_chosen_and_names_never_collide(colorize, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for place, level in ((one, 60), (two, 200)):
+        place.mkdir()
+        Image.new("L", (20, 20), level).save(place / "x.png")
+    new = tmp_path / "new"
+    code, _, _ = colorize(
+        one / "x.png", two / "x.png", "--model", "vanilla_cnn", "--format", "jpeg", "--out", new
+    )
+    assert code == 0
+    levels = [open_image(new / name).rgb.float().mean() for name in ("x.jpg", "x_2.jpg")]
+    assert levels[0] + 100 < levels[1]
+
+
+def test_one_file_may_be_named_as_the_result(colorize, folder, tmp_path):
+    target = tmp_path / "result.png"
+    source = folder / "a photo.jpg"
+    assert colorize(source, "--model", "vanilla_cnn", "--out", target, "--stamp")[0] == 0
+    assert open_image(target).rgb.shape == (3, 45, 30)
+    code, _, complaint = colorize(folder, "--model", "vanilla_cnn", "--out", target)
+    assert code == 2
+    assert "one file" in complaint
+
+
+def test_a_source_is_never_overwritten(colorize, folder):
+    before = (folder / "deep.png").read_bytes()
+    code, _, complaint = colorize(folder / "deep.png", "--model", "colorful", "--out", folder)
+    assert code == 2
+    assert "overwritten" in complaint
+    assert (folder / "deep.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--model", "no_such_model"), "no_such_model"),
+        (("--model", "colorful", "--size", "3"), "16 to 2048"),
+    ],
+)
+def test_a_wrong_word_is_a_sentence_and_exit_code_2(colorize, folder, tmp_path, words, complaint):
+    code, _, said = colorize(folder, *words, "--out", tmp_path / "new")
+    assert code == 2
+    assert complaint in said
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_empty_folder_and_a_missing_file_are_named(colorize, tmp_path):
+    (tmp_path / "empty").mkdir()
+    out = tmp_path / "new"
+    code, _, said = colorize(tmp_path / "empty", "--model", "colorful", "--out", out)
+    assert code == 2
+    assert "no pictures" in said
+    code, _, said = colorize(tmp_path / "gone.jpg", "--model", "colorful", "--out", out)
+    assert code == 2
+    assert "gone.jpg" in said
+
+
+def test_a_clip_is_handed_to_the_video_engine(colorize, tmp_path):
+    import av
+
+    source = tmp_path / "clip.mp4"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for level in range(60, 200, 35):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    code, said, _ = colorize(source, "--model", "vanilla_cnn", "--out", tmp_path / "new")
+    assert code == 0
+    assert "clip.mp4" in said
+    about = json.loads((tmp_path / "new" / "clip.mp4.json").read_text())
+    assert about["frames"] == 4
+    with av.open(str(tmp_path / "new" / "clip.mp4")) as container:
+        assert container.streams.video[0].width == 64
+
+
+def test_a_grid_figure_has_a_cell_for_each_model_and_value_and_says_how_it_was_made():
+    from workbench.colorize import Settings
+    from workbench.errors import Problem
+    from workbench.grid import grid_figure, parameter_grid
+    from workbench.models import MODELS
+
+    torch.manual_seed(0)
+    nets = {
+        name: (MODELS[name].build(width=0.125).eval(), 32) for name in ("colorful", "vanilla_cnn")
+    }
+    rgb = torch.arange(30 * 40).view(1, 30, 40).expand(3, 30, 40).remainder(200).byte() + 20
+    cells = parameter_grid(nets, rgb, "chroma", [0, 1, 3])
+    assert [len(row) for row in cells.values()] == [3, 3]
+    assert all(cell.shape == rgb.shape for row in cells.values() for cell in row)
+    assert (cells["colorful"][0].int() - rgb.int()).abs().max() <= 2  # no chroma: the grey picture
+    assert not torch.equal(cells["colorful"][1], cells["colorful"][2])
+    settings = Settings(edges=True)
+    data = grid_figure(nets, rgb, "temperature", [0.2, 1], settings, revisions={"colorful": "abc"})
+    with Image.open(BytesIO(data)) as figure:
+        assert figure.text["Models"] == "colorful abc, vanilla_cnn"
+        assert figure.text["Parameter"] == "temperature: 0.2, 1"
+        assert figure.text["Settings"] == "edges = True"
+        assert figure.width > 2 * 40
+        assert figure.height > 2 * 30
+    for wrong in (("hue", [1.0]), ("chroma", []), ("chroma", [-1.0])):
+        with pytest.raises(Problem):
+            parameter_grid(nets, rgb, *wrong)
+    with pytest.raises(Problem, match="temperature"):
+        parameter_grid({"vanilla_cnn": nets["vanilla_cnn"]}, rgb, "temperature", [1.0])
