@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from workbench.color import join_rgb, split_lab
 from workbench.colorize import Settings
 from workbench.errors import Problem
 from workbench.video import VideoReport, colorize_video, pipeline, probe
-from workbench.video.clips import Encoder, read_frames, to_rgb
+from workbench.video.clips import read_frames, to_rgb
 from workbench.video.yuv import REC_601, REC_709, grey_levels, join_yuv
 
 QUARTER = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)  # a display matrix: 90 degrees
@@ -117,7 +116,9 @@ def test_a_clip_comes_back_with_its_frames_times_and_size_in_h264(tmp_path: Path
     source = make_clip(tmp_path / "a.mp4", 20)
     report = colour(source, tmp_path / "b.mp4")
     before, after = probe(source), probe(tmp_path / "b.mp4")
-    assert report.frames == 20 and not report.stopped and report.notes == []
+    assert report.frames == 20
+    assert not report.stopped
+    assert report.notes == []
     assert (after.width, after.height, after.rate) == (before.width, before.height, before.rate)
     assert decode(source)[0] == decode(tmp_path / "b.mp4")[0]
     assert after.seconds == pytest.approx(before.seconds, abs=1e-3)
@@ -224,7 +225,8 @@ def test_stopping_keeps_a_playable_file_and_the_same_call_goes_on(tmp_path: Path
         source, tmp_path / "b.mp4", net, progress=lambda p: seen.append(p.frames),
         stop=lambda: seen[-1] >= 16,
     )  # fmt: skip
-    assert first.stopped and first.frames == 16
+    assert first.stopped
+    assert first.frames == 16
     assert len(decode(tmp_path / "b.mp4")[0]) == 16
     ended = probe(tmp_path / "b.mp4")
     with av.open(str(tmp_path / "b.mp4")) as container:
@@ -232,7 +234,9 @@ def test_stopping_keeps_a_playable_file_and_the_same_call_goes_on(tmp_path: Path
         assert float(sound.duration * sound.time_base) < ended.seconds + 0.2
     net.seen = 0
     second = colour(source, tmp_path / "b.mp4", net)
-    assert not second.stopped and second.frames == 60 and net.seen == 44
+    assert not second.stopped
+    assert second.frames == 60
+    assert net.seen == 44
     assert "after frame 16" in second.notes[0]
     assert decode(tmp_path / "b.mp4")[0] == decode(source)[0]
     assert packets(source, "audio") == packets(tmp_path / "b.mp4", "audio")
@@ -243,7 +247,7 @@ class Fickle(Tint):
 
     def forward(self, L: torch.Tensor) -> torch.Tensor:
         self.seen += len(L)
-        tone = (L.mean((1, 2, 3)) * 1000 % 40 - 20).view(-1, 1, 1, 1)
+        tone = ((L.mean((1, 2, 3)) * 40).round() % 5 * 8 - 16).view(-1, 1, 1, 1)
         return (self.ab.view(1, 2, 1, 1) + tone).expand(len(L), 2, *L.shape[-2:]).float()
 
 
@@ -263,7 +267,8 @@ def test_a_killed_job_goes_on_to_the_very_same_pictures(
 
     with pytest.raises(Killed):
         colour(source, tmp_path / "b.mp4", Fickle(), progress=die)
-    assert not (tmp_path / "b.mp4").exists() and (tmp_path / "b.mp4.parts").is_dir()
+    assert not (tmp_path / "b.mp4").exists()
+    assert (tmp_path / "b.mp4.parts").is_dir()
     again = colour(source, tmp_path / "b.mp4", Fickle())
     assert again.frames == 60
     for a, b in zip(decode(tmp_path / "whole.mp4")[1], decode(tmp_path / "b.mp4")[1], strict=True):
@@ -277,7 +282,8 @@ def test_other_settings_start_again(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", 40)
     colour(source, tmp_path / "b.mp4", stop=lambda: True)
     report = colour(source, tmp_path / "b.mp4", settings=Settings(chroma=0.5))
-    assert report.notes == [] and report.frames == 40
+    assert report.notes == []
+    assert report.frames == 40
 
 
 def test_an_error_in_the_network_is_raised_and_leaves_no_thread(tmp_path: Path) -> None:
@@ -297,15 +303,18 @@ def test_progress_says_how_many_are_left(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", 40)
     heard: list[pipeline.Progress] = []
     colour(source, tmp_path / "b.mp4", progress=heard.append)
-    assert [p.frames for p in heard] == [16, 32, 40] and heard[0].total == 40
-    assert heard[0].left > 0 and heard[-1].left == 0
+    assert [p.frames for p in heard] == [16, 32, 40]
+    assert heard[0].total == 40
+    assert heard[0].left > 0
+    assert heard[-1].left == 0
 
 
 def test_the_network_may_look_at_every_third_frame_only(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", 33)
     net = Tint(20, 25)
     report = colour(source, tmp_path / "b.mp4", net, every=3)
-    assert report.frames == 33 and net.seen == 6 + 6 + 1
+    assert report.frames == 33
+    assert net.seen == 6 + 6 + 1
     for rgb in decode(tmp_path / "b.mp4")[1]:
         _, ab = split_lab(torch.from_numpy(rgb).permute(2, 0, 1))
         assert ab.mean((1, 2)).tolist() == pytest.approx([20, 25], abs=3)
@@ -357,17 +366,20 @@ def test_damage_in_the_middle_is_passed_over_and_noted(tmp_path: Path) -> None:
 def test_a_clip_of_one_frame_is_coloured(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", 1)
     report = colour(source, tmp_path / "b.mp4")
-    assert report.frames == 1 and len(decode(tmp_path / "b.mp4")[1]) == 1
+    assert report.frames == 1
+    assert len(decode(tmp_path / "b.mp4")[1]) == 1
     assert report.summary()["cdc_after"] == 0
 
 
 def test_a_4k_clip_goes_through_in_small_blocks(tmp_path: Path) -> None:
-    source = make_clip(tmp_path / "a.mp4", 3, size=(2160, 3840))
+    source = make_clip(tmp_path / "a.mp4", 3, size=(2160, 3840), codec="mpeg4")
     clip = probe(source)
     lengths = [len(block.times) for block in pipeline.read_blocks(clip, 32, 0, [])]
-    assert lengths == [3] and pipeline.block_length(clip) == 4
+    assert lengths == [3]
+    assert pipeline.block_length(clip) == 4
     report = colour(source, tmp_path / "b.mp4")
-    assert report.frames == 3 and probe(tmp_path / "b.mp4").width == 3840
+    assert report.frames == 3
+    assert probe(tmp_path / "b.mp4").width == 3840
 
 
 def test_wrong_wishes_are_refused_before_any_work(tmp_path: Path) -> None:
@@ -380,11 +392,3 @@ def test_wrong_wishes_are_refused_before_any_work(tmp_path: Path) -> None:
     ):
         with pytest.raises(Problem, match=words):
             colour(source, tmp_path / out, **more)
-
-
-def test_an_encoder_left_by_an_error_closes_its_file(tmp_path: Path) -> None:
-    clip = probe(make_clip(tmp_path / "a.mp4", 2))
-    with pytest.raises(RuntimeError), Encoder(tmp_path / "b.mp4", clip) as encoder:
-        encoder.add(np.full((72, 64), 128, np.uint8), 0)
-        raise RuntimeError
-    assert struct.calcsize("<9i") == 36

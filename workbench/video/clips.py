@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -176,7 +175,7 @@ def to_rgb(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> np.ndar
         src_colorspace={1: 1, 9: 9, 7: 7, 4: 4}.get(space, 5),
         src_color_range=FULL_RANGE if full else 1,
         dst_color_range=FULL_RANGE,
-        interpolation="AREA" if size else "BILINEAR",
+        interpolation="BILINEAR",
     )
     return out.to_ndarray()
 
@@ -190,7 +189,7 @@ def even(rgb: np.ndarray) -> np.ndarray:
 
 
 class Encoder:
-    """H.264 that a browser plays: yuv420p, limited range, times kept; a context manager."""
+    """H.264 that a browser plays: yuv420p, limited range, times kept."""
 
     def __init__(self, path: Path, clip: Clip, quality: int = 18) -> None:
         """`quality` is x264's CRF: 18 looks like the original, higher is smaller."""
@@ -227,12 +226,3 @@ class Encoder:
         """Write what is still held and end the file."""
         self.container.mux(self.stream.encode(None))
         self.container.close()
-
-    def __enter__(self) -> Encoder:
-        return self
-
-    def __exit__(self, kind: Any, *rest: Any) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.container.close()

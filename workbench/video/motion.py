@@ -141,13 +141,16 @@ def _spread(L: Tensor) -> Tensor:
     return counts / bins.shape[1]
 
 
+def motion_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The size (h, w) at which motion is looked for in pictures of `size`."""
+    scale = min(1.0, SIDE / min(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
 def motion(L: Tensor) -> Motion:
     """The motion between neighbours of L (N + 1, 1, h, w), N pairs, in frames' order."""
-    small = L
-    if min(L.shape[-2:]) > SIDE:
-        scale = SIDE / min(L.shape[-2:])
-        size = tuple(max(1, round(side * scale)) for side in L.shape[-2:])
-        small = F.interpolate(L, size=size, mode="area")
+    size = motion_size(L.shape[-2:])
+    small = L if L.shape[-2:] == size else F.interpolate(L, size=size, mode="area")
     before, now = small[:-1], small[1:]
     even = alike(now, before)
     pairs = len(now)

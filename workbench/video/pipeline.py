@@ -21,13 +21,13 @@ from typing import Any, TypeVar
 import av
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.color import rgb_to_lab
-from workbench.colorize import LONGEST, Settings, predict_ab
+from workbench.colorize import LONGEST, Settings, lightness, predict_coarse
 from workbench.errors import Problem
 from workbench.video.clips import Clip, Encoder, even, probe, read_frames, to_rgb
-from workbench.video.motion import Carry, Smoother, Steady
+from workbench.video.motion import Carry, Smoother, Steady, motion_size
 from workbench.video.parts import Parts
 from workbench.video.trace import Trace, cdc_of_rows, mean
 from workbench.video.yuv import join_yuv
@@ -36,6 +36,7 @@ T = TypeVar("T")
 BLOCK = 16  # frames that go through the network and the smoothing together
 HELD_BYTES = 192 * 2**20  # of frames under way; 4K takes smaller blocks
 BATCH = 4  # frames in one call of the network: the quickest on two cores
+COLOUR_SIDE = 128  # colours are settled at this short side, or half the network's if that is more
 PART = 256  # frames of a part: what a kill can cost
 
 
@@ -82,7 +83,8 @@ class Block:
 
     times: list[int]  # ticks
     frames: list[av.VideoFrame]
-    small: Tensor  # uint8 RGB (N, 3, h, w), upright, at the network's size
+    L: Tensor  # (N, 1, h, w), upright, at the network's size
+    small: Tensor  # uint8 RGB (N, 3, ., .), upright, at the size for motion
 
 
 @dataclass(frozen=True)
@@ -159,28 +161,29 @@ def block_length(clip: Clip) -> int:
 def read_blocks(clip: Clip, size: int, start: int, notes: list[str]) -> Iterator[Block]:
     """Blocks of frames from frame number `start` on, with their small upright pictures."""
     turns = clip.rotation // 90
-    height, width = network_size(clip, size)
-    stored = (height, width) if turns % 2 == 0 else (width, height)
+    large = network_size(clip, size)
+    little = motion_size(large)
     length = block_length(clip)
     times: list[int] = []
     frames: list[av.VideoFrame] = []
-    small: list[np.ndarray] = []
+    L: list[Tensor] = []
+    small: list[Tensor] = []
 
-    def block() -> Block:
-        pictures = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2)
-        made = Block(times.copy(), frames.copy(), pictures)
-        for part in (times, frames, small):
-            part.clear()
-        return made
+    def upright(frame: av.VideoFrame, size: tuple[int, int]) -> Tensor:
+        stored = size if turns % 2 == 0 else size[::-1]
+        rgb = np.ascontiguousarray(np.rot90(to_rgb(frame, stored), turns))
+        return torch.from_numpy(rgb).permute(2, 0, 1)
 
     for moment, frame in read_frames(clip, start, notes):
         times.append(moment)
         frames.append(frame)
-        small.append(np.rot90(to_rgb(frame, stored), turns))
+        L.append(lightness(upright(frame, large)))
+        small.append(upright(frame, little))
         if len(times) == length:
-            yield block()
+            yield Block(times, frames, torch.stack(L), torch.stack(small))
+            times, frames, L, small = [], [], [], []
     if times:
-        yield block()
+        yield Block(times, frames, torch.stack(L), torch.stack(small))
 
 
 def colour_blocks(
@@ -199,7 +202,7 @@ def colour_blocks(
     smoother = Smoother(strength, carry)
     waiting: tuple[Block, Tensor] | None = None
     for block in blocks:
-        L = rgb_to_lab(block.small.float() / 255)[:, :1]
+        L = block.L
         moves = smoother.look(L)
         known = moves.cut.clone()
         known[::every] = True
@@ -214,15 +217,21 @@ def colour_blocks(
         yield Coloured(*waiting, steady)
 
 
-@torch.inference_mode()
 def predict(net: nn.Module, L: Tensor, settings: Settings) -> Tensor:
-    """L (N, 1, h, w), already at the network's size -> ab (N, 2, h, w) float32, a few at a time."""
+    """L (N, 1, h, w), at the network's size -> ab (N, 2, ., .), float32, a few at a time.
+
+    The five networks draw colour at half or a quarter of their size, or at 128 pixels: half the
+    size, but no less than 128 pixels at the short side, loses nothing of it.
+    """
     size = min(L.shape[-2:])
+    scale = min(1.0, max(COLOUR_SIDE, size / 2) / size)
+    shape = [max(1, round(side * scale)) for side in L.shape[-2:]]
     parts = [
-        predict_ab(net, part, size, settings.temperature, exact=settings.exact)
+        predict_coarse(net, part, size, settings.temperature, settings.exact)
         for part in L.split(BATCH)
     ]
-    return torch.cat(parts) * settings.chroma
+    ab = F.interpolate(torch.cat(parts), size=shape, mode="bilinear", align_corners=False)
+    return ab * settings.chroma
 
 
 def colorize_video(

@@ -34,15 +34,12 @@ class Trace:
     ) -> Iterable[dict[str, Any]]:
         """Measure a block of frames, uint8 RGB (N, 3, h, w), at the small size of `moves`.
 
-        before and after: ab (N, 2, h, w). Keys of a row: `time` in seconds; `cut`; then for
-        before and after `flicker_D_*` (divergence from the frame D before), `drift_*` (warped-ab
-        error, CIELAB units), `psnr_*` (dB; None where the clip has no colour).
+        before and after: ab (N, 2, ., .) of any size. Keys of a row: `time` in seconds; `cut`;
+        then for before and after `flicker_D_*` (divergence from the frame D before), `drift_*`
+        (warped-ab error, CIELAB units), `psnr_*` (dB; None where the clip has no colour).
         """
         size = moves.back.shape[-2:]
-        rgb, before, after = (
-            F.interpolate(x.float(), size=size, mode="area") for x in (rgb, before, after)
-        )
-        rgb = (rgb + 0.5).to(torch.uint8)
+        before, after = (F.interpolate(ab, size=size, mode="area") for ab in (before, after))
         L, truth = split_lab(rgb)
         coloured = truth.square().sum(1).sqrt().mean((1, 2)) > COLOURED
         rows = [{"time": t, "cut": bool(c)} for t, c in zip(times, moves.cut, strict=True)]

@@ -80,8 +80,8 @@ def join_yuv(rgb: np.ndarray, ab: Tensor) -> np.ndarray:
     weights = REC_709 if space_of(height) == SPACE_709 else REC_601
     grey = grey_levels(rgb)
     ab = F.interpolate(ab.unsqueeze(0).float(), size=half, mode="bilinear", align_corners=False)[0]
-    L = _grey_tables()[2][grey].reshape(half[0], 2, half[1], 2).mean((1, 3))
-    colour = lab_to_rgb(torch.cat((torch.from_numpy(L).unsqueeze(0), ab))).numpy()
+    L = F.avg_pool2d(torch.from_numpy(_grey_tables()[2][grey]).unsqueeze(0), 2)
+    colour = lab_to_rgb(torch.cat((L, ab))).numpy()
 
     index = ((ab + 129) / 2).clamp(0, 127).to(torch.int32).numpy()
     index = (index[0] * 128 + index[1]).repeat(2, 0).repeat(2, 1)

@@ -1,0 +1,150 @@
+"""Speed and flicker of video, a table: `python benchmarks/bench_video.py [--clip FILE] ...`.
+
+Speed: frames/s of `colorize_video` (decoding, network, smoothing, measuring, encoding: everything)
+beside a plain loop over the same frames: read, `colorize`, encode, one frame after the other.
+Flicker: CDC and warped-ab error before and after the smoothing, and PSNR where the clip has
+colour, on the pictures at full size before H.264.
+
+A model without a checkpoint is built with random weights, and its row says so: its speed counts,
+its flicker does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from workbench.checkpoints import available
+from workbench.color import join_rgb, split_lab
+from workbench.colorize import Settings, colorize
+from workbench.evaluation.flicker import cdc_of_histograms, histogram
+from workbench.models import MODELS
+from workbench.video import Clip, colorize_video, probe
+from workbench.video.clips import read_frames, to_rgb
+from workbench.video.pipeline import colour_blocks, read_blocks
+from workbench.video.trace import COLOURED
+
+LEGACY = Path(__file__).resolve().parents[2] / "shared" / "data" / "legacy"
+
+
+def shorten(source: Path, out: Path, frames: int, size: tuple[int, int] | None) -> Path:
+    """The first frames of a clip, at another size (width, height) if asked."""
+    clip = probe(source)
+    width, height = size or (clip.width, clip.height)
+    with av.open(str(out), "w") as container:
+        stream = container.add_stream("libx264", rate=clip.rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.options = {"crf": "14"}
+        for i, (_, frame) in enumerate(itertools.islice(read_frames(clip), frames)):
+            small = frame.reformat(width, height, "yuv420p")
+            small.pts, small.time_base = i, 1 / clip.rate
+            container.mux(stream.encode(small))
+        container.mux(stream.encode(None))
+    return out
+
+
+def plain_loop(source: Path, out: Path, net: nn.Module, size: int, exact: bool) -> float:
+    """Frames/s of one frame after the other."""
+    clip = probe(source)
+    start, frames = time.perf_counter(), 0
+    with av.open(str(source)) as reader, av.open(str(out), "w") as writer:
+        stream = writer.add_stream("libx264", rate=clip.rate)
+        stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, "yuv420p"
+        stream.codec_context.options = {"crf": "18", "preset": "veryfast"}
+        for frame in reader.decode(video=0):
+            rgb = torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1)
+            made = colorize(net, rgb, Settings(exact=exact), size).rgb
+            picture = np.ascontiguousarray(made.permute(1, 2, 0).numpy())
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+                writer.mux(packet)
+            frames += 1
+        writer.mux(stream.encode(None))
+    return frames / (time.perf_counter() - start)
+
+
+@torch.inference_mode()
+def flicker(clip: Clip, net: nn.Module, size: int, strength: float, every: int) -> dict[str, float]:
+    """CDC (also of the clip's own L, the floor) and PSNR of full-size pictures."""
+    seen: dict[str, list] = {"floor": [], "before": [], "after": []}
+    errors: dict[str, list[float]] = {"before": [], "after": []}
+    blocks = read_blocks(clip, size, 0, [])
+    for item in colour_blocks(clip, blocks, net, Settings(), strength, every):
+        for i, frame in enumerate(item.block.frames):
+            rgb = torch.from_numpy(to_rgb(frame)).permute(2, 0, 1)
+            L, ab = split_lab(rgb)
+            seen["floor"].append(histogram(join_rgb(L, torch.zeros_like(ab))))
+            coloured = ab.square().sum(0).sqrt().mean() > COLOURED
+            for name, small in (("before", item.given), ("after", item.steady.ab)):
+                big = F.interpolate(small[i : i + 1], size=L.shape[-2:], mode="bilinear")[0]
+                made = join_rgb(L, big)
+                seen[name].append(histogram(made))
+                if coloured:
+                    error = (made.float() - rgb.float()).square().mean()
+                    errors[name].append(float(10 * torch.log10(255**2 / error)))
+    row = {f"CDC {name}": cdc_of_histograms(values) for name, values in seen.items()}
+    for name, values in errors.items():
+        row[f"PSNR {name}"] = float(np.mean(values)) if values else float("nan")
+    return row
+
+
+def networks(names: list[str], width: float) -> list[tuple[str, nn.Module, int]]:
+    """(title, network, its size): a checkpoint of that name or random weights."""
+    found, here = [], available()
+    for name in names:
+        if name in here:
+            found.append((name, here[name].net(), here[name].size))
+        else:
+            torch.manual_seed(0)
+            spec = MODELS[name]
+            found.append((f"{name} {width} (random)", spec.build(width=width).eval(), spec.size))
+    return found
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--models", nargs="+", default=["vanilla_cnn", "attention_pix2pix"])
+    parser.add_argument("--width", type=float, default=0.5, help="of networks with random weights")
+    parser.add_argument("--speed", type=Path, default=LEGACY / "bw_film_clip.mp4")
+    parser.add_argument("--flicker", type=Path, nargs="*", default=[])
+    parser.add_argument("--frames", type=int, default=120)
+    parser.add_argument("--strength", type=float, default=0.5)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--size", type=int, help="short side for the network, pixels")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    print(f"{arguments.threads} threads, bf16 where quick, strength {arguments.strength}")
+    with tempfile.TemporaryDirectory() as folder:
+        short = shorten(arguments.speed, Path(folder, "short.mp4"), arguments.frames, (432, 320))
+        for title, net, own in networks(arguments.models, arguments.width):
+            size = arguments.size or own
+            out = Path(folder, "out.mp4")
+            warm = shorten(short, Path(folder, "warm.mp4"), 8, None)
+            colorize_video(warm, Path(folder, "warm_out.mp4"), net, size=size)
+            report = colorize_video(
+                short, out, net, size=size, strength=arguments.strength, every=arguments.every
+            )
+            quick, exact = (plain_loop(short, out, net, size, e) for e in (False, True))
+            print(
+                f"{title:34} at {size}: {report.rate:6.1f} frames/s; "
+                f"plain loop {quick:5.1f} (bf16) {exact:5.1f} (fp32)",
+                flush=True,
+            )
+            for path in arguments.flicker:
+                row = flicker(probe(path), net, size, arguments.strength, arguments.every)
+                text = "  ".join(f"{key} {value:.4f}" for key, value in row.items())
+                print(f"    {path.name}: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
