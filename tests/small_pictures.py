@@ -12,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from workbench.cli import data
+from workbench.data.sources import open_source
 
 
 def colours(seed: int = 0, size: tuple[int, int] = (20, 16)) -> Image.Image:
@@ -31,6 +32,14 @@ def write(path: Path, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     colours(seed).save(path)
     return path
+
+
+def listed(text: object) -> list[tuple[str, str | None]]:
+    """Names and labels of all pictures of a source."""
+    source = open_source(str(text))
+    found = [(item.name, item.label) for item in source.items()]
+    assert source.count() in (None, len(found))
+    return found
 
 
 def run(arguments: list[str]) -> Result:

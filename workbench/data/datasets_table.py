@@ -50,12 +50,12 @@ _OF_THE_PAPERS = (
 
 _OF_THE_WORKBENCH = (
     Set("train-128", "Training set of the bundled checkpoints", "data/train-128/train-*.parquet",
-        "each source has its own; some are for research only", "train", 815,
+        "each source has its own; some are for research only", "train", 818,
         "44,679 photographs of 25 sources (ImageNet, Caltech-101, Intel scenes, people, animals, "
         "flowers, food, places), 128 to 144 pixels"),
     Set("validation-128", "Validation set of the bundled checkpoints",
         "data/train-128/validation-*.parquet",
-        "each source has its own; some are for research only", "validation", 0,
+        "each source has its own; some are for research only", "validation", 143,
         "1,140 photographs of the same 25 sources, none of them in the training set"),
     Set("imagenet-sample", "ImageNet, one picture a class",
         "https://github.com/EliSchwartz/imagenet-sample-images", IMAGENET, "test", 239,
