@@ -70,10 +70,29 @@ def test_lightness_is_that_of_split_lab(size):
     assert torch.allclose(lightness(deep), lightness(rgb), atol=1e-4)
 
 
-def test_paint_in_strips_equals_join_rgb_in_one_piece():
-    L, ab = color.split_lab(photo(300, 301))
-    ab = ab * 3  # far outside the gamut, too
-    assert torch.equal(paint(L, ab), color.join_rgb(L, ab))
+def test_paint_in_strips_equals_join_rgb_in_one_piece_within_the_gamut():
+    rgb = torch.randint(0, 256, (3, 300, 301), generator=torch.Generator().manual_seed(4)).byte()
+    L, ab = color.split_lab(rgb)
+    assert torch.equal(paint(L, ab), rgb)
+    inside = color.in_gamut(torch.cat((L, ab * 1.2)))
+    assert 0.3 < inside.float().mean() < 0.9
+    same = (paint(L, ab * 1.2) == color.join_rgb(L, ab * 1.2)).all(0)
+    assert same[inside].all()
+    assert not same.all()
+
+
+def test_a_colour_outside_the_gamut_keeps_lightness_and_hue_and_gives_up_chroma():
+    L, ab = color.split_lab(photo(60, 60))
+    ab = ab * 4
+    outside = ~color.in_gamut(torch.cat((L, ab)))
+    assert 0.2 < outside.float().mean() < 1
+    shown_L, shown_ab = color.split_lab(paint(L, ab))
+    assert (shown_L - L).abs().max() < 0.8  # a step of 255; clipped channels lose up to 30
+    assert (color.split_lab(color.join_rgb(L, ab))[0] - L).abs().max() > 5
+    turn = torch.cosine_similarity(shown_ab, ab, dim=0)[outside]
+    assert turn.min() > 0.99
+    clear = torch.cat((L, shown_ab * 1.15))[:, outside, None]  # no farther in than it must
+    assert (~color.in_gamut(clear)).float().mean() > 0.95
 
 
 def test_16_bits_survive_the_way_to_lab_and_back():

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench import color, edges
+from workbench.color import to_uint8
 from workbench.errors import Problem
 
 SIZE = 256  # short side shown to a network that has no size of its own
@@ -94,19 +95,38 @@ def _linear(rgb: Tensor) -> Tensor:
 
 
 def paint(L: Tensor, ab: Tensor, dtype: torch.dtype = torch.uint8) -> Tensor:
-    """L (1, H, W) and ab (2, H, W) -> RGB (3, H, W) in uint8 or uint16, clipped to the gamut.
+    """L (1, H, W) and ab (2, H, W) -> RGB (3, H, W) in uint8 or uint16.
 
-    `color.join_rgb` in strips, so that a 24-megapixel picture needs little memory.
+    Within the gamut it is `color.join_rgb`, in strips, so that 24 megapixels need little memory.
+    A colour outside keeps its lightness and its hue and gives up chroma until sRGB can show it,
+    where `join_rgb` (the protocol's) clips the channels and so changes all three.
     """
     height, width = L.shape[-2:]
     out = torch.empty(3, height, width, dtype=dtype)
     for rows in _strips(height, width):
-        if dtype == torch.uint8:
-            out[:, rows] = color.join_rgb(L[:, rows], ab[:, rows])
-        else:
-            rgb = color.lab_to_rgb(torch.cat((L[:, rows], ab[:, rows])))
-            out[:, rows] = (rgb * 65535 + 0.5).to(torch.int32).to(dtype)
+        rgb = _within_gamut(torch.cat((L[:, rows], ab[:, rows])))
+        deep = dtype == torch.uint16
+        out[:, rows] = (rgb * 65535 + 0.5).to(torch.int32).to(dtype) if deep else to_uint8(rgb)
     return out
+
+
+def _within_gamut(lab: Tensor) -> Tensor:
+    """Lab (3, h, w) -> sRGB in [0, 1], chroma reduced by bisection where it is out of gamut."""
+    rgb = color.lab_to_rgb(lab)
+    clipped = ((rgb <= 0) | (rgb >= 1 - 1e-6)).any(0)  # the only pixels that can be outside
+    if not clipped.any():
+        return rgb
+    edge = lab[:, clipped, None]  # (3, n, 1)
+    outside = ~color.in_gamut(edge)[:, 0]
+    wrong = edge[:, outside]
+    low, high = torch.zeros(wrong.shape[1:]), torch.ones(wrong.shape[1:])
+    for _ in range(8):
+        share = (low + high) / 2
+        fits = color.in_gamut(torch.cat((wrong[:1], wrong[1:] * share)))
+        low, high = torch.where(fits, share, low), torch.where(fits, high, share)
+    edge[:, outside] = torch.cat((wrong[:1], wrong[1:] * low))
+    rgb[:, clipped] = color.lab_to_rgb(edge)[..., 0]
+    return rgb
 
 
 def _strips(height: int, width: int) -> Iterator[slice]:
@@ -148,12 +168,12 @@ def network_input(L: Tensor, size: int) -> Tensor:
 
 @torch.inference_mode()
 def predict_logits(net: nn.Module, L: Tensor, size: int = SIZE, exact: bool = False) -> Tensor:
-    """L (N, 1, H, W) -> the scores of the colour bins (N, bins, h, w), float32, on the CPU."""
+    """L (N, 1, H, W) -> the scores of the colour bins (N, bins, h, w), float32."""
     if not has_temperature(net):
         raise Problem("Only a network that predicts a distribution over colours has bins.")
     device, cast = _autocast(net, exact)
     with cast:
-        return net.logits(network_input(L, size).to(device)).float().cpu()
+        return net.logits(network_input(L, size).to(device)).float().to(L.device)
 
 
 @torch.inference_mode()
@@ -172,7 +192,7 @@ def predict_coarse(
             ab = net.decode(net.logits(small), temperature)
         else:
             ab = net(small)
-    return ab.float().cpu().contiguous()
+    return ab.float().to(L.device).contiguous()
 
 
 @torch.inference_mode()
