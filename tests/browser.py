@@ -114,10 +114,20 @@ def watched_page(chromium, **context) -> Iterator[object]:
         if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in LOCAL:
             elsewhere.append(request.url)
 
+    def said(message) -> None:
+        if message.type == "error":
+            errors.append(f"{message.text} {message.location.get('url', '')}")
+
+    def complained(said) -> None:
+        # on a link below the root Streamlit looks for its server there first, and then at the root
+        looking = "/_stcore/" in (said.location or {}).get("url", "")
+        if said.type == "error" and not looking:
+            errors.append(said.text)
+
     page.on("request", requested)
     page.on("websocket", requested)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("console", said)
     try:
         yield page
         assert not elsewhere, f"the page asked other machines: {elsewhere}"
