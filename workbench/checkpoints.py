@@ -1,8 +1,8 @@
 """One folder per model, the same on disk and on the Hub: save, list, load, check.
 
-    model.safetensors            fp16 (running statistics fp32), or shards of at most 15 MB + index
-    config.json                  architecture, training, checksums of the weights
-    README.md  log.jsonl  scores/  strip/
+model.safetensors            fp16 (running statistics fp32), or shards of at most 15 MB + index
+config.json                  architecture, training, checksums of the weights
+README.md  log.jsonl  scores/  strip/
 """
 
 from __future__ import annotations
@@ -203,7 +203,9 @@ def save(
         filled += size
     names = ["model.safetensors"]
     if len(shards) > 1:
-        names = [f"model-{i:05d}-of-{len(shards):05d}.safetensors" for i in range(1, len(shards) + 1)]
+        names = [
+            f"model-{i:05d}-of-{len(shards):05d}.safetensors" for i in range(1, len(shards) + 1)
+        ]
     contents = {name: serialise(shard) for name, shard in zip(names, shards, strict=True)}
     files = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     if len(shards) > 1:

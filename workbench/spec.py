@@ -48,12 +48,19 @@ class Preset:
     """A named way to train: options of the network, of the recipe, and of the run."""
 
     title: str
-    build: Mapping[str, Any] = field(default_factory=dict)  # keyword arguments of ModelSpec.build
-    recipe: Mapping[str, Any] = field(default_factory=dict)  # keyword arguments of ModelSpec.recipe
+    build: Mapping[str, Any] = field(default_factory=dict)  # of ModelSpec.build, width too
+    recipe: Mapping[str, Any] = field(default_factory=dict)  # of ModelSpec.recipe
     run: Mapping[str, Any] = field(default_factory=dict)  # fields of training.Run (images, size..)
 
 
-@dataclass(frozen=True)
+# What all five share: how the bundled weights were made, and a run for a lesson.
+BUNDLED_TITLE = "The bundled weights: two CPU cores, 64 x 64 first, 128 x 128 at the end"
+BUNDLED_RUN = {"images": 208_000, "batch_size": 32, "size": "64:0.9,128:0.1"}
+QUICK_TITLE = "Something to look at within three minutes on two cores"
+QUICK_RUN = {"images": 12_000, "batch_size": 32, "size": "64"}
+
+
+@dataclass(frozen=True, eq=False)  # hashed by identity: the registry holds one of each
 class ModelSpec:
     """One of the five systems, as the registry knows it."""
 

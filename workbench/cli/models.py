@@ -2,8 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
+
+    @app.command()
+    def models(
+        as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    ) -> None:
+        """The five networks, and every trained checkpoint there is of them."""
+        from workbench import checkpoints
+        from workbench.cli import show
+        from workbench.models import MODELS
+        from workbench.models.count import parameters
+
+        found = checkpoints.available()
+        rows = []
+        names = [*MODELS, *(name for name in found if name not in MODELS)]
+        for name in names:
+            checkpoint = found.get(name)
+            spec = checkpoint.spec if checkpoint else MODELS[name]
+            row = {
+                "name": name, "title": checkpoint.title if checkpoint else spec.title,
+                "paper": spec.paper, "parameters_at_width_1": parameters(spec),
+            }  # fmt: skip
+            config = checkpoint.config if checkpoint else {}
+            stored = checkpoint and {
+                "width": config["width"],
+                "parameters": parameters(spec, config["width"], config["options"]),
+                "images_seen": config["images_seen"],
+                "bytes": checkpoint.bytes,
+                "revision": checkpoint.revision,
+                "trained_on": ", ".join(config["trained_on"]),
+            }
+            blank = dict.fromkeys(
+                ("width", "parameters", "images_seen", "bytes", "revision", "trained_on")
+            )
+            rows.append({**row, **(stored or blank)})
+        show(rows, as_json)

@@ -102,7 +102,9 @@ def register(app: typer.Typer) -> None:
         validation: Annotated[list[str] | None, typer.Option(help="Pictures to watch.")] = None,
         images: Annotated[int | None, typer.Option(help="Images to see.", min=1)] = None,
         minutes: Annotated[float | None, typer.Option(help="Or: how long to train.", min=0)] = None,
-        width: Annotated[float, typer.Option(help="Times the paper's channels.", min=0.05)] = 1.0,
+        width: Annotated[
+            float | None, typer.Option(help="Times the paper's channels (1).", min=0.05)
+        ] = None,
         preset: Annotated[str | None, typer.Option(help="A recipe of the model's file.")] = None,
         size: Annotated[
             str | None, typer.Option(help="Side of the crops, or stages: 64:0.8,128:0.2")
@@ -155,9 +157,9 @@ def register(app: typer.Typer) -> None:
         data: Sources,
         out: Annotated[Path, typer.Option(help="File to write, .safetensors")],
         name: Annotated[str, typer.Option(help="A timm model.")] = "mobilenetv3_small_050",
-        images: Annotated[int, typer.Option(min=1)] = 400_000,
-        size: Annotated[int, typer.Option(help="Side at which it looks.")] = 96,
-        batch_size: Annotated[int, typer.Option(min=2)] = 128,
+        images: Annotated[int, typer.Option(min=1)] = 240_000,
+        size: Annotated[int, typer.Option(help="Side at which it looks.")] = 64,
+        batch_size: Annotated[int, typer.Option(min=2)] = 64,
     ) -> None:
         """Train a classifier on L alone: the backbone of inception_attention."""
         from workbench.training.backbone import train_backbone

@@ -42,6 +42,7 @@ BUNDLED_PRIOR = Path(__file__).with_name("prior.json")
 
 
 @cache
+@torch.inference_mode(False)  # cached, so it must serve training too
 def centres() -> Tensor:
     """(313, 2) float32: a and b of every bin."""
     pairs = [(a, b) for a, (low, high) in RUNS.items() for b in range(low, high + 1, 10)]
@@ -49,6 +50,7 @@ def centres() -> Tensor:
 
 
 @cache
+@torch.inference_mode(False)  # cached, so it must serve training too
 def _lookup() -> tuple[Tensor, Tensor]:
     """For every integer (a, b): the 5 nearest bins (S, S, 5) int64 and their shares, summing to 1.
 
@@ -65,6 +67,7 @@ def _lookup() -> tuple[Tensor, Tensor]:
 
 
 @cache
+@torch.inference_mode(False)  # cached, so it must serve training too
 def _lookup_on(device: torch.device) -> tuple[Tensor, Tensor]:
     bins, shares = _lookup()
     return bins.to(device), shares.to(device)

@@ -19,7 +19,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from workbench.models.blocks import scaled
 from workbench.models.pix2pix import AdversarialRecipe, UNet128, patch_critic, pix2pix_init
-from workbench.spec import ModelSpec, Preset
+from workbench.spec import (
+    BUNDLED_RUN,
+    BUNDLED_TITLE,
+    QUICK_RUN,
+    QUICK_TITLE,
+    ModelSpec,
+    Preset,
+)
 
 POSITIONS = (0, 32, 64, 128)  # side of the maps that attend, for a 128 x 128 input; 0 = nowhere
 
@@ -170,6 +177,18 @@ SPEC = ModelSpec(
     presets={
         "paper": EXPERIMENTS["experiment4"],
         **EXPERIMENTS,
+        "bundled": Preset(
+            BUNDLED_TITLE,
+            build={"attention": 32, "width": 0.5},
+            recipe={"decay": 0.5, "critic_width": 0.25},
+            run=BUNDLED_RUN,
+        ),
+        "quick": Preset(
+            QUICK_TITLE,
+            build={"attention": 32, "width": 0.25},
+            recipe={"decay": 0.5, "critic_width": 0.25},
+            run=QUICK_RUN,
+        ),
         "sagan": Preset(
             "Hinge loss, spectral norm in both networks, two time scales, attention at 32",
             build={"attention": 32, "spectral": True},

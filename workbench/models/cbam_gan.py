@@ -21,7 +21,14 @@ from torch.nn import functional as F
 
 from workbench.models.blocks import scaled
 from workbench.models.pix2pix import AdversarialRecipe, UNet128, patch_critic, pix2pix_init
-from workbench.spec import ModelSpec, Preset
+from workbench.spec import (
+    BUNDLED_RUN,
+    BUNDLED_TITLE,
+    QUICK_RUN,
+    QUICK_TITLE,
+    ModelSpec,
+    Preset,
+)
 
 PLACES365 = 365  # classes of the paper's second data set
 
@@ -32,7 +39,9 @@ class ChannelGate(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         hidden = max(1, channels // 16)
-        self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) -> weights (N, C, 1, 1) in [0, 1]."""
@@ -168,6 +177,18 @@ SPEC = ModelSpec(
         "paper": Preset(
             "Paper 000: Places365, 4 epochs, Adam 2e-4, pixel weight 200 to 80",
             run={"images": 7_200_000, "batch_size": 64, "size": "128"},
+        ),
+        "bundled": Preset(
+            BUNDLED_TITLE,
+            build={"width": 0.5},
+            recipe={"decay": 0.5, "critic_width": 0.25},
+            run=BUNDLED_RUN,
+        ),
+        "quick": Preset(
+            QUICK_TITLE,
+            build={"width": 0.25},
+            recipe={"decay": 0.5, "critic_width": 0.25},
+            run=QUICK_RUN,
         ),
     },
     ablations={

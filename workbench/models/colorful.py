@@ -20,7 +20,15 @@ from torch.nn import functional as F
 from workbench import losses
 from workbench.models import ab_bins
 from workbench.models.blocks import crop_like, pad_to_multiple, scaled
-from workbench.spec import ModelSpec, Preset, Recipe
+from workbench.spec import (
+    BUNDLED_RUN,
+    BUNDLED_TITLE,
+    QUICK_RUN,
+    QUICK_TITLE,
+    ModelSpec,
+    Preset,
+    Recipe,
+)
 
 STRIDE = 8
 TEMPERATURE = 0.38  # Zhang et al. 2016, section 2.3
@@ -152,6 +160,15 @@ SPEC = ModelSpec(
         "paper": Preset(
             "Paper 002: Intel scenes, 30 epochs, batch 32, Adam 1e-3 / 10 every 5 epochs",
             run={"images": 140_000, "batch_size": 32, "size": "256"},
+        ),
+        "bundled": Preset(
+            BUNDLED_TITLE,
+            build={"width": 0.5},
+            recipe={"steps": 0, "decay": 0.5},
+            run=BUNDLED_RUN,
+        ),
+        "quick": Preset(
+            QUICK_TITLE, build={"width": 0.25}, recipe={"steps": 0, "decay": 0.5}, run=QUICK_RUN
         ),
     },
     ablations={

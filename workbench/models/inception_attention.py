@@ -1,7 +1,8 @@
 """Inception + attention: an encoder-decoder that knows what is in the picture, and looks around.
 
-Lakhani, "Automatic colorization using deep attention models". Fusion after Baldassarre et al.,
-Deep Koalarization (2017); CoordConv after Liu et al. (2018); attention after Luong et al. (2015).
+Lakhani, "Automatic colorization of gray-scale images using deep attention models".
+Fusion after Baldassarre et al., Deep Koalarization (2017); CoordConv after Liu et al. (2018);
+attention after Luong et al. (2015).
 
 Differs from the paper:
 - The text's 224 is the size of its records; Inception-ResNet-v2 takes 299 x 299 in [-1, 1], which
@@ -24,7 +25,16 @@ from torch.nn import functional as F
 from workbench import losses
 from workbench.errors import Problem
 from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scaled
-from workbench.spec import ModelSpec, Preset, Recipe, fall
+from workbench.spec import (
+    BUNDLED_RUN,
+    BUNDLED_TITLE,
+    QUICK_RUN,
+    QUICK_TITLE,
+    ModelSpec,
+    Preset,
+    Recipe,
+    fall,
+)
 
 STRIDE = 8
 INCEPTION = "inception_resnet_v2.tf_in1k"  # 1000 classes, 299 x 299, 55,873,736 parameters
@@ -51,7 +61,8 @@ class Backbone(nn.Module):
     def forward(self, L: Tensor) -> Tensor:
         """L (N, 1, H, W) in [0, 100] -> class scores (N, classes)."""
         x = F.interpolate(L / 50 - 1, (self.size, self.size), mode="bilinear", antialias=True)
-        return self.net(x.expand(-1, 3, -1, -1))  # (N, classes)
+        with torch.autocast(L.device.type, enabled=False):  # depthwise layers are slow in bf16
+            return self.net(x.expand(-1, 3, -1, -1))  # (N, classes)
 
 
 class Attention(nn.Module):
@@ -233,7 +244,7 @@ def load_backbone(net: InceptionAttention, file: Path) -> None:
 SPEC = ModelSpec(
     name="inception_attention",
     title="Inception + attention",
-    paper="Lakhani, Automatic colorization using deep attention models",
+    paper="Lakhani, Automatic colorization of gray-scale images using deep attention models",
     claim="Attention over the fused features of an encoder and a classifier colours pictures that "
     "resemble the training set better than a plain encoder-decoder.",
     build=InceptionAttention,
@@ -246,6 +257,18 @@ SPEC = ModelSpec(
         "paper": Preset(
             "Paper 001: ImageNet 60,000, batch 100, Adam 1e-3, Inception-ResNet-v2",
             run={"images": 6_000_000, "batch_size": 100, "size": "256"},
+        ),
+        "bundled": Preset(
+            BUNDLED_TITLE,
+            build={"width": 0.5},
+            recipe={"decay": 0.5},
+            run=BUNDLED_RUN,
+        ),
+        "quick": Preset(
+            QUICK_TITLE,
+            build={"width": 0.25, "fusion": False},
+            recipe={"decay": 0.5},
+            run=QUICK_RUN,
         ),
     },
     ablations={

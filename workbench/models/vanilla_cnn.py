@@ -1,11 +1,11 @@
 """Vanilla CNN: nine convolutions, then up-sampling.
 
-Aguilar Gomez, Ponce de Leon, Guzman & Penaloza, "Coloring the Past: Neural Historical Buildings
-Photography", as read in the paper's Figure 7.
+Aguilar Gomez, Alaskari & Rivera, "Coloring the Past - Image Colorization", read off their
+Figure 7.
 
 Differs from the paper:
 - The reported metric (share of pixels that differ) is computed but never ranked by.
-- L is scaled to [-1, 1] rather than [0, 1]; ab / 128 as in the paper.
+- L is scaled to [-1, 1]; the weights start from He's initialisation, which the paper leaves open.
 - Any input size: padded to a multiple of 8 inside, cropped back.
 """
 
@@ -18,8 +18,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench import losses
-from workbench.models.blocks import crop_like, pad_to_multiple, scaled
-from workbench.spec import ModelSpec, Preset, Recipe, fall
+from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scaled
+from workbench.spec import (
+    BUNDLED_RUN,
+    BUNDLED_TITLE,
+    QUICK_RUN,
+    QUICK_TITLE,
+    ModelSpec,
+    Preset,
+    Recipe,
+    fall,
+)
 
 STRIDE = 8
 
@@ -47,6 +56,8 @@ class VanillaCNN(nn.Module):
                 nn.Conv2d(scaled(32, width), 2, 3, 1, 1),
             ]
         )
+        initialise(self, lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"))
+        nn.init.xavier_normal_(self.decoder[-1].weight)
 
     def forward(self, L: Tensor) -> Tensor:
         """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units."""
@@ -87,9 +98,9 @@ PAPER_AUGMENTATION = {"shear": 0.2, "zoom": 0.2, "rotate": 20.0}
 SPEC = ModelSpec(
     name="vanilla_cnn",
     title="Vanilla CNN",
-    paper="Aguilar Gomez et al., Coloring the Past: Neural Historical Buildings Photography",
-    claim="A plain convolutional network, trained with little data and modest hardware, gives "
-    "historical photographs believable colours.",
+    paper="Aguilar Gomez, Alaskari & Rivera, Coloring the Past - Image Colorization",
+    claim="A most basic convolutional network, trained by students on free hardware, puts some "
+    "believable colour into black-and-white pictures.",
     build=VanillaCNN,
     recipe=VanillaRecipe,
     size=256,
@@ -101,5 +112,12 @@ SPEC = ModelSpec(
             "Paper 004: RMSprop 1e-3, batch 50, 1000 epochs of 10 steps, shear, zoom, rotation",
             run={"images": 500_000, "batch_size": 50, "size": "256", **PAPER_AUGMENTATION},
         ),
+        "bundled": Preset(
+            BUNDLED_TITLE,
+            build={"width": 0.5},
+            recipe={"decay": 0.5},
+            run=BUNDLED_RUN,
+        ),
+        "quick": Preset(QUICK_TITLE, build={"width": 0.25}, recipe={"decay": 0.5}, run=QUICK_RUN),
     },
 )

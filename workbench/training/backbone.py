@@ -51,5 +51,5 @@ def train_backbone(
 
     about = {"model": "backbone", "options": {"name": name, "classes": classes}, "size": size,
              "trained_on": list(sources)}  # fmt: skip
-    run = Run(images, batch_size, str(size), half_life=2000)
+    run = Run(images, batch_size, str(size), half_life=2000, precision="fp32")
     return Plan(make, pictures, held, run, about), save

@@ -27,7 +27,7 @@ from workbench.training.run import Run, machine, use_bf16
 Report = Callable[[dict[str, Any]], None]
 
 
-class Stopped(Exception):  # noqa: N818
+class Stopped(Exception):
     """The run was asked to stop; its state is kept."""
 
     def __init__(self, seen: int) -> None:
@@ -190,9 +190,9 @@ def train(
                     values = average_values(values, ranks, device)
                 if not all(np.isfinite(v) for v in values.values()):
                     raise Problem(
-                        f"The losses were no longer finite between image {mark_seen:,} and {seen:,}: "
-                        f"{values}. The last good state is kept in {out}; go on from it with a lower "
-                        "learning rate in another --out (--from)."
+                        f"The losses were no longer finite between image {mark_seen:,} and "
+                        f"{seen:,}: {values}. The last good state is kept in {out}; go on from it "
+                        "with a lower learning rate in another --out (--from)."
                     )
                 if first:
                     spent = time.monotonic() - mark

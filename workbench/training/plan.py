@@ -66,7 +66,7 @@ def plan(
     *,
     validation: Sequence[str] = (),
     preset: str | None = None,
-    width: float = 1.0,
+    width: float | None = None,
     choices: Mapping[str, Any] | None = None,
     options: Sequence[str] = (),
     minutes: float | None = None,
@@ -87,6 +87,8 @@ def plan(
     run = Run(**{"images": spec.images, "batch_size": spec.batch_size, "size": "128",
                  **chosen.run, **typed})  # fmt: skip
     build, recipe = dict(chosen.build), dict(chosen.recipe)
+    preset_width = build.pop("width", 1.0)
+    width = preset_width if width is None else width
     assign(options, spec, build, recipe)
 
     side = source_side(max(size for size, _ in parse_sizes(run.size)))
@@ -152,7 +154,7 @@ def assign(
 
 
 def literal(text: str) -> Any:
-    """"0.3" -> 0.3, "true" -> True, "none" -> None, anything else stays a text."""
+    """ "0.3" -> 0.3, "true" -> True, "none" -> None, anything else stays a text."""
     if text.lower() in ("true", "false", "none"):
         return {"true": True, "false": False, "none": None}[text.lower()]
     for kind in (int, float):

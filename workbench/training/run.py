@@ -13,7 +13,7 @@ from workbench.errors import Problem
 
 
 def parse_sizes(text: str) -> tuple[tuple[int, float], ...]:
-    """"128" -> ((128, 1.0),); "64:0.8,128:0.2" -> the first 80 % of the images at 64, then 128.
+    """ "128" -> ((128, 1.0),); "64:0.8,128:0.2" -> the first 80 % of the images at 64, then 128.
 
     Raises Problem when the shares do not add up to 1 or a size is no multiple of 8.
     """

@@ -1,0 +1,139 @@
+"""The folder of a model: what is saved is what is loaded, or a sentence says why not."""
+
+import json
+
+import pytest
+import torch
+
+from workbench import checkpoints
+from workbench.errors import Problem
+from workbench.models import MODELS
+
+CONFIG = {
+    "model": "vanilla_cnn", "width": 0.125, "options": {}, "size": 64, "images_seen": 0,
+    "trained_on": ["nothing"], "classes": [],
+}  # fmt: skip
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return MODELS["vanilla_cnn"].build(width=0.125).eval()
+
+
+def saved(net, folder, **kwargs):
+    return checkpoints.save(net, folder, CONFIG, **kwargs)
+
+
+def test_a_saved_network_comes_back_in_half_precision(net, tmp_path):
+    saved(net, tmp_path / "a")
+    loaded = checkpoints.open_folder(tmp_path / "a").net()
+    for name, value in net.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value.half().float())
+    assert not loaded.training
+    assert not any(p.requires_grad for p in loaded.parameters())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_part_of_any_loaded_network_is_left_without_values(name, small_checkpoints):
+    loaded = checkpoints.available(small_checkpoints)[name].net()
+    tensors = [*loaded.parameters(), *loaded.buffers()]
+    assert not any(t.is_meta for t in tensors)
+    with torch.inference_mode():
+        assert torch.isfinite(loaded(torch.rand(1, 1, 32, 40) * 100)).all()
+
+
+def test_shards_are_at_most_as_large_as_asked_and_load_the_same(net, tmp_path):
+    config = saved(net, tmp_path / "a", shard_bytes=120_000)
+    files = sorted((tmp_path / "a").glob("model-*.safetensors"))
+    assert len(files) == len(config["files"]) > 1
+    assert all(file.stat().st_size <= 120_000 for file in files)
+    index = json.loads((tmp_path / "a" / checkpoints.INDEX).read_text())
+    assert set(index["weight_map"]) == set(net.state_dict())
+    loaded = checkpoints.open_folder(tmp_path / "a").net()
+    assert set(loaded.state_dict()) == set(net.state_dict())
+
+
+def test_saving_again_leaves_no_stale_shards(net, tmp_path):
+    saved(net, tmp_path / "a", shard_bytes=120_000)
+    saved(net, tmp_path / "a")
+    assert [f.name for f in (tmp_path / "a").glob("model*")] == ["model.safetensors"]
+
+
+def test_the_revision_changes_with_a_weight_and_only_then(net, tmp_path):
+    first = saved(net, tmp_path / "a")["revision"]
+    assert saved(net, tmp_path / "b")["revision"] == first
+    with torch.no_grad():
+        net.encoder[0].bias[0] += 1
+    assert saved(net, tmp_path / "c")["revision"] != first
+
+
+def test_a_damaged_file_is_named(net, tmp_path):
+    saved(net, tmp_path / "a")
+    path = tmp_path / "a" / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(Problem, match=r"model\.safetensors.*SHA-256"):
+        checkpoints.open_folder(tmp_path / "a").net()
+
+
+def test_a_missing_file_is_named(net, tmp_path):
+    saved(net, tmp_path / "a")
+    (tmp_path / "a" / "model.safetensors").unlink()
+    with pytest.raises(Problem, match=r"model\.safetensors cannot be read"):
+        checkpoints.open_folder(tmp_path / "a").net()
+
+
+@pytest.mark.parametrize(("change", "word"), [("drop", "missing"), ("add", "surplus")])
+def test_a_missing_or_surplus_key_is_named(net, tmp_path, change, word):
+    state = net.state_dict()
+    if change == "drop":
+        del net.encoder[3].bias
+    else:
+        net.register_buffer("extra", torch.zeros(1))
+    assert state
+    saved(net, tmp_path / "a")
+    with pytest.raises(Problem, match=f"{word} '(encoder.3.bias|extra)'"):
+        checkpoints.open_folder(tmp_path / "a").net()
+
+
+def test_weights_of_another_width_are_refused(net, tmp_path):
+    checkpoints.save(net, tmp_path / "a", {**CONFIG, "width": 0.25})
+    with pytest.raises(Problem, match="another shape"):
+        checkpoints.open_folder(tmp_path / "a").net()
+
+
+def test_a_broken_config_is_named(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "config.json").write_text("{")
+    with pytest.raises(Problem, match=r"config\.json"):
+        checkpoints.available(tmp_path)
+
+
+def test_a_full_disk_keeps_the_old_checkpoint_whole(net, tmp_path, monkeypatch):
+    first = saved(net, tmp_path / "a")
+    with torch.no_grad():
+        net.encoder[0].bias += 1
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    with pytest.raises(Problem, match="No space left on device"):
+        saved(net, tmp_path / "a")
+    monkeypatch.undo()
+    kept = checkpoints.open_folder(tmp_path / "a")
+    assert kept.revision == first["revision"]
+    kept.net()
+    assert not list((tmp_path / "a").glob("*.part"))
+
+
+def test_an_unknown_name_says_what_there_is(small_checkpoints, monkeypatch):
+    monkeypatch.setattr(checkpoints, "ROOT", small_checkpoints)
+    with pytest.raises(Problem, match="There are: cbam_gan, inception_attention"):
+        checkpoints.find("nonesuch")
+
+
+def test_the_registrys_order_comes_first(small_checkpoints):
+    assert list(checkpoints.available(small_checkpoints)) == list(MODELS)

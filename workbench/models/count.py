@@ -1,0 +1,32 @@
+"""How many parameters a network has, without making its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+
+from workbench.spec import ModelSpec
+
+
+def count(net: nn.Module) -> int:
+    """Parameters of a network; a pretrained backbone, which is not stored with it, left out."""
+    skipped = getattr(net, "pretrained", False) and getattr(net, "backbone", None) is not None
+    total = sum(p.numel() for p in net.parameters())
+    return total - (sum(p.numel() for p in net.backbone.parameters()) if skipped else 0)
+
+
+@cache
+def _of(spec: ModelSpec, width: float, options: tuple) -> int:
+    with torch.device("meta"):
+        return count(spec.build(width=width, **dict(options)))
+
+
+def parameters(
+    spec: ModelSpec, width: float = 1.0, options: Mapping[str, Any] | None = None
+) -> int:
+    """Parameters of a model of the registry at this width, with these options of `build`."""
+    return _of(spec, width, tuple(sorted((options or {}).items())))
