@@ -115,14 +115,10 @@ def watched_page(chromium, **context) -> Iterator[object]:
             elsewhere.append(request.url)
 
     def said(message) -> None:
-        if message.type == "error":
-            errors.append(f"{message.text} {message.location.get('url', '')}")
-
-    def complained(said) -> None:
-        # on a link below the root Streamlit looks for its server there first, and then at the root
-        looking = "/_stcore/" in (said.location or {}).get("url", "")
-        if said.type == "error" and not looking:
-            errors.append(said.text)
+        # below the root Streamlit looks for its server there first, then at the root: no error
+        where = message.location.get("url", "")
+        if message.type == "error" and "/_stcore/" not in where:
+            errors.append(f"{message.text} {where}")
 
     page.on("request", requested)
     page.on("websocket", requested)
