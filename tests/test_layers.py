@@ -24,6 +24,7 @@ LAYERS = [
     ["checkpoints", "edges", "maps", "colorize", "hints", "grid"],
     ["training", "video", "evaluation", "study"],
     ["charts", "cards", "spaces", "lessons"],
+    ["leaderboard"],
     ["ui", "demo"],
     ["cli"],
 ]  # fmt: skip

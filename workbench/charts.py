@@ -198,6 +198,13 @@ def training_curves(
     return _styled(figure, x="images seen", y=_axis(what) if what in METRICS else what)
 
 
+def plotly_js() -> str:
+    """plotly.js itself, for a page that must not ask anyone for it."""
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs()
+
+
 def _logged(line: Mapping[str, Any], what: str) -> float | None:
     for part in (line, line.get("losses"), line.get("validation")):
         if isinstance(part, Mapping) and isinstance(part.get(what), int | float):

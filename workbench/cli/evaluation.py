@@ -1,4 +1,4 @@
-"""Commands: evaluate, scores."""
+"""Commands: evaluate, scores, card, export-leaderboard."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ def register(app: typer.Typer) -> None:
     """Add this family's commands."""
     app.command()(evaluate)
     app.command()(scores)
+    app.command()(card)
+    app.command("export-leaderboard")(export_leaderboard)
 
 
 def evaluate(
@@ -122,6 +124,27 @@ def scores(
     lines = summaries.lines(r for r in rows if r.size == size and r.protocol == protocol)
     lines.sort(key=lambda line: -line.means["psnr"].value)
     show([(_numbers if as_json else _texts)(line) for line in lines], as_json)
+
+
+def card(models: Models = None) -> None:
+    """Write the model cards: README.md with scores, and a picture grid, in each folder."""
+    from workbench import cards, checkpoints
+
+    every = models in (None, [], ["all"])
+    for name in checkpoints.available(checkpoints.ROOT) if every else models:
+        typer.echo(f"{cards.write_card(checkpoints.find(name))}")
+
+
+def export_leaderboard(
+    out: Annotated[Path, typer.Argument(metavar="OUT.html", help="The page to write.")],
+) -> None:
+    """Write the leaderboard as one page of HTML that needs no server and no network."""
+    from workbench.evaluation import scores as files
+    from workbench.evaluation import tables
+    from workbench.leaderboard import write_page
+
+    write_page(out, files.read_all(tables.roots()))
+    typer.echo(f"{out}")
 
 
 def _numbers(line: Line) -> dict[str, Any]:
