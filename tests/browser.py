@@ -115,10 +115,10 @@ def watched_page(chromium, **context) -> Iterator[object]:
             elsewhere.append(request.url)
 
     def said(message) -> None:
-        # below the root Streamlit looks for its server there first, then at the root: no error
-        where = message.location.get("url", "")
-        if message.type == "error" and "/_stcore/" not in where:
-            errors.append(f"{message.text} {where}")
+        address = (message.location or {}).get("url", "")
+        # on an address below the root, Streamlit looks for its server there first, then at the root
+        if message.type == "error" and "/_stcore/" not in address:
+            errors.append(f"{message.text} {address}")
 
     page.on("request", requested)
     page.on("websocket", requested)

@@ -50,7 +50,7 @@ def small_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "options": options,
             "size": 64,
             "images_seen": 0,
-            "trained_on": "nothing: random weights for tests",
+            "trained_on": ["random weights for tests"],
         }
         checkpoints.save(spec.build(width=0.125, **options), root / name, config)
     return root
@@ -59,6 +59,7 @@ def small_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def workbench(small_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The workbench's app without a browser, on small networks: an AppTest, not yet run."""
+    from streamlit.runtime.pages_manager import PagesManager
     from streamlit.testing.v1 import AppTest
 
     from workbench import checkpoints
@@ -69,5 +70,7 @@ def workbench(small_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("WORKBENCH_DATA", raising=False)
     state.checkpoints.clear()
-    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)  # app.py is the router
+    yield app
     state.checkpoints.clear()

@@ -1,1 +1,11 @@
 """Pieces of the workbench's pages: what is kept, what is shown, what is taken home."""
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+# Until app.py has called st.navigation once, Streamlit takes the folder `pages/` for pages of its
+# old kind: a first visitor with a link to one would get it without the router. Send them round.
+if get_script_run_ctx(suppress_warning=True) and PagesManager.uses_pages_directory:
+    PagesManager.uses_pages_directory = False
+    st.rerun()

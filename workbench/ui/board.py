@@ -89,6 +89,11 @@ def title(name: str) -> str:
     return checkpoints[name].title if name in checkpoints else known.get(name, name)
 
 
+def data_name(source: str) -> str:
+    """A short name for what `--data` said: train-128 for ../data/train-128."""
+    return Path(source.rstrip("/")).stem or source
+
+
 def table(lines: list[Line], choice: Choice) -> pd.DataFrame:
     """A row per line: means with their intervals, then what made them, best first."""
     from workbench.evaluation.metrics import METRICS

@@ -2,24 +2,85 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import streamlit as st
 
+from workbench import charts
 from workbench.errors import Problem
 from workbench.evaluation.metrics import METRICS
-from workbench.evaluation.summaries import paired
+from workbench.evaluation.summaries import generalisation, paired
 from workbench.ui import state
-from workbench.ui.board import Choice, source_of, title
+from workbench.ui.board import Choice, data_name, source_of, title
 from workbench.ui.viewers import Cell, gallery
 
 if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
     from workbench.evaluation.scores import Score
     from workbench.evaluation.summaries import Line
 
 PROTOCOL = Path(__file__).resolve().parent.parent.parent / "docs" / "protocol.md"
 SHOWN = 3  # best, and as many worst, cases
+
+
+def plot(figure: Figure, name: str) -> None:
+    """A chart with Plotly's own buttons, among them PNG."""
+    st.plotly_chart(
+        figure,
+        key=f"chart_{name}",
+        theme=None,
+        config={
+            "displaylogo": False,
+            "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
+            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": name},
+        },
+    )
+
+
+def ranking(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """Means with their 95 % intervals, the best on top."""
+    plot(charts.intervals(lines, choice.metric, title), f"{choice.metric}_intervals")
+    st.caption(
+        "A point is the mean over the data sets of their means; the bar its 95 % bootstrap "
+        "interval (1,000 resamples over pictures). The dashed line is grey: no colour at all."
+    )
+
+
+def trade_off(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """Faithful against colourful."""
+    plot(charts.psnr_against_colorfulness(lines, title), "psnr_colourfulness")
+    st.caption(
+        "Up is nearer to the truth pixel by pixel, right is more colourful. Playing safe moves a "
+        "model toward grey; boldness costs PSNR wherever the guess is wrong."
+    )
+
+
+def per_picture(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """How the metric is spread over the pictures."""
+    shown = [row for row in rows if row.model != "truth"]
+    plot(charts.distribution(shown, choice.metric, title), f"{choice.metric}_pictures")
+
+
+def matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """What a model was trained on against the test sets."""
+    trained_on = {
+        name: f"on {', '.join(map(data_name, checkpoint.config['trained_on']))}"
+        for name, checkpoint in state.checkpoints().items()
+    }
+    names, columns, means = generalisation(rows, trained_on, choice.metric)
+    if not names:
+        raise Problem("None of the models in this table is here, so their training is not known.")
+    named = [f"{title(name.split(' (')[0])} ({name.split(' (', 1)[1]}" for name in names]
+    plot(charts.generalisation(named, columns, means, choice.metric), "generalisation")
+    st.caption(
+        "The question of paper 001: how does a model fare on pictures like those it was trained "
+        "on, and on all others? Fine-tune a model (`train ... --from`), evaluate it, and it gets "
+        "a row here."
+    )
 
 
 def two_models(rows: list[Score], lines: list[Line], choice: Choice) -> None:
@@ -52,6 +113,8 @@ def two_models(rows: list[Score], lines: list[Line], choice: Choice) -> None:
         + ("0 is inside: " if mean.low <= 0 <= mean.high else "0 is outside: ")
         + ("this data cannot tell them apart." if mean.low <= 0 <= mean.high else "they differ.")
     )
+    figure = charts.paired_differences(found.differences, metric.name, first, second, title)
+    plot(figure, f"{metric.name}_{first}_{second}")
 
 
 def cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
@@ -75,12 +138,34 @@ def cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     for heading, few in chosen.items():
         cells = []
         for row in few:
-            truth, made = _repainted(name, row, source_of(row.dataset, place))
+            truth, made = repainted(name, row, source_of(row.dataset, place))
             value = f"{metric.title} {getattr(row, metric.name):.{metric.digits}f} {metric.unit}"
             cells.append(Cell("Truth", truth, f"{row.dataset}: {row.picture}"))
             cells.append(Cell(title(name), made, value))
         st.subheader(heading)
         gallery(cells, key=f"cases_{heading}", cell=200)
+
+
+def reported(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """What papers and peers publish, each with its protocol, apart from our own numbers."""
+    from workbench.evaluation.reported import REPORTED
+
+    table = pd.DataFrame([asdict(each) for each in REPORTED]).dropna(axis="columns", how="all")
+    systems = {
+        "system": "System",
+        "dataset": "Data set",
+        "protocol": "Protocol",
+        "source": "Source",
+    }
+    numbers = [column for column in table if column not in systems]
+    table = table[["system", "dataset", *numbers, "protocol", "source"]].rename(columns=systems)
+    shown = {name: st.column_config.NumberColumn(_heading(name)) for name in numbers}
+    st.dataframe(table, hide_index=True, column_config=shown, height=460)
+    st.caption(
+        "Never ranked against the table above: each line was measured in its own way. To see our "
+        "models under an old protocol, run `python -m workbench evaluate all --data FILE "
+        "--protocol seed003` (or ct2-5k, ddcolor, seed002) and choose it under Protocol."
+    )
 
 
 def protocol(rows: list[Score], lines: list[Line], choice: Choice) -> None:
@@ -94,6 +179,24 @@ def protocol(rows: list[Score], lines: list[Line], choice: Choice) -> None:
         st.markdown(PROTOCOL.read_text("utf-8"))
 
 
+def _heading(column: str) -> str:
+    """A column of the published numbers, as people read it."""
+    names = {
+        "psnr": "PSNR, dB",
+        "psnr_sd": "PSNR ±",
+        "ssim": "SSIM",
+        "ssim_sd": "SSIM ±",
+        "fid": "FID",
+        "auc": "AuC, %",
+        "auc_rebalanced": "AuC rebalanced, %",
+        "fool_rate": "Fooled, %",
+        "pixels_differ": "Pixels differ, %",
+        "colorfulness": "Colourfulness",
+        "delta_colorfulness": "Δ colourfulness",
+    }
+    return names.get(column, column)
+
+
 def _badness(row: Score, metric: str) -> float:
     value = getattr(row, metric)
     if METRICS[metric].better == "truth":
@@ -101,7 +204,7 @@ def _badness(row: Score, metric: str) -> float:
     return value if METRICS[metric].better == "lower" else -value
 
 
-def _repainted(name: str, row: Score, source: str):
+def repainted(name: str, row: Score, source: str):
     """(truth, result), uint8 RGB (3, S, S), made as the protocol makes them."""
     import torch
 
@@ -129,7 +232,12 @@ def _repainted(name: str, row: Score, source: str):
 
 
 VIEWS = {
+    "Intervals": ranking,
+    "Faithful or colourful": trade_off,
+    "Per picture": per_picture,
     "Two models": two_models,
     "Best and worst": cases,
+    "Generalisation": matrix,
+    "Published": reported,
     "How the numbers are made": protocol,
 }

@@ -1,0 +1,154 @@
+"""The leaderboard page without a browser, on scores made for the occasion."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from workbench import checkpoints
+from workbench.data.sources import open_source
+from workbench.errors import Problem
+from workbench.evaluation import scores, tables
+from workbench.evaluation.entrants import baselines, from_checkpoint
+from workbench.evaluation.evaluate import evaluate
+from workbench.ui import board, board_views, state
+
+
+@pytest.fixture(scope="session")
+def test_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder `tiny` of six pictures of coloured noise, 40 x 40."""
+    folder = tmp_path_factory.mktemp("sets") / "tiny"
+    folder.mkdir()
+    random = torch.Generator().manual_seed(1)
+    for number in range(6):
+        coarse = torch.rand(1, 3, 5, 5, generator=random)
+        rgb = torch.nn.functional.interpolate(coarse, size=(40, 40), mode="bilinear")[0]
+        pixels = (rgb * 255).byte().permute(1, 2, 0).contiguous().numpy()
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scored(small_checkpoints: Path, test_set: Path, tmp_path_factory) -> Path:
+    """A root with the scores of two models and the baselines on `tiny`, at 32 and 16 pixels."""
+    root = tmp_path_factory.mktemp("scored")
+    found = checkpoints.available(small_checkpoints)
+    entrants = [from_checkpoint(found[name]) for name in ("vanilla_cnn", "colorful")]
+    items = list(open_source(str(test_set)).items())
+    for entrant in [*entrants, *baselines()]:
+        rows = evaluate([entrant], items, "tiny", sizes=(32, 16))
+        scores.write(root / entrant.name / "scores" / "tiny.csv", rows)
+    return root
+
+
+@pytest.fixture
+def leaderboard(workbench: AppTest, scored: Path, monkeypatch) -> AppTest:
+    """The leaderboard, not yet run."""
+    monkeypatch.setattr(tables, "roots", lambda: (scored,))
+    workbench.switch_page("pages/leaderboard.py")
+    return workbench
+
+
+def test_without_scores_the_page_says_what_makes_them(workbench: AppTest, tmp_path) -> None:
+    workbench.switch_page("pages/leaderboard.py").run()
+    assert not workbench.exception
+    assert "python -m workbench evaluate" in workbench.info[0].value
+
+
+def test_the_table_has_the_models_and_the_three_rows_that_are_no_network(leaderboard) -> None:
+    table = leaderboard.run().dataframe[0].value
+    assert not leaderboard.exception
+    assert set(table["Model"]) == {
+        "Vanilla CNN", "Colorful", "Grey (no colour)", "Mean colour", "Truth"
+    }  # fmt: skip
+    assert (table["Pictures"] == 6).all()
+    finite = table["PSNR (dB) ↑"][table["Model"] != "Truth"]
+    assert list(finite) == sorted(finite, reverse=True)
+
+
+def test_the_table_says_what_the_engine_computes(leaderboard, scored: Path) -> None:
+    from workbench.evaluation.summaries import lines
+
+    table = leaderboard.run().dataframe[0].value.set_index("Model")
+    rows = [row for row in scores.read_all([scored]) if row.size == 32]
+    grey = next(line for line in lines(rows) if line.model == "grey")
+    assert table.loc["Grey (no colour)", "PSNR (dB) ↑"] == round(grey.means["psnr"].value, 2)
+    assert table.loc["Grey (no colour)", "PSNR, 95 %"] == (
+        f"{grey.means['psnr'].low:.2f} – {grey.means['psnr'].high:.2f}"
+    )
+
+
+def test_filters_come_from_the_address(leaderboard: AppTest) -> None:
+    leaderboard.query_params["side"] = "16 px"
+    leaderboard.query_params["metrics"] = ["SSIM"]
+    leaderboard.run()
+    assert leaderboard.selectbox(key="side").value == 16
+    assert "SSIM ↑" in leaderboard.dataframe[0].value
+    assert "PSNR (dB) ↑" not in leaderboard.dataframe[0].value
+
+
+def test_each_metric_shown_carries_its_trap(leaderboard: AppTest) -> None:
+    leaderboard.run()
+    captions = " ".join(caption.value for caption in leaderboard.caption)
+    assert "Grey scores well" in captions
+    leaderboard.multiselect(key="metrics").set_value(["pixdiff"]).run()
+    assert "It says nothing" in " ".join(caption.value for caption in leaderboard.caption)
+
+
+def test_rows_of_old_weights_are_marked(leaderboard: AppTest, scored: Path, monkeypatch) -> None:
+    assert set(leaderboard.run().dataframe[0].value["Note"]) == {""}
+    monkeypatch.setattr(checkpoints.Checkpoint, "revision", property(lambda self: "f" * 12))
+    state.checkpoints.clear()
+    table = leaderboard.run().dataframe[0].value.set_index("Model")
+    assert table.loc["Colorful", "Note"] == "older weights"
+    assert table.loc["Grey (no colour)", "Note"] == ""
+
+
+@pytest.mark.parametrize("view", list(board_views.VIEWS))
+def test_every_view_shows_something_and_no_error(
+    leaderboard: AppTest, view: str, test_set: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_DATA", str(test_set.parent))
+    leaderboard.run()
+    leaderboard.segmented_control(key="more").set_value(view).run()
+    assert not leaderboard.exception
+    assert not leaderboard.error
+
+
+def test_best_and_worst_cases_are_painted_as_they_were_scored(
+    leaderboard: AppTest, test_set: Path, scored: Path, monkeypatch
+) -> None:
+    from workbench.evaluation.metrics import psnr
+
+    monkeypatch.setenv("WORKBENCH_DATA", str(test_set.parent))
+    rows = [r for r in scores.read_all([scored]) if r.model == "colorful" and r.size == 32]
+    for row in rows:
+        truth, made = board_views.repainted("colorful", row, board.source_of("tiny", ""))
+        assert float(psnr(made[None], truth[None])) == pytest.approx(row.psnr, abs=0.02)
+    leaderboard.run()
+    leaderboard.segmented_control(key="more").set_value("Best and worst").run()
+    best, worst = (json.loads(each.proto.json) for each in leaderboard.get("bidi_component"))
+    assert len(best["cells"]) == len(worst["cells"]) == 6
+    assert best["cells"][0]["title"] == "Truth"
+
+
+def test_without_the_test_pictures_the_page_says_how_to_name_them(leaderboard: AppTest) -> None:
+    leaderboard.run()
+    leaderboard.segmented_control(key="more").set_value("Best and worst").run()
+    assert not leaderboard.exception
+    assert "WORKBENCH_DATA" in leaderboard.error[0].value
+    with pytest.raises(Problem, match=r"no tiny\.parquet"):
+        board.source_of("tiny", str(Path(__file__).parent))
+
+
+def test_two_models_are_compared_picture_by_picture(leaderboard: AppTest) -> None:
+    leaderboard.run()
+    leaderboard.segmented_control(key="more").set_value("Two models").run()
+    leaderboard.selectbox(key="first").set_value("grey").run()
+    leaderboard.selectbox(key="second").set_value("grey").run()
+    assert [metric.value for metric in leaderboard.metric] == ["+0.00 dB", "50% of pictures"]
