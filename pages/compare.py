@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from workbench.errors import Problem
 from workbench.ui import widgets
 
 st.title("One photograph, five networks")
@@ -27,9 +28,19 @@ if not made:
 if with_blend:
     made.append(results.blend(picture, made))
 
-bar = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
+bar = st.container(horizontal=True, vertical_alignment="bottom")
 view = bar.segmented_control(
-    "View", list(looks.LOOKS), default=next(iter(looks.LOOKS)), required=True, key="view"
+    "View",
+    list(looks.LOOKS),
+    default=next(iter(looks.LOOKS)),
+    required=True,
+    key="view",
+    label_visibility="collapsed",
+    bind="query-params",
 )
+bar.space("stretch")
 results.downloads(picture, made, bar)
-looks.LOOKS[view](picture, made, checkpoints, settings)
+try:
+    looks.LOOKS[view](picture, made, checkpoints, settings)
+except Problem as problem:
+    widgets.show_problem(problem)

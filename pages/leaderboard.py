@@ -22,10 +22,9 @@ choice = board.choose(scores)
 rows = [score for score in scores if choice.takes(score)]
 lines = state.lines(choice)
 frame = board.table(lines, choice)
-st.dataframe(frame, hide_index=True, column_config=board.columns(choice), key="table")
+st.dataframe(frame, hide_index=True, column_config=board.columns(choice), placeholder="–")
 board.downloads(frame, rows, choice)
-for name in choice.metrics:
-    st.caption(board.trap(name))
+st.caption(board.traps(choice.metrics))
 
 views = board_views.VIEWS
 view = st.segmented_control(

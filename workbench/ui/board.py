@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from workbench.ui import state
 if TYPE_CHECKING:
     from workbench.evaluation.metrics import Metric
     from workbench.evaluation.scores import Score
-    from workbench.evaluation.summaries import Line
+    from workbench.evaluation.summaries import Line, Mean
 
 ABSENT = (
     "There are no scores yet. `python -m workbench evaluate all --data FILE` makes them: a row per "
@@ -89,6 +90,17 @@ def title(name: str) -> str:
     return checkpoints[name].title if name in checkpoints else known.get(name, name)
 
 
+def _shown(metric: Metric, mean: Mean | None) -> dict[str, object]:
+    """The two cells of a metric: its mean, and its interval in words."""
+    interval = f"{metric.title}, 95 %"
+    if mean is None:
+        return {head(metric): None, interval: ""}
+    if not math.isfinite(mean.value):  # only the truth is the truth
+        return {head(metric): None, interval: "identical: infinite"}
+    low, high = (f"{value:.{metric.digits}f}" for value in (mean.low, mean.high))
+    return {head(metric): round(mean.value, metric.digits), interval: f"{low} – {high}"}
+
+
 def data_name(source: str) -> str:
     """A short name for what `--data` said: train-128 for ../data/train-128."""
     return Path(source.rstrip("/")).stem or source
@@ -103,13 +115,7 @@ def table(lines: list[Line], choice: Choice) -> pd.DataFrame:
     for line in lines:
         row: dict[str, object] = {"Model": title(line.model)}
         for name in choice.metrics:
-            metric, mean = METRICS[name], line.means.get(name)
-            row[head(metric)] = None if mean is None else round(mean.value, metric.digits)
-            row[f"{metric.title}, 95 %"] = (
-                ""
-                if mean is None
-                else f"{mean.low:.{metric.digits}f} – {mean.high:.{metric.digits}f}"
-            )
+            row |= _shown(METRICS[name], line.means.get(name))
         now = checkpoints.get(line.model)
         row["Pictures"] = line.pictures
         row["Revision"] = line.revision
@@ -127,11 +133,11 @@ def table(lines: list[Line], choice: Choice) -> pd.DataFrame:
     return frame.sort_values(column, ascending=first.better == "lower", kind="stable")
 
 
-def trap(name: str) -> str:
-    """The one sentence that keeps a reader from misreading a metric."""
+def traps(names: tuple[str, ...]) -> str:
+    """For each metric the one sentence that keeps a reader from misreading it, as Markdown."""
     from workbench.evaluation.metrics import METRICS
 
-    return f"**{METRICS[name].title}.** {METRICS[name].trap}"
+    return "  \n".join(f"**{METRICS[name].title}.** {METRICS[name].trap}" for name in names)
 
 
 def head(metric: Metric) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -140,10 +140,10 @@ def cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
         for row in few:
             truth, made = repainted(name, row, source_of(row.dataset, place))
             value = f"{metric.title} {getattr(row, metric.name):.{metric.digits}f} {metric.unit}"
-            cells.append(Cell("Truth", truth, f"{row.dataset}: {row.picture}"))
+            cells.append(Cell("Truth", truth, f"{row.dataset}: {PurePosixPath(row.picture).name}"))
             cells.append(Cell(title(name), made, value))
         st.subheader(heading)
-        gallery(cells, key=f"cases_{heading}", cell=200)
+        gallery(cells, key=f"cases_{heading}", cell=190)
 
 
 def reported(rows: list[Score], lines: list[Line], choice: Choice) -> None:
@@ -160,7 +160,7 @@ def reported(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     numbers = [column for column in table if column not in systems]
     table = table[["system", "dataset", *numbers, "protocol", "source"]].rename(columns=systems)
     shown = {name: st.column_config.NumberColumn(_heading(name)) for name in numbers}
-    st.dataframe(table, hide_index=True, column_config=shown, height=460)
+    st.dataframe(table, hide_index=True, column_config=shown, height=460, placeholder="")
     st.caption(
         "Never ranked against the table above: each line was measured in its own way. To see our "
         "models under an old protocol, run `python -m workbench evaluate all --data FILE "

@@ -43,4 +43,5 @@ LOOKS = {
     "Maps": maps.show,
     "Samples": turning.samples,
     "Colour hint": turning.hint,
+    "Grid": turning.grid,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -204,6 +204,30 @@ def study_votes() -> Votes:
     from workbench.study.votes import Votes
 
     return Votes()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _study_results(name: str, stamp: tuple[int, int], without: frozenset[str]) -> Results:
+    from workbench.study.results import load
+
+    return load(study_votes(), study_votes().study(name), without)
+
+
+def study_results(study: Study, without: Collection[str] = ()) -> Results:
+    """A study's figures, computed again when a vote came or went."""
+    return _study_results(study.name, study_votes().stamp(study), frozenset(without))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _study_archive(name: str, stamp: tuple[int, int]) -> bytes:
+    from workbench.study.export import archive
+
+    return archive(study_votes(), study_votes().study(name))
+
+
+def study_archive(study: Study) -> bytes:
+    """Every file of a study's export in one zip."""
+    return _study_archive(study.name, study_votes().stamp(study))
 
 
 @st.cache_resource(show_spinner=False)

@@ -33,7 +33,7 @@ def choose_picture() -> Callable[[], Picture]:
     def used(what: str) -> None:
         st.session_state["picture_from"] = what
 
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, right = st.columns(2, vertical_alignment="bottom")
     upload = left.file_uploader(
         "Drop a photograph here, in colour or black and white",
         key="upload",
@@ -49,6 +49,7 @@ def choose_picture() -> Callable[[], Picture]:
         key="sample",
         on_change=used,
         args=("sample",),
+        wrap=True,
     )
 
     def opened() -> Picture:

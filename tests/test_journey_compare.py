@@ -1,0 +1,145 @@
+"""A stranger's way through the workbench, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+
+import pytest
+from browser import watched_page
+from PIL import Image
+from playwright.sync_api import expect
+from test_pages_compare import picture_bytes
+
+from workbench.models import MODELS
+
+pytestmark = pytest.mark.browser
+DROP = '[data-testid="stFileUploaderDropzoneInput"]'
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+
+
+def open_compare(page, address: str) -> None:
+    """Go to the workbench and wait for the sample in colour."""
+    page.goto(address)
+    page.wait_for_selector("text=Vanilla CNN >> visible=true", timeout=60_000)
+    page.wait_for_selector("figure img", timeout=60_000)
+
+
+def titles(page) -> list[str]:
+    """What stands under the pictures."""
+    return page.locator("figcaption b").all_text_contents()
+
+
+def drop(page, name: str, data: bytes) -> None:
+    """Drop a file on the page's uploader."""
+    page.locator(DROP).set_input_files(
+        {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+    )
+
+
+def test_upload_five_pictures_download_leaderboard(browser_page, workbench_server) -> None:
+    page = browser_page
+    open_compare(page, workbench_server)
+    assert titles(page)[1:6] == [spec.title for spec in MODELS.values()]
+
+    drop(page, "grandmother.png", picture_bytes((64, 48), "L"))
+    expect(page.locator("figure")).to_have_count(6, timeout=60_000)  # grey: there is no truth
+    assert titles(page) == ["What the networks see", *(spec.title for spec in MODELS.values())]
+
+    with page.expect_download() as waiting:
+        page.get_by_text("All results (ZIP)").click()
+    with zipfile.ZipFile(waiting.value.path()) as folder:
+        for name in MODELS:
+            assert Image.open(folder.open(f"grandmother_{name}.png")).size == (64, 48)
+        about = json.loads(folder.read("grandmother_settings.json"))
+    assert [row["model"] for row in about["results"]] == list(MODELS)
+    assert waiting.value.suggested_filename == "grandmother_colourized.zip"
+
+    page.get_by_text("One result (PNG)").click()
+    with page.expect_download() as waiting:
+        page.get_by_test_id("stPopoverBody").get_by_text(MODELS["colorful"].title).click()
+    with Image.open(waiting.value.path()) as image:
+        assert image.size == (64, 48)
+
+    page.goto(f"{workbench_server}/leaderboard")
+    page.wait_for_selector("text=There are no scores yet")
+
+
+def test_a_broken_file_is_a_sentence_and_the_pictures_stay(browser_page, workbench_server) -> None:
+    page = browser_page
+    open_compare(page, workbench_server)
+    before = titles(page)
+    drop(page, "broken.jpg", b"\xff\xd8 not really")
+    page.wait_for_selector('[data-testid="stAlert"] >> text=broken.jpg')
+    assert titles(page) == before
+
+
+def test_all_pictures_zoom_and_move_together_by_mouse_and_by_keyboard(
+    browser_page, workbench_server
+) -> None:
+    page = browser_page
+    open_compare(page, workbench_server)
+    pictures = page.locator("figure img")
+
+    def places() -> set[str]:
+        return {picture.get_attribute("style") for picture in pictures.all()}
+
+    first = places()
+    assert len(first) == 1
+    page.locator(".frame").nth(2).dblclick()
+    assert page.locator(".tools output").inner_text() == "200 %"
+    zoomed = places()
+    assert len(zoomed) == 1
+    assert zoomed != first
+    page.locator(".frame").nth(1).focus()
+    page.keyboard.press("ArrowRight")
+    moved = places()
+    assert len(moved) == 1
+    assert moved != zoomed
+    page.keyboard.press("0")
+    assert places() == first
+
+
+def test_the_line_between_before_and_after_moves_by_keyboard(
+    browser_page, workbench_server
+) -> None:
+    page = browser_page
+    open_compare(page, workbench_server)
+    page.get_by_role("radio", name="Before / after").click()
+    line = page.get_by_role("slider", name=re.compile("Line between"))
+    line.focus()
+    page.keyboard.press("Home")
+    assert line.input_value() == "0"
+    page.keyboard.press("ArrowRight")
+    assert line.input_value() == "0.5"
+    assert "0.5%" in page.locator(".slider").get_attribute("style")
+
+
+def test_a_click_on_a_picture_gives_it_a_colour(browser_page, workbench_server) -> None:
+    page = browser_page
+    open_compare(page, workbench_server)
+    page.get_by_role("radio", name="Colour hint").click()
+    page.wait_for_selector("text=0 hints")
+    page.locator(".frame").first.click(position={"x": 100, "y": 80})
+    page.wait_for_selector("text=1 hint >> visible=true")
+    assert page.locator(".frame").first.locator(".mark").count() == 1
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_selector("text=0 hints")
+
+
+@pytest.mark.parametrize("path", ["", "batch", "leaderboard", "about"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_has_to_be_scrolled_sideways(
+    chromium, workbench_server, path: str, scheme: str
+) -> None:
+    with watched_page(chromium, color_scheme=scheme, **PHONE) as page:
+        page.goto(f"{workbench_server}/{path}")
+        page.wait_for_selector("h1", timeout=60_000)
+        if not path:
+            page.wait_for_selector("figure img", timeout=60_000)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        ground = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+        red, green, blue = map(int, re.findall(r"\d+", ground)[:3])
+        assert red == green == blue, "colour is judged on neutral ground"
+        assert (red > 128) == (scheme == "light")
