@@ -23,9 +23,9 @@ LAYERS = [
     ["models"],
     ["checkpoints", "edges", "maps", "colorize", "hints", "grid"],
     ["training", "video", "evaluation", "study"],
-    ["charts", "cards", "spaces", "lessons"],
+    ["charts", "cards", "lessons"],
     ["leaderboard"],
-    ["ui", "demo"],
+    ["ui", "demo", "spaces"],
     ["cli"],
 ]  # fmt: skip
 HOMES = {

@@ -13,8 +13,6 @@ import ast
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -137,16 +135,10 @@ def _docker(out: Path, models: Sequence[str]) -> None:
 
 
 def _static(out: Path, models: Sequence[str]) -> None:
-    page = out.resolve() / "index.html"
-    done = subprocess.run(
-        [sys.executable, "-m", "workbench", "export-leaderboard", str(page)],
-        cwd=HOME,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode or not page.is_file():
-        said = (done.stderr.strip().splitlines() or ["no page was written"])[-1]
-        raise Problem(f"The leaderboard could not be exported: {said}")
+    from workbench.evaluation import scores, tables
+    from workbench.leaderboard import write_page
+
+    write_page(out / "index.html", scores.read_all(tables.roots()))
 
 
 def _weights(out: Path, wanted: Callable[[str], bool]) -> None:
