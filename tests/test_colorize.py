@@ -255,3 +255,21 @@ def test_marks_name_the_model_its_revision_and_what_was_turned():
     assert said["Revision"] == "0123456789ab"
     assert said["Settings"] == "size=128, chroma=1.5"
     assert marks("colorful", "x")["Settings"] == "the model's own"
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 85), (90, 64), (300, 451)])
+def test_a_distribution_is_decoded_on_its_own_grid_and_lands_where_forward_puts_it(size):
+    from workbench.models import MODELS
+
+    torch.manual_seed(0)
+    net = MODELS["colorful"].build(width=0.125).eval()
+    nn.init.normal_(net.head.weight, 0, 0.5)
+    L = lightness(photo(*size))[None]
+    ours = predict_ab(net, L, 64, exact=True)
+    with torch.inference_mode():
+        theirs = edges.upsample(net(network_input(L, 64)), size)
+    assert ours.std() > 1
+    if size == (64, 64):
+        assert torch.allclose(ours, theirs, atol=1e-3)
+    assert torch.corrcoef(torch.stack((ours.flatten(), theirs.flatten())))[0, 1] > 0.98
+    assert torch.allclose(predict_ab(net, L, 64, temperature=0.38, exact=True), ours)

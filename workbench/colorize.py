@@ -22,6 +22,7 @@ from workbench.color import to_uint8
 from workbench.errors import Problem
 
 SIZE = 256  # short side shown to a network that has no size of its own
+CELL = 8  # sides shown to a network with bins are a multiple: no bin hangs over the border
 LONGEST = 8  # the long side is at most this many times the size, however long the picture is
 STRIP = 1 << 16  # pixels converted at once: a strip's planes stay in the processor's cache
 
@@ -175,11 +176,14 @@ def has_temperature(net: nn.Module) -> bool:
     return hasattr(net, "logits") and bool(getattr(net, "bins", True))
 
 
-def network_input(L: Tensor, size: int) -> Tensor:
-    """L (N, 1, H, W) with its short side at `size` pixels, aspect kept, antialiased bilinear."""
+def network_input(L: Tensor, size: int, multiple: int = 1) -> Tensor:
+    """L (N, 1, H, W) with its short side at `size` pixels, aspect kept, antialiased bilinear.
+
+    Each side is rounded to a `multiple`.
+    """
     height, width = L.shape[-2:]
-    scale = min(size / min(height, width), LONGEST * size / max(height, width))
-    small = (max(1, round(height * scale)), max(1, round(width * scale)))
+    scale = min(size / min(height, width), LONGEST * size / max(height, width)) / multiple
+    small = tuple(max(1, round(side * scale)) * multiple for side in (height, width))
     return L if small == (height, width) else edges.shrink(L, small)
 
 
@@ -189,8 +193,9 @@ def predict_logits(net: nn.Module, L: Tensor, size: int = SIZE, exact: bool = Fa
     if not has_temperature(net):
         raise Problem("Only a network that predicts a distribution over colours has bins.")
     device, cast = _autocast(net, exact)
+    small = network_input(L, size, CELL).to(device, memory_format=torch.channels_last)
     with cast:
-        return net.logits(network_input(L, size).to(device)).float().to(L.device)
+        return net.logits(small).float().to(L.device)
 
 
 @torch.inference_mode()
@@ -201,14 +206,17 @@ def predict_coarse(
     temperature: float | None = None,
     exact: bool = False,
 ) -> Tensor:
-    """L (N, 1, H, W) -> ab (N, 2, h, w) at the network's own resolution, float32."""
+    """L (N, 1, H, W) -> ab (N, 2, h, w) at the network's own resolution, float32.
+
+    That of a network with a distribution is the one of its bins: they are decoded there.
+    """
+    if has_temperature(net):
+        logits = predict_logits(net, L, size, exact)
+        return (net.decode(logits, temperature) if temperature else net.decode(logits)).float()
     device, cast = _autocast(net, exact)
     small = network_input(L, size).to(device, memory_format=torch.channels_last)
     with cast:
-        if temperature is not None and has_temperature(net):
-            ab = net.decode(net.logits(small), temperature)
-        else:
-            ab = net(small)
+        ab = net(small)
     return ab.float().to(L.device).contiguous()
 
 
