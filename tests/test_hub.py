@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,14 +92,40 @@ def shell(loopback_hub: LoopbackHub, tmp_path: Path) -> Shell:
 
 
 def test_what_is_published_comes_back_bit_by_bit(loopback_hub, shell, model):
-    (model / "run.state.pt").write_bytes(b"to resume")
+    (model / "training").mkdir()
+    (model / "training" / "state.pt").write_bytes(b"to resume")
+    (model / ".half.tmp").write_bytes(b"not written yet")
     sent = shell.works("publish", model, "--repo", "ada/tiny")
     came = shell.works("fetch", "ada/tiny")
 
-    (model / "run.state.pt").unlink()
+    (model / "training" / "state.pt").unlink()
+    (model / ".half.tmp").unlink()
     assert contents(Path(came["folder"])) == contents(model)
     assert came["commit"] == sent["commit"] == loopback_hub.repo("ada/tiny").commits[-1].oid
     assert Path(came["folder"]) == shell.home / "cache" / "hub" / "ada--tiny"
+
+
+def test_a_fetched_model_is_listed_beside_the_bundled_ones_and_loads(
+    loopback_hub, shell, small_checkpoints, tmp_path, monkeypatch
+):
+    from workbench import cards, checkpoints
+
+    folder = tmp_path / "vanilla_cnn"
+    shutil.copytree(small_checkpoints / folder.name, folder)
+    cards.write_card(checkpoints.open_folder(folder))
+    shell.works("publish", folder, "--repo", "ada/tiny")
+    shell.works("fetch", "ada/tiny")
+
+    monkeypatch.setenv("WORKBENCH_CACHE", str(shell.home / "cache"))
+    monkeypatch.setattr(checkpoints, "ROOT", small_checkpoints)
+    monkeypatch.setattr(checkpoints, "RUNS", tmp_path / "none")
+    listed = checkpoints.available()
+    assert list(listed)[-1] == "ada--tiny"
+    assert len(listed) == 6
+    assert listed["ada--tiny"].revision == listed["vanilla_cnn"].revision
+    assert hub.fetched() == {"ada/tiny": listed["ada--tiny"].folder}
+    weights, same = (listed[name].net().state_dict() for name in ("ada--tiny", "vanilla_cnn"))
+    assert all(value.equal(same[key]) for key, value in weights.items())
 
 
 def test_publishing_is_one_commit_and_a_tag(loopback_hub, shell, model):

@@ -16,7 +16,9 @@ BELONGS = re.compile(  # what a model's folder is made of, here and on the Hub
     r"config\.json|README\.md|log\.jsonl|grid\.webp|[\w.-]+\.safetensors(\.index\.json)?"
     r"|scores/[\w.-]+\.csv|strip/[\w.-]+\.(png|webp|jpg|json)"
 )
-STAYS = re.compile(r"(.*/)?(\.[^/]*|__pycache__)(/.*)?|.*\.(state\.pt|tmp|partial)")  # never sent
+STAYS = re.compile(  # never sent: the state to resume from, hidden and half-written files
+    r"training/.*|(.*/)?(\.[^/]*|__pycache__)(/.*)?|.*\.(state\.pt|tmp|partial)"
+)
 
 
 def model_files(folder: Path) -> dict[str, Path]:
