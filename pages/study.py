@@ -79,7 +79,8 @@ def vote(study, code: str) -> None:
     if refused := st.session_state.pop("study_refused", None):
         st.info(refused)
     if voting.ask(study, rater):
-        st.caption(f"You can stop and come back by this link. Your code is `{rater.code}`.")
+        note = f"You can stop and come back by this link. Your code is `{rater.code}`."
+        st.caption(note, text_alignment="center")
         return
     st.title("Thank you!", anchor=False)
     st.write("Your answers are stored. Keep this code: with it you can have them deleted.")

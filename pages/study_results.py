@@ -1,14 +1,11 @@
 """Study results: who was preferred, how sure that is, and what stands behind it."""
 
-import io
-import zipfile
-
 import numpy as np
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.study import export, figures, rendering, trials
-from workbench.study.results import load, methods
+from workbench.study import figures, rendering, trials
+from workbench.study.results import methods
 from workbench.ui import gate, state, widgets
 
 st.title("Study results")
@@ -59,11 +56,11 @@ try:
 except Problem as problem:
     widgets.show_problem(problem)
 
-everyone = load(votes, study)
+everyone = state.study_results(study)
 if not everyone.votes:
     st.info("No scored votes yet.")
     st.stop()
-kept = load(votes, study, everyone.flagged)
+kept = state.study_results(study, everyone.flagged)
 leave_out = bar.toggle(
     "Leave flagged raters out",
     value=plan.exclude_flagged,
@@ -127,18 +124,12 @@ if flagged:
 st.subheader("For a paper", anchor=False)
 st.code(methods(found), language=None, wrap_lines=True)
 
-
-def archive() -> bytes:
-    """Every file of the export in one."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as folder:
-        for file, data in export.files(votes, study).items():
-            folder.writestr(f"{name}/{file}", data)
-    return out.getvalue()
-
-
 st.download_button(
-    "Download everything (CSV, Parquet, codebook)", archive, f"{name}.zip", "application/zip"
+    "Download everything (CSV, Parquet, codebook)",
+    state.study_archive(study),
+    f"{name}.zip",
+    "application/zip",
+    on_click="ignore",
 )
 with st.expander("Delete a rater by code"), st.form("delete", border=False):
     code = st.text_input("Code").strip()

@@ -178,6 +178,13 @@ def test_the_same_seed_exports_the_same_bytes_and_another_seed_others(tmp_path):
     assert exports[0]["votes.csv"] != exports[2]["votes.csv"]
 
 
+def test_two_simulations_with_one_seed_stand_side_by_side():
+    simulate.simulate(name="one", raters=1, trials=1)[0].close()
+    votes, _ = simulate.simulate(name="two", raters=1, trials=1)
+    assert [study.name for study in votes.studies()] == ["two", "one"]
+    votes.close()
+
+
 def test_a_simulation_never_replaces_a_real_study():
     votes = Votes()
     votes.create_study(plans.Plan(name="real", title="My study").to_dict())

@@ -32,7 +32,7 @@ def painter(share: float):
 
 PAINTERS = {f"{name}@{i}{i}": painter(0.9 - 0.4 * i) for i, name in enumerate(MODELS)}
 PAIR = plans.Plan(
-    name="pairs", title="Which is better?", size=96, trials=6, practice=1, catch=1,
+    name="pairs", title="Which is better?", size=96, trials=4, practice=1, catch=1,
     minimum_dwell_ms=0, instructions="**Look** <script>alert(1)</script> closely.",
 )  # fmt: skip
 FAKE = plans.Plan(
@@ -185,7 +185,7 @@ def check_results_page(chromium, address: str, study: str, given: dict[str, list
     """Behind the password: the counts, and in the download every choice, no more and no less."""
     with watched_page(chromium, viewport={"width": 1360, "height": 900}) as page:
         page.goto(f"{address}/study_results?study={study}")
-        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.get_by_role("button", name="Open").click()
         page.get_by_text("For a paper").wait_for()
         scored = sum(len(choices) for choices in given.values())
@@ -234,17 +234,38 @@ def test_html_in_the_instructions_is_shown_and_not_run(study_server, browser_pag
     assert browser_page.locator("script", has_text="alert(1)").count() == 0
 
 
-def test_the_results_are_locked_after_five_wrong_passwords(study_server, chromium):
-    address, _ = study_server
-    with watched_page(chromium) as page:
-        page.goto(f"{address}/study_results")
-        for _ in range(5):
-            page.get_by_label("Password").fill("wrong")
-            page.get_by_role("button", name="Open").click()
-            page.get_by_text("That is not the password.").wait_for()
-            page.get_by_label("Password").fill("")
-            page.reload()
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Open").click()
-        page.get_by_text("Too many of these").wait_for()
-        assert page.get_by_text("For a paper").count() == 0
+def fresh_page(monkeypatch, tmp_path, password: str):
+    """The results page in Streamlit's own test harness."""
+    from streamlit.testing.v1 import AppTest
+
+    from workbench.ui import state
+
+    monkeypatch.setenv("WORKBENCH_STUDIES", str(tmp_path))
+    monkeypatch.setenv("WORKBENCH_STUDY_PASSWORD", password)
+    state.study_limits.clear()
+    state.study_votes.clear()
+    page = Path(__file__).resolve().parent.parent / "pages" / "study_results.py"
+    return AppTest.from_file(str(page), default_timeout=30)
+
+
+def try_password(page, password: str) -> str:
+    page.text_input[0].set_value(password)
+    page.button[0].click().run()
+    return page.error[0].value if page.error else ""
+
+
+def test_the_results_open_with_the_password_and_not_without(monkeypatch, tmp_path):
+    page = fresh_page(monkeypatch, tmp_path, PASSWORD).run()
+    assert not page.info
+    assert try_password(page, "wrong") == "That is not the password."
+    assert try_password(page, PASSWORD) == ""
+    assert "There is no study yet" in page.info[0].value
+
+
+def test_after_five_wrong_passwords_even_the_right_one_waits(monkeypatch, tmp_path):
+    page = fresh_page(monkeypatch, tmp_path, PASSWORD).run()
+    for _ in range(5):
+        assert try_password(page, "wrong") == "That is not the password."
+    assert "Try again in 15 min" in try_password(page, PASSWORD)
+    other = fresh_page(monkeypatch, tmp_path, "")
+    assert "none is set" in other.run().info[0].value

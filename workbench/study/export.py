@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -228,6 +229,15 @@ def export(votes: Votes, study: Study, folder: Path) -> list[Path]:
         os.replace(part, folder / name)
         written.append(folder / name)
     return written
+
+
+def archive(votes: Votes, study: Study) -> bytes:
+    """Every file of an export in one zip, in a folder named after the study."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as folder:
+        for name, data in files(votes, study).items():
+            folder.writestr(f"{study.name}/{name}", data)
+    return out.getvalue()
 
 
 def utc(seconds: float | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +36,7 @@ def ranking_figure(results: Results) -> go.Figure:
     import plotly.graph_objects as go
 
     fool = results.fool
-    value = fool.rate if fool else results.ranking.strength
+    value = _values(results)
     low, high = (fool.low, fool.high) if fool else (results.ranking.low, results.ranking.high)
     figure = go.Figure()
     for i in np.argsort(np.nan_to_num(value, nan=-np.inf)):
@@ -108,15 +107,20 @@ def effect_figure(everyone: Results, kept: Results) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()
+    order = np.argsort(np.nan_to_num(_values(everyone), nan=-np.inf))
+    models = [everyone.models[i] for i in order]
     for results, name, shape in ((everyone, "all", "circle"), (kept, "unflagged", "diamond-open")):
-        value = results.fool.rate if results.fool else results.ranking.strength
         figure.add_scatter(
-            x=value,
-            y=[title_of(shown) for shown in results.models],
+            x=_values(results)[order],
+            y=[title_of(shown) for shown in models],
             mode="markers",
             name=f"{name}: {len(results.raters)} raters",
-            marker={"size": 12, "symbol": shape, "color": _colors(results.models)},
+            marker={"size": 12, "symbol": shape, "color": [color_of(shown) for shown in models]},
         )
+    if everyone.fool:
+        figure.update_xaxes(title="fool rate", tickformat=".0%", rangemode="tozero")
+    else:
+        figure.update_xaxes(title="Bradley-Terry strength")
     return figure.update_layout(
         height=120 + 40 * len(everyone.models),
         margin={"t": 10, "b": 10},
@@ -124,5 +128,5 @@ def effect_figure(everyone: Results, kept: Results) -> go.Figure:
     )
 
 
-def _colors(models: Sequence[str]) -> list[str]:
-    return [color_of(shown) for shown in models]
+def _values(results: Results) -> np.ndarray:
+    return results.fool.rate if results.fool else results.ranking.strength

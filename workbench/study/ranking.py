@@ -98,11 +98,6 @@ class Ranking:
     draws: Array  # (rounds, k): resampled strengths
 
     @property
-    def rank(self) -> NDArray[np.int64]:
-        """1 is the strongest; (k,)."""
-        return np.argsort(np.argsort(-self.strength, kind="stable"), kind="stable") + 1
-
-    @property
     def superiority(self) -> Array:
         """Share of resampled studies in which i is stronger than j: (k, k), ties half."""
         gap = self.draws[:, :, None] - self.draws[:, None, :]

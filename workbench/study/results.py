@@ -60,7 +60,6 @@ class Results:
             row: Row = {"model": name, "revision": revision}
             if self.ranking:
                 row |= {
-                    "rank": int(self.ranking.rank[i]),
                     "strength": float(self.ranking.strength[i]),
                     "low": float(self.ranking.low[i]),
                     "high": float(self.ranking.high[i]),
@@ -78,9 +77,7 @@ class Results:
             rows.append(row)
         best_first = "strength" if self.ranking else "fool_rate"
         rows.sort(key=lambda row: -np.nan_to_num(row[best_first], nan=-1))
-        if self.fool:
-            rows = [{"rank": place + 1, **row} for place, row in enumerate(rows)]
-        return rows
+        return [{"rank": place + 1, **row} for place, row in enumerate(rows)]
 
     def separations(self) -> list[Row]:
         """A row per pair of models: how sure their order is, how many more votes it needs."""

@@ -79,22 +79,22 @@ def simulate(
     rng = np.random.default_rng([seed, 7])
     for place in range(raters):
         clock.now = START + 60.0 * place
-        _take_part(votes, study, clock, rng, names, f"sim-{seed}-{place:04d}")
+        _take_part(votes, study, clock, rng, names, f"{name}/{seed}/{place}")
         progress(place + 1, raters)
     votes.set_state(name, "closed")
     return votes, votes.study(name)
 
 
 def _take_part(
-    votes: Votes, study: Study, clock: Clock, rng: np.random.Generator, names: list[str], code: str
+    votes: Votes, study: Study, clock: Clock, rng: np.random.Generator, names: list[str], who: str
 ) -> Rater:
     """One rater from consent to the end; one in fifteen does not look."""
     strength = dict(zip(names, _strengths(len(names)), strict=True))
     own = {model: value + 0.3 * rng.standard_normal() for model, value in strength.items()}
     careless = rng.random() < 1 / 15
     vision = str(rng.choice(["normal", "deficient", "unsaid"], p=[0.92, 0.05, 0.03]))
-    digest = hashlib.sha256(code.encode()).hexdigest()[:12]
-    rater = votes.add_rater(study, plan_of(study).consent_version, vision, code=f"{code}-{digest}")
+    code = "sim" + hashlib.sha256(who.encode()).hexdigest()[:12]
+    rater = votes.add_rater(study, plan_of(study).consent_version, vision, code=code)
     while question := next_question(votes, study, rater):
         dwell = float(rng.lognormal(math.log(300 if careless else 2200), 0.4))
         dwell = max(dwell, plan_of(study).minimum_dwell_ms + 1)
@@ -111,7 +111,7 @@ def _take_part(
             dwell_ms=dwell,
             exposures_ms=exposed,
             viewport="1280x800x1",
-            session=f"sim-{digest[:8]}",
+            session=code,
         )
         answer(votes, study, rater, question.token, given)
     return rater

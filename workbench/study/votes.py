@@ -297,6 +297,13 @@ class Votes:
             "catch": votes.get("catch", 0), "practice": votes.get("practice", 0),
         }  # fmt: skip
 
+    def stamp(self, study: Study) -> tuple[int, int]:
+        """(number of votes, newest id): changes whenever a vote comes or goes."""
+        query = sa.select(sa.func.count(), sa.func.max(Vote.id)).where(Vote.study_id == study.id)
+        with self._session() as session:
+            number, newest = session.execute(query).one()
+        return number, newest or 0
+
     def rows(self, study: Study) -> list[dict[str, Any]]:
         """Every vote with its trial and rater, in the order of arrival."""
         query = (

@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from workbench.evaluation.summaries import Line
     from workbench.images import Picture
     from workbench.study.limits import Limits
+    from workbench.study.results import Results
+    from workbench.study.tables import Study
     from workbench.study.votes import Votes
     from workbench.ui.board import Choice
 
