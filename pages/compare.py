@@ -8,7 +8,7 @@ from workbench.ui import widgets
 st.title("One photograph, five networks")
 open_picture = widgets.choose_picture()
 with st.spinner("The networks are waking up…"):
-    from workbench.ui import looks, results
+    from workbench.ui import exports, looks, results
 
     picture = open_picture()
 for sentence in picture.notes:
@@ -39,7 +39,7 @@ view = bar.segmented_control(
     bind="query-params",
 )
 bar.space("stretch")
-results.downloads(picture, made, bar)
+exports.downloads(picture, made, bar)
 try:
     looks.LOOKS[view](picture, made, checkpoints, settings)
 except Problem as problem:

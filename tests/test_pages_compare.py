@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from workbench.images import encode
 from workbench.models import MODELS
 from workbench.samples import SAMPLES
-from workbench.ui import looks, results, state
+from workbench.ui import exports, looks, results, state
 
 
 def picture_bytes(size: tuple[int, int] = (40, 30), mode: str = "RGB") -> bytes:
@@ -109,7 +110,7 @@ def test_every_look_shows_something_and_no_error(workbench: AppTest, look: str) 
     workbench.segmented_control(key="view").set_value(look).run()
     assert not workbench.exception
     assert not workbench.error
-    assert workbench.get("bidi_component") or workbench.get("imgs")
+    assert workbench.get("bidi_component") or workbench.image
 
 
 def test_chroma_zero_is_grey_and_a_blend_is_one_more_picture(workbench: AppTest) -> None:
@@ -150,7 +151,7 @@ def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints
         results.Made(c.name, c.title, *state.colorized(c, picture, Settings(chroma=0.5)), {})
         for c in found
     ]
-    with zipfile.ZipFile(io.BytesIO(results.archive(picture, made))) as folder:
+    with zipfile.ZipFile(io.BytesIO(exports.archive(picture, made))) as folder:
         names = [f"holiday_{c.name}.png" for c in found]
         assert folder.namelist() == [*names, "holiday_settings.json"]
         for name in names:
@@ -158,6 +159,26 @@ def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints
         about = json.loads(folder.read("holiday_settings.json"))
     assert about["picture"]["sha256"] == picture.sha256
     assert [row["file"] for row in about["results"]] == names
+
+
+def test_a_file_keeps_the_depth_and_says_that_colours_are_a_machines(small_checkpoints) -> None:
+    from workbench import checkpoints
+    from workbench.colorize import Settings
+    from workbench.images import open_image
+
+    deep = (torch.arange(40 * 30 * 3).reshape(3, 30, 40) * 18).to(torch.uint16)
+    picture = open_image(encode(deep), "deep.png")
+    found = checkpoints.available(small_checkpoints)["colorful"]
+    full, seconds = state.colorized(found, picture, Settings())
+    made = results.Made("colorful", "Colorful", full, seconds, {"model": "colorful"})
+    again = open_image(exports.Form().write(picture, made))
+    assert again.depth == 16
+    assert torch.equal(again.full, full)
+    data = exports.Form("jpeg", stamped=True).write(picture, made)
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.format == "JPEG"
+        assert "Colourized by AI" in image.getexif()[0x010E]
+    assert exports.Form("jpeg").name(picture, made) == "deep_colorful.jpg"
 
 
 def test_samples_are_ours_to_ship_and_small() -> None:

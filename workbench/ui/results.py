@@ -1,21 +1,17 @@
-"""One picture, coloured by the chosen models, and what the page says and sends about it."""
+"""One picture, coloured by the chosen models, and the numbers that stand below it."""
 
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from workbench import __version__
 from workbench.errors import Problem
 from workbench.ui import state
 from workbench.ui.viewers import Cell
-from workbench.ui.widgets import show_problem, stem
+from workbench.ui.widgets import show_problem
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,80 +109,6 @@ def grey(picture: Picture) -> Tensor:
     return paint(L, torch.zeros(2, *L.shape[-2:]))
 
 
-def file_of(picture: Picture, made: Made) -> bytes:
-    """A PNG at the picture's size and depth, marked as coloured by AI, with what made it."""
-    from workbench.images import encode
-
-    marks = {
-        "Software": f"colorization-workbench {__version__}",
-        "Description": f"Colourized by AI ({made.title})",
-        "Settings": json.dumps(made.settings),
-    }
-    return encode(made.full, form="png", exif=picture.exif, icc=picture.icc, marks=marks)
-
-
-def sidecar(picture: Picture, made: list[Made]) -> dict:
-    """What made these pictures: source, models, revisions, settings, in plain JSON."""
-    return {
-        "workbench": __version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "picture": {"name": picture.name, "sha256": picture.sha256},
-        "results": [
-            {
-                "file": f"{stem(picture.name)}_{each.name}.png",
-                "title": each.title,
-                "seconds": round(each.seconds, 3),
-                **each.settings,
-            }
-            for each in made
-        ],
-    }
-
-
-def archive(picture: Picture, made: list[Made]) -> bytes:
-    """A ZIP of all results as PNG with settings.json beside them."""
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as folder:
-        for each in made:
-            folder.writestr(f"{stem(picture.name)}_{each.name}.png", file_of(picture, each))
-        text = json.dumps(sidecar(picture, made), indent=2, ensure_ascii=False)
-        folder.writestr(f"{stem(picture.name)}_settings.json", text)
-    return buffer.getvalue()
-
-
-def downloads(picture: Picture, made: list[Made], where=st) -> None:
-    """One button for all results, one for each; files are made when they are asked for."""
-    name = stem(picture.name)
-    where.download_button(
-        "All results (ZIP)",
-        lambda: archive(picture, made),
-        file_name=f"{name}_colourized.zip",
-        mime="application/zip",
-        icon=":material/folder_zip:",
-        on_click="ignore",
-        type="primary",
-        key="download_all",
-    )
-    with where.popover("One result (PNG)", icon=":material/download:"):
-        for each in made:
-            download_one(picture, each, label=each.title, width="stretch")
-
-
-def download_one(
-    picture: Picture, made: Made, where=st, *, label: str = "Download PNG", width: str = "content"
-) -> None:
-    """A button for one result as PNG; the file is made when it is asked for."""
-    where.download_button(
-        label,
-        lambda: file_of(picture, made),
-        file_name=f"{stem(picture.name)}_{made.name}.png",
-        mime="image/png",
-        on_click="ignore",
-        width=width,
-        key=f"download_{made.name}_{label}",
-    )
-
-
 def _measured(picture: Picture, made: Made) -> list[str]:
     """PSNR and SSIM of a result against the upload, in words; from the shelf when known."""
     from torch.nn.functional import interpolate
@@ -206,4 +128,6 @@ def _measured(picture: Picture, made: Made) -> list[str]:
     words = [f"{float(psnr(*pair)):.1f} dB"]
     if min(pair[0].shape[-2:]) >= 11:  # SSIM's window
         words.append(f"SSIM {float(ssim(*pair)):.3f}")
+    if pixels > MEASURED_PIXELS:
+        words.append("measured at 4 megapixels")
     return state.shelf().put(key, words, 256)

@@ -1,0 +1,126 @@
+"""What a visitor takes home: pictures that say what made them, with their settings beside them."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from workbench import __version__
+from workbench.ui.results import Made
+from workbench.ui.widgets import stem
+
+if TYPE_CHECKING:
+    from workbench.images import Picture
+
+SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How pictures are written: `png` (at the upload's bit depth) or `jpeg`, marked visibly or not.
+
+    The metadata always say that the colours are a machine's.
+    """
+
+    kind: str = "png"
+    stamped: bool = False
+
+    def name(self, picture: Picture, made: Made) -> str:
+        """The file's name: the upload's, then the model's."""
+        return f"{stem(picture.name)}_{made.name}{SUFFIXES[self.kind]}"
+
+    def write(self, picture: Picture, made: Made) -> bytes:
+        """The picture's file, with EXIF and ICC of the upload and what made it."""
+        from workbench.images import encode, stamp
+
+        marks = {
+            "Software": f"colorization-workbench {__version__}",
+            "Description": f"Colourized by AI ({made.title})",
+            "Settings": json.dumps(made.settings),
+        }
+        rgb = stamp(made.full, "Colourized by AI") if self.stamped else made.full
+        return encode(rgb, form=self.kind, exif=picture.exif, icc=picture.icc, marks=marks)
+
+
+def sidecar(picture: Picture, made: list[Made], form: Form = Form()) -> dict:
+    """What made these pictures: source, models, revisions, settings, in plain JSON."""
+    return {
+        "workbench": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "picture": {"name": picture.name, "sha256": picture.sha256},
+        "results": [
+            {
+                "file": form.name(picture, each),
+                "title": each.title,
+                "seconds": round(each.seconds, 3),
+                **each.settings,
+            }
+            for each in made
+        ],
+    }
+
+
+def archive(picture: Picture, made: list[Made], form: Form = Form()) -> bytes:
+    """A ZIP of all results with their settings beside them."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as folder:
+        for each in made:
+            folder.writestr(form.name(picture, each), form.write(picture, each))
+        text = json.dumps(sidecar(picture, made, form), indent=2, ensure_ascii=False)
+        folder.writestr(f"{stem(picture.name)}_settings.json", text)
+    return buffer.getvalue()
+
+
+def downloads(picture: Picture, made: list[Made], where=st) -> None:
+    """One button for all results, one for each; files are made when they are asked for."""
+    together = where.container(width="content")
+    with where.popover("One result", icon=":material/download:"):
+        kind = st.segmented_control(
+            "Format",
+            list(SUFFIXES),
+            default="png",
+            required=True,
+            format_func=str.upper,
+            key="form",
+        )
+        stamped = st.toggle("Write “Colourized by AI” into the picture", key="stamped")
+        form = Form(kind, stamped)
+        for each in made:
+            download_one(picture, each, form, label=each.title, width="stretch")
+    together.download_button(
+        "All results (ZIP)",
+        lambda: archive(picture, made, form),
+        file_name=f"{stem(picture.name)}_colourized.zip",
+        mime="application/zip",
+        icon=":material/folder_zip:",
+        on_click="ignore",
+        type="primary",
+        key="download_all",
+    )
+
+
+def download_one(
+    picture: Picture,
+    made: Made,
+    form: Form = Form(),
+    where=st,
+    *,
+    label: str = "Download PNG",
+    width: str = "content",
+) -> None:
+    """A button for one result; the file is made when it is asked for."""
+    where.download_button(
+        label,
+        lambda: form.write(picture, made),
+        file_name=form.name(picture, made),
+        mime=f"image/{form.kind}",
+        on_click="ignore",
+        width=width,
+        key=f"download_{made.name}_{label}",
+    )
