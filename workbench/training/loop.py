@@ -57,7 +57,7 @@ def train(
     from accelerate import PartialState
 
     # --- Where: one process, or several that share each batch.
-    place = PartialState()
+    place = PartialState(cpu=not torch.cuda.is_available())
     device, ranks, rank = place.device, place.num_processes, place.process_index
     if run.batch_size % ranks:
         raise Problem(f"A batch of {run.batch_size} cannot be shared evenly by {ranks} processes.")
@@ -179,7 +179,7 @@ def train(
             # Say how it goes; look at the validation pictures; keep what is needed to go on.
             done = seen >= run.images
             asked = False
-            if count % 4 == 0 or done:
+            if seen // run.batch_size % 4 == 0 or done:
                 asked = agreed(stop() or (out / record.STOP).exists(), ranks, device)
             if first and time.monotonic() - last_report > 0.5:
                 last_report = time.monotonic()

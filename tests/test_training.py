@@ -1,0 +1,386 @@
+"""The trainer: the same weights however it was interrupted, and clear sentences."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from workbench import checkpoints
+from workbench.data import pictures as data
+from workbench.errors import Problem
+from workbench.models import MODELS
+from workbench.training import Run, parse_sizes, record, train
+from workbench.training.batches import Batches, affine
+from workbench.training.loop import Stopped
+from workbench.training.plan import assign, literal, plan
+
+ROOT = Path(__file__).resolve().parent.parent
+OPTIONS = {"inception_attention": ["fusion=false"]}
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Path:
+    """Forty small pictures in two classes: warm circles and cold stripes."""
+    root = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:48, :48]
+    for i in range(40):
+        shade = rng.uniform(0.3, 1.0)
+        if i % 2:
+            mask = (rows - rng.integers(12, 36)) ** 2 + (columns - 24) ** 2 < 150
+            rgb = np.where(mask[..., None], (230, 90, 40), (60, 40, 30))
+        else:
+            mask = (rows + i) // 6 % 2 == 0
+            rgb = np.where(mask[..., None], (40, 120, 220), (20, 40, 60))
+        place = root / ("circle" if i % 2 else "stripe")
+        place.mkdir(exist_ok=True)
+        Image.fromarray((rgb * shade).astype(np.uint8)).save(place / f"{i:02d}.png")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    place = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("WORKBENCH_CACHE", str(place))
+    return place
+
+
+def planned(name: str, folder: Path, **choices):
+    choices = {"images": 48, "batch_size": 4, "size": "32", "log_every": 8, "save_every": 8,
+               "precision": "fp32", **choices}  # fmt: skip
+    return plan(
+        MODELS[name], [str(folder)], width=0.125, choices=choices, options=OPTIONS.get(name, ())
+    )
+
+
+def run(made, out: Path, stop_at: int | None = None, **kwargs):
+    seen = 0
+
+    def report(status):
+        nonlocal seen
+        seen = status["seen"]
+
+    return train(
+        made.make, made.pictures, made.validation, made.run, out, made.about, report=report,
+        stop=lambda: stop_at is not None and seen >= stop_at, **kwargs,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_stopped_run_ends_with_the_weights_of_an_uninterrupted_one(name, folder, tmp_path):
+    made = planned(name, folder)
+    whole = run(made, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        run(made, tmp_path / "parts", stop_at=16)
+    parts = run(planned(name, folder), tmp_path / "parts")
+    assert parts["files"] == whole["files"]
+    assert parts["images_seen"] == 48
+    seen = [line["seen"] for line in record.read_log(tmp_path / "parts") if "seen" in line]
+    assert seen == sorted(set(seen))
+
+
+def command(folder: Path, out: Path, *more: str) -> list[str]:
+    return [
+        sys.executable, "-m", "workbench", "train", "vanilla_cnn", "--data", str(folder),
+        "--width", "0.25", "--images", "400", "--batch-size", "8", "--size", "32",
+        "--save-every", "40", "--log-every", "40", "--out", str(out), *more,
+    ]  # fmt: skip
+
+
+def start(*arguments) -> subprocess.Popen:
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command(*arguments), cwd=ROOT, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(folder, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    process = start(folder, out)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "400 images" in errors or "400 /" in errors
+    return out
+
+
+def wait_for_state(out: Path) -> None:
+    limit = time.monotonic() + 60
+    while not (out / record.STATE).is_file():
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_killed_or_interrupted_the_same_command_ends_with_the_same_weights(
+    number, folder, tmp_path, uninterrupted
+):
+    out = tmp_path / "run"
+    process = start(folder, out)
+    wait_for_state(out)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == (130 if number == signal.SIGINT else -9)
+    assert not (out / "config.json").exists() or number == signal.SIGINT
+    process = start(folder, out)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    ours, theirs = (checkpoints.open_folder(f).config for f in (out, uninterrupted))
+    assert ours["files"] == theirs["files"]
+    assert ours["images_seen"] == 400
+
+
+def test_a_run_says_what_it_is(uninterrupted):
+    header, *lines = record.read_log(uninterrupted)
+    assert header["run"]["seed"] == 0
+    assert header["machine"]["torch"] == torch.__version__
+    assert header["check"]["n"] == 40
+    assert [line["seen"] for line in lines] == list(range(40, 401, 40))
+    last = lines[-1]
+    assert {"psnr", "ssim", "auc", "delta_cf"} <= set(last["validation"])
+    assert last["rate"] > 0
+    assert list((uninterrupted / "strip").glob("*.webp"))
+    status = json.loads((uninterrupted / record.STATUS).read_text())
+    assert status["done"]
+
+
+def test_a_finished_run_asked_again_is_left_as_it_is(folder, uninterrupted):
+    before = checkpoints.open_folder(uninterrupted).config["files"]
+    process = start(folder, uninterrupted)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert checkpoints.open_folder(uninterrupted).config["files"] == before
+
+
+def test_another_run_in_the_same_folder_is_refused_with_exit_code_2(folder, uninterrupted):
+    process = start(folder, uninterrupted, "--seed", "5")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "holds another run" in errors
+    assert "Traceback" not in errors
+
+
+def test_the_stop_file_ends_a_run(folder, tmp_path):
+    made = planned("vanilla_cnn", folder, images=4000)
+
+    def report(status):
+        (tmp_path / record.STOP).touch()
+
+    with pytest.raises(Stopped):
+        train(made.make, made.pictures, made.validation, made.run, tmp_path, made.about,
+              report=report)  # fmt: skip
+    assert checkpoints.open_folder(tmp_path).config["images_seen"] < 4000
+
+
+def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_last_good_state(folder, tmp_path):
+    made = planned("vanilla_cnn", folder)
+    make = made.make
+
+    def poisoned(images):
+        recipe = make(images)
+        losses = recipe.losses
+
+        def spoilt(L, ab, label=None):
+            for name, loss in losses(L, ab, label):
+                recipe.steps = getattr(recipe, "steps", 0) + 1
+                yield name, loss * (float("nan") if recipe.steps > 6 else 1.0)
+
+        recipe.losses = spoilt
+        return recipe
+
+    with pytest.raises(Problem, match="between image 24 and 32"):
+        train(poisoned, made.pictures, made.validation, made.run, tmp_path, made.about)
+    assert record.load_state(tmp_path, torch.device("cpu"))["seen"] == 24
+
+
+def test_a_full_disk_stops_cleanly_and_the_run_goes_on_later(folder, tmp_path, monkeypatch):
+    made = planned("vanilla_cnn", folder)
+    whole = run(made, tmp_path / "whole")
+    real = checkpoints.os.fsync
+    calls = []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) > 6:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    with pytest.raises(Problem, match="No space left"):
+        run(made, tmp_path / "full")
+    monkeypatch.undo()
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    assert run(made, tmp_path / "full")["files"] == whole["files"]
+
+
+def test_training_makes_the_watched_pictures_better(folder, tmp_path):
+    made = planned("vanilla_cnn", folder, images=1200, log_every=1200)
+    run(made, tmp_path)
+    net = checkpoints.open_folder(tmp_path).net()
+    watch = record.Watch(made.validation, 32, torch.device("cpu"))
+    grey = watch.scores(watch.paint(lambda L: torch.zeros(len(L), 2, *L.shape[2:]), bf16=False))
+    assert watch.scores(watch.paint(net, bf16=False))["psnr"] > grey["psnr"] + 1
+
+
+def free_port() -> int:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        return opened.getsockname()[1]
+
+
+def test_two_processes_give_the_weights_of_one(folder, tmp_path):
+    outs = []
+    for processes in (1, 2):
+        out = tmp_path / str(processes)
+        arguments = command(folder, out)[3:]
+        launch = [sys.executable, "-m", "workbench"]
+        if processes > 1:
+            launch[2:2] = ["torch.distributed.run", "--nproc_per_node", str(processes),
+                           "--master_port", str(free_port()), "-m"]  # fmt: skip
+        arguments[arguments.index("400")] = "80"
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+        done = subprocess.run(
+            [*launch, *arguments, "--precision", "fp32"],
+            cwd=ROOT, env=env, capture_output=True, text=True, timeout=180, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        outs.append(checkpoints.open_folder(out))
+    assert outs[1].config["machine"]["processes"] == 2
+    ones, twos = (checkpoint.net().state_dict() for checkpoint in outs)
+    for name, value in ones.items():
+        assert torch.allclose(value, twos[name], atol=2e-3), name
+
+
+def test_fine_tuning_starts_from_the_weights_of_another_run(folder, tmp_path, uninterrupted):
+    made = plan(
+        MODELS["vanilla_cnn"], [str(folder)], start_from=str(uninterrupted),
+        choices={"images": 8, "batch_size": 8, "size": "32"},
+    )  # fmt: skip
+    config = run(made, tmp_path)
+    assert config["width"] == 0.25
+    assert config["from"] == checkpoints.open_folder(uninterrupted).revision
+    base = checkpoints.open_folder(uninterrupted).net().state_dict()
+    tuned = checkpoints.open_folder(tmp_path).net().state_dict()
+    moved = max((tuned[k] - base[k]).abs().max().item() for k in base)
+    assert 0 < moved < 0.05
+
+
+def test_a_backbone_is_trained_on_labels_and_carried_in_the_checkpoint(folder, tmp_path):
+    file = tmp_path / "backbone.safetensors"
+    workbench = [sys.executable, "-m", "workbench"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for arguments in (
+        ["backbone", "--data", str(folder), "--out", str(file), "--images", "64",
+         "--batch-size", "16", "--size", "32"],
+        ["train", "inception_attention", "--data", str(folder), "--backbone", str(file),
+         "--width", "0.125", "--images", "8", "--batch-size", "4", "--size", "32",
+         "--out", str(tmp_path / "run")],
+    ):  # fmt: skip
+        done = subprocess.run(
+            [*workbench, *arguments], cwd=ROOT, env=env, capture_output=True, text=True,
+            timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    from safetensors.torch import load_file
+
+    net = checkpoints.open_folder(tmp_path / "run").net()
+    for name, value in load_file(file).items():
+        assert torch.allclose(net.backbone.state_dict()[name], value.half().to(value), atol=1e-3)
+
+
+def test_a_run_counted_in_minutes_settles_its_images_first(folder):
+    made = plan(
+        MODELS["vanilla_cnn"], [str(folder)], width=0.125, minutes=0.02,
+        choices={"batch_size": 4, "size": "32"},
+    )  # fmt: skip
+    assert 4 <= made.run.images < 100_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "nonesuch", "--data", "x"], "There is no model 'nonesuch'"),
+        (["train", "vanilla_cnn", "--data", "/nowhere/at/all"], "/nowhere/at/all"),
+        (["train", "vanilla_cnn", "--data", "FOLDER", "--preset", "no"], "no preset 'no'"),
+        (["train", "vanilla_cnn", "--data", "FOLDER", "--size", "7"], "under 16"),
+        (["train", "vanilla_cnn", "--data", "FOLDER", "--set", "depth=3"], "takes key=value"),
+        (["train", "colorful", "--data", "FOLDER", "--prior", "/no.json", "--images", "8",
+          "--width", "0.1"], "no prior"),
+    ],
+)  # fmt: skip
+def test_wrong_words_are_answered_with_a_sentence_and_exit_code_2(arguments, sentence, folder):
+    words = [str(folder) if word == "FOLDER" else word for word in arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", "workbench", *words], cwd=ROOT, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_stages_of_sizes_are_read_and_checked():
+    assert parse_sizes("128") == ((128, 1.0),)
+    assert parse_sizes("64:0.75,128:0.25") == ((64, 0.75), (128, 0.25))
+    made = Run(images=100, batch_size=2, size="64:0.75,128:0.25")
+    assert [made.size_at(seen) for seen in (0, 74, 75, 99)] == [64, 64, 128, 128]
+    for wrong in ("a", "64:0.5", "60", "8"):
+        with pytest.raises(Problem):
+            parse_sizes(wrong)
+
+
+def test_options_go_where_they_belong():
+    build, recipe = {}, {}
+    words = ["attention=64", "adversarial=hinge", "spectral=true"]
+    assign(words, MODELS["attention_pix2pix"], build, recipe)
+    assert build == {"attention": 64, "spectral": True}
+    assert recipe == {"attention": 64, "adversarial": "hinge", "spectral": True}
+    assert [literal(t) for t in ("1", "1.5", "none", "x")] == [1, 1.5, None, "x"]
+
+
+def test_a_batch_depends_on_the_seed_and_the_images_seen_alone(folder):
+    loaded = data.load([str(folder)], 36)
+    cpu = torch.device("cpu")
+    made = Run(images=100, batch_size=8, size="32", rotate=20, zoom=0.2, shear=0.2)
+    one, other = (Batches(loaded.pixels, loaded.labels, made, cpu) for _ in range(2))
+    one.fetch(0)
+    first, _ = one.fetch(32)
+    second, labels = other.fetch(32)
+    assert torch.equal(first, second)
+    assert torch.equal(one.augment(first, 32), other.augment(second, 32))
+    assert other.augment(second, 32).shape == (8, 3, 32, 32)
+    halves = [other.fetch(32, slice(i, i + 4))[1] for i in (0, 4)]
+    assert torch.equal(torch.cat(halves), labels)
+
+
+def test_an_epoch_shows_every_picture_once(folder):
+    loaded = data.load([str(folder)], 36)
+    batches = Batches(loaded.pixels, loaded.labels, Run(80, 10), torch.device("cpu"))
+    seen = np.concatenate([batches.indices(start) for start in range(0, 40, 10)])
+    assert sorted(seen) == list(range(40))
+
+
+def test_the_affine_augmentation_at_its_middle_changes_nothing():
+    x = torch.rand(2, 3, 16, 16)
+    assert torch.allclose(affine(x, torch.full((2, 3), 0.5), 0.2, 0.2, 20.0), x, atol=1e-5)
+    assert not torch.allclose(affine(x, torch.full((2, 3), 0.9), 0.2, 0.2, 20.0), x, atol=1e-2)
+
+
+def test_classes_too_rare_to_learn_count_as_unlabelled():
+    from workbench.training.plan import known_classes
+
+    labels = np.array([0] * 25 + [1] * 3 + [-1] * 2)
+    made = data.Pictures(np.zeros((30, 3, 4, 4), np.uint8), labels, ("a", "b"), "k", {})
+    kept = known_classes(made)
+    assert kept.classes == ("a",)
+    assert kept.labels.tolist() == [0] * 25 + [-1] * 5
