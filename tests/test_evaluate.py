@@ -275,3 +275,31 @@ def test_two_processes_under_accelerate_give_the_table_of_one(pictures, tmp_path
     one, two = (scores.read_all([tmp_path / name]) for name in ("one", "two"))
     assert len(one) == 40 * 4
     assert without_time(two) == without_time(one)
+
+
+def test_lpips_is_a_column_where_it_can_be_had_and_a_reason_where_not(
+    pictures, tmp_path, monkeypatch
+):
+    from workbench.evaluation import distances
+
+    command = ["evaluate", "tests.test_evaluate:sepia", "--data", str(pictures), "--size", "32"]
+    command += ["--limit", "2", "--lpips", "--out"]
+
+    def absent():
+        raise Problem("The package is absent.")
+
+    monkeypatch.setattr(distances, "lpips", absent)
+    done = CliRunner().invoke(build(), [*command, str(tmp_path / "without")])
+    assert done.exit_code == 0, done.output
+    assert "Scoring without LPIPS. The package is absent." in done.stderr
+    assert all(row.lpips is None for row in scores.read_all([tmp_path / "without"]))
+
+    def difference(prediction, truth):
+        return (prediction.double() - truth.double()).abs().mean((1, 2, 3)) / 255
+
+    monkeypatch.setattr(distances, "lpips", lambda: difference)
+    done = CliRunner().invoke(build(), [*command, str(tmp_path / "with")])
+    assert done.exit_code == 0, done.output
+    rows = scores.read_all([tmp_path / "with"])
+    assert {row.lpips for row in rows if row.model == "truth"} == {0}
+    assert all(row.lpips > 0 and row.psnr for row in rows if row.model == "grey")

@@ -16,7 +16,7 @@ LAYERS = [
     ["color", "images", "image_color", "image_depth", "model_folder", "hub", "samples"],
     ["spec"],
     ["losses", "models.blocks", "models.ab_bins", "data", "evaluation.metrics",
-     "evaluation.flicker", "evaluation.distances", "evaluation.scores", "evaluation.reported"],
+     "evaluation.flicker", "evaluation.scores", "evaluation.reported"],
     ["models.pix2pix"],
     ["models.attention_pix2pix", "models.cbam_gan", "models.colorful",
      "models.inception_attention", "models.vanilla_cnn"],

@@ -15,7 +15,7 @@ from workbench import charts, checkpoints
 from workbench.errors import Problem
 from workbench.evaluation import evaluate as rules
 from workbench.evaluation.metrics import METRICS
-from workbench.evaluation.reported import REPORTED
+from workbench.evaluation.reported import REPORTED, Reported
 from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import BASELINES, Line, generalisation, lines
 
@@ -152,15 +152,24 @@ def _protocol() -> str:
 
 
 def _reported() -> str:
-    names = [field.name for field in fields(REPORTED[0])]
-    used = [n for n in names if any(getattr(line, n) is not None for line in REPORTED)]
+    protocols = dict.fromkeys((line.protocol, line.source) for line in REPORTED)
+    return "".join(
+        f"<h3>{html.escape(protocol)}</h3><p class=dim>{html.escape(source)}</p>"
+        + _table_of([n for n in REPORTED if (n.protocol, n.source) == (protocol, source)])
+        for protocol, source in protocols
+    )
+
+
+def _table_of(few: Sequence[Reported]) -> str:
+    names = [field.name for field in fields(Reported) if field.name not in ("protocol", "source")]
+    used = [name for name in names if any(getattr(line, name) is not None for line in few)]
     head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in used)
     rows = (
         "".join(
             f"<td>{'' if (cell := getattr(line, name)) is None else html.escape(str(cell))}</td>"
             for name in used
         )
-        for line in REPORTED
+        for line in few
     )
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

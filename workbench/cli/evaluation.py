@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from workbench.evaluation.entrants import Entrant
+    from workbench.evaluation.protocols import Protocol
     from workbench.evaluation.summaries import Line
 
 Models = Annotated[
@@ -28,6 +30,7 @@ def register(app: typer.Typer) -> None:
     """Add this family's commands."""
     app.command()(evaluate)
     app.command()(scores)
+    app.command()(distance)
     app.command()(card)
     app.command("export-leaderboard")(export_leaderboard)
 
@@ -48,6 +51,9 @@ def evaluate(
         Path | None, typer.Option(help="Score the pictures in this folder, made elsewhere.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The name for those predictions.")] = None,
+    lpips: Annotated[
+        bool, typer.Option("--lpips", help="LPIPS too, where its pretrained weights can be had.")
+    ] = False,
     device: Annotated[
         str | None, typer.Option(help="cpu or cuda; cuda where there is one.")
     ] = None,
@@ -70,6 +76,8 @@ def evaluate(
     chosen = protocols.protocol(protocol)
     if chosen.pictures and len(picture or ()) != chosen.pictures:
         raise Problem(f"{protocol} is the mean over {chosen.pictures} named pictures: --picture.")
+    if lpips:
+        chosen = _with_lpips(chosen)
     names = [tables.dataset_name(text) for text in data]
     if doubled := {found for found in names if names.count(found) > 1}:
         raise Problem(f"Two data sets would be called {doubled.pop()!r}: score them one by one.")
@@ -103,6 +111,32 @@ def evaluate(
         if shard.index == 0:
             for written in dict.fromkeys(folder / f"{dataset}.csv" for _, folder in here):
                 typer.echo(f"{written}")
+
+
+def distance(
+    models: Models = None,
+    data: Annotated[str | None, typer.Option(help="Pictures to compare with.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pictures.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """FID of whole sets (more than 2,048 pictures) or KID, at 256, with grey and mean_ab beside.
+
+    Needs the weights of torchvision's Inception-v3; without them it says so and exits with 2.
+    """
+    from itertools import islice
+
+    from workbench.cli import show
+    from workbench.data.sources import open_source
+    from workbench.errors import Problem
+    from workbench.evaluation import distances, entrants
+
+    if data is None:
+        raise Problem("Name the pictures with --data: a .parquet file or a folder of pictures.")
+    features = distances.inception_features()
+    source = open_source(data)
+    field = [entrant for entrant, _ in _networks(models, "cpu", None)] + entrants.baselines()[:2]
+    found = distances.of_entrants(field, islice(source.items(), limit), features)
+    show([{"model": name, **values} for name, values in found.items()], as_json)
 
 
 def scores(
@@ -173,6 +207,21 @@ def _texts(line: Line) -> dict[str, Any]:
             numbers = (f"{value:.{digits}f}" for value in (mean.value, mean.low, mean.high))
             row[name] = "{} [{}, {}]".format(*numbers)
     return row
+
+
+def _with_lpips(protocol: Protocol) -> Protocol:
+    """The protocol with a column more; as it was, and the reason said, where that cannot be."""
+    from workbench.errors import Problem
+    from workbench.evaluation import distances
+
+    try:
+        distance = distances.lpips()
+    except Problem as reason:
+        _say([f"Scoring without LPIPS. {reason}"])
+        return protocol
+    return replace(protocol, measure=lambda prediction, truth: {
+        **protocol.measure(prediction, truth), "lpips": distance(prediction, truth)
+    })  # fmt: skip
 
 
 def _networks(

@@ -44,6 +44,7 @@ class Score:
     auc_weight: float | None = None
     pixdiff: float | None = None
     psnr_seed003: float | None = None
+    lpips: float | None = None
     ms: float | None = None
 
     @property
