@@ -198,6 +198,29 @@ def training_curves(
     return _styled(figure, x="images seen", y=_axis(what) if what in METRICS else what)
 
 
+def over_time(rows: Sequence[Mapping[str, Any]], key: str, title: str, color: str) -> go.Figure:
+    """A clip's `key` before (grey) and after smoothing, against seconds; cuts are upright lines.
+
+    rows: as `video.trace.Trace` makes them, keys `<key>_before` and `<key>_after`.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    seconds = [row["time"] for row in rows]
+    looks = (
+        ("before", GREYS["grey"], "dot", "each frame alone"),
+        ("after", color, None, "smoothed"),
+    )
+    for name, shade, dash, text in looks:
+        values = [row[f"{key}_{name}"] for row in rows]
+        line = {"color": shade, "dash": dash, "width": 1.5}
+        figure.add_scatter(x=seconds, y=values, mode="lines", name=text, line=line)
+    for row in rows[1:]:
+        if row["cut"]:
+            figure.add_vline(x=row["time"], line={"color": INK, "width": 1, "dash": "dash"})
+    return _styled(figure, "seconds", title)
+
+
 def plotly_js() -> str:
     """plotly.js itself, for a page that must not ask anyone for it."""
     from plotly.offline import get_plotlyjs

@@ -71,8 +71,8 @@ def choose_picture() -> Callable[[], Picture]:
     return opened
 
 
-def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
-    """Chips for every model that can be used; none chosen means a sentence and a stop."""
+def _usable() -> dict[str, Checkpoint]:
+    """Every model that can be used; none means a sentence and a stop."""
     checkpoints = state.checkpoints()
     if not checkpoints:
         show_problem(
@@ -83,6 +83,21 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
             )
         )
         st.stop()
+    return checkpoints
+
+
+def choose_model(where=st, *, key: str = "model") -> Checkpoint:
+    """One of the models that can be used."""
+    checkpoints = _usable()
+    name = where.selectbox(
+        "Model", list(checkpoints), format_func=lambda name: checkpoints[name].title, key=key
+    )
+    return checkpoints[name]
+
+
+def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
+    """Chips for every model that can be used; none chosen means a sentence and a stop."""
+    checkpoints = _usable()
     names = where.pills(
         "Models",
         list(checkpoints),

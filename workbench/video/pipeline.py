@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Empty, Full, Queue
@@ -33,6 +33,7 @@ from workbench.video.trace import Trace, cdc_of_rows, mean
 from workbench.video.yuv import join_yuv
 
 T = TypeVar("T")
+Turn = Callable[[], AbstractContextManager[Any]]
 BLOCK = 16  # frames that go through the network and the smoothing together
 HELD_BYTES = 192 * 2**20  # of frames under way; 4K takes smaller blocks
 BATCH = 4  # frames in one call of the network: the quickest on two cores
@@ -194,10 +195,12 @@ def colour_blocks(
     strength: float,
     every: int = 1,
     carry: Carry | None = None,
+    turn: Turn = nullcontext,
 ) -> Iterator[Coloured]:
     """Colours for each block: the network on every `every`-th frame, settled along the motion.
 
     strength in [0, 1]: seconds for which a colour is remembered; 0 takes the network's word.
+    turn: entered around each call of the network.
     """
     smoother = Smoother(strength, carry)
     waiting: tuple[Block, Tensor] | None = None
@@ -206,7 +209,8 @@ def colour_blocks(
         moves = smoother.look(L)
         known = moves.cut.clone()
         known[::every] = True
-        ab = predict(net, L[known], settings)[(known.cumsum(0) - 1)]
+        with turn():
+            ab = predict(net, L[known], settings)[known.cumsum(0) - 1]
         seconds = [float(moment * clip.time_base) for moment in block.times]
         steady = smoother.push(L, ab, known, seconds, moves)
         if waiting and steady:
@@ -246,13 +250,15 @@ def colorize_video(
     quality: int = 18,
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
+    turn: Turn = nullcontext,
 ) -> VideoReport:
     """Colour the clip `source` with `net` and write `out`, an MP4 that a browser plays.
 
     Times, size, rotation and sound of the source are kept. size: short side, in pixels, at which
     the network looks (`settings.size` wins). strength in [0, 1]: seconds for which colours are
     remembered along the motion; 0 is off. every: the network looks at each `every`-th frame and
-    the motion carries its colours to those between. quality: CRF of x264.
+    the motion carries its colours to those between. quality: CRF of x264. turn: entered around
+    each call of the network, so that a server's visitors can take turns.
 
     When `stop()` turns true, or on Ctrl-C, what is done is written as a playable file. After that,
     or after a kill, the same call goes on where it was (`<out>.parts`). Raises Problem.
@@ -279,7 +285,7 @@ def colorize_video(
     net.eval()
     done, stopped = start, False
     blocks = ahead(read_blocks(clip, size, start, notes))
-    coloured = ahead(colour_blocks(clip, blocks, net, settings, strength, every, parts.carry))
+    coloured = ahead(colour_blocks(clip, blocks, net, settings, strength, every, parts.carry, turn))
     writing = _Writing(clip, parts, quality)
     with closing(blocks), closing(coloured):
         try:

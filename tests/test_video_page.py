@@ -1,0 +1,96 @@
+"""The Video page: from a sample or an upload to two clips in step, a stop, and bad files."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from test_video import make_clip
+
+from workbench.ui import videos
+from workbench.video import probe
+
+
+def test_the_sample_clip_is_small_and_has_two_cuts(tmp_path: Path) -> None:
+    from test_video import Tint
+
+    from workbench.colorize import Settings
+    from workbench.video.pipeline import colour_blocks, read_blocks
+
+    path = videos.sample_clip(tmp_path / "sample.mp4", seconds=0.5)
+    clip = probe(path)
+    assert (clip.width, clip.height, clip.frames) == (432, 320, 36)
+    blocks = read_blocks(clip, 64, 0, [])
+    made = colour_blocks(clip, blocks, Tint(), Settings(), 0.5)
+    cut = [bool(c) for item in made for c in item.steady.moves.cut]
+    assert [i for i, c in enumerate(cut) if c] == [0, 12, 24]
+    assert path.stat().st_size < 300_000
+
+
+@pytest.mark.browser
+def test_a_clip_is_coloured_and_plays_beside_the_original(
+    workbench_server: str, browser_page, tmp_path: Path
+) -> None:  # fmt: skip
+    page = browser_page
+    page.goto(f"{workbench_server}/video")
+    source = make_clip(tmp_path / "holiday.mp4", 40, size=(96, 128))
+    page.locator("input[type=file]").set_input_files(str(source))
+    page.get_by_role("button", name="Colour it").click()
+    page.get_by_role("button", name="The clip (MP4)").wait_for(timeout=120_000)
+    before, after = page.locator("video.before"), page.locator("video.after")
+    page.wait_for_function(
+        "() => { const find = (root, where) => { for (const e of root.querySelectorAll('*')) {"
+        " if (e.matches(where)) return e; if (e.shadowRoot) { const f = find(e.shadowRoot, where);"
+        " if (f) return f; } } }; const v = find(document, 'video.after');"
+        " return v && v.readyState >= 2; }"
+    )
+    assert after.evaluate("v => v.duration") == pytest.approx(4, abs=0.15)
+    group = page.get_by_role("group", name=re.compile("Original and result"))
+    group.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press(".")
+    page.wait_for_timeout(400)
+    for video in (before, after):
+        assert video.evaluate("v => v.currentTime") == pytest.approx(1.1, abs=0.03)
+    page.keyboard.press(" ")
+    deadline = time.monotonic() + 10
+    while after.evaluate("v => v.currentTime") < 1.8 and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    page.keyboard.press(" ")
+    page.wait_for_timeout(400)
+    here, there = (video.evaluate("v => v.currentTime") for video in (before, after))
+    assert there > 1.5
+    assert here == pytest.approx(there, abs=0.06)
+    assert page.get_by_text("PSNR, dB").first.is_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="The clip (MP4)").click()
+    assert probe(Path(download.value.path())).frames == 40
+
+
+@pytest.mark.browser
+def test_a_file_that_is_no_clip_gets_a_sentence(
+    workbench_server: str, browser_page, tmp_path: Path
+) -> None:  # fmt: skip
+    page = browser_page
+    (tmp_path / "letter.mp4").write_text("Dear all, this is no clip.")
+    page.goto(f"{workbench_server}/video")
+    page.locator("input[type=file]").set_input_files(str(tmp_path / "letter.mp4"))
+    page.get_by_role("button", name="Colour it").click()
+    page.get_by_text("cannot be read as a video").wait_for(timeout=30_000)
+
+
+@pytest.mark.browser
+def test_a_stopped_clip_can_be_seen_and_goes_on(
+    workbench_server: str, browser_page, tmp_path: Path
+) -> None:  # fmt: skip
+    page = browser_page
+    page.goto(f"{workbench_server}/video")
+    source = make_clip(tmp_path / "long.mp4", 600)
+    page.locator("input[type=file]").set_input_files(str(source))
+    page.get_by_role("button", name="Colour it").click()
+    page.get_by_role("button", name="Stop").click(timeout=30_000)
+    page.get_by_role("button", name="The clip (MP4)").wait_for(timeout=120_000)
+    page.get_by_role("button", name="Go on where it stopped").click()
+    page.get_by_text(re.compile("Went on after frame")).wait_for(timeout=180_000)

@@ -1,0 +1,131 @@
+"""Video: a clip being coloured in the background, our own sample clip, and two clips in step."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from streamlit.runtime import Runtime
+
+from workbench.errors import Problem
+from workbench.samples import SAMPLES
+from workbench.ui.viewers import _component
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from workbench.checkpoints import Checkpoint
+    from workbench.colorize import Settings
+    from workbench.video import Progress, VideoReport
+
+TYPES = ["mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ogv", "ts", "gif"]
+SAMPLE = "sample.mp4"
+
+_pair = _component("pair")
+
+
+class VideoJob(threading.Thread):
+    """One clip on its way. Read `progress`, `report`, `problem`; call `stop`.
+
+    Its files go with the last job that knows their folder. After a stop, `again()` is a job that
+    goes on where this one ended.
+    """
+
+    def __init__(
+        self,
+        folder: tempfile.TemporaryDirectory,
+        source: Path,
+        checkpoint: Checkpoint,
+        net: nn.Module,
+        settings: Settings,
+        strength: float,
+        turn: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        super().__init__(daemon=True)
+        self.folder, self.source, self.checkpoint, self.net = folder, source, checkpoint, net
+        self.settings, self.strength, self.turn = settings, strength, turn
+        self.out = Path(folder.name, "result", f"{source.stem}.mp4")
+        self.progress: Progress | None = None
+        self.report: VideoReport | None = None
+        self.problem: Problem | None = None
+        self._halt = threading.Event()
+
+    def run(self) -> None:
+        """Colour the clip."""
+        from workbench.video import colorize_video
+
+        try:
+            self.report = colorize_video(
+                self.source, self.out, self.net,
+                size=self.checkpoint.size, settings=self.settings, strength=self.strength,
+                progress=self._heard, stop=self._halt.is_set, turn=self.turn,
+            )  # fmt: skip
+        except Problem as problem:
+            self.problem = problem
+        except OSError as error:
+            self.problem = Problem(f"The clip could not be written: {error.strerror or error}.")
+
+    def _heard(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def stop(self) -> None:
+        """End after the frames in hand; what is done becomes a playable file."""
+        self._halt.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody stopped it."""
+        return self._halt.is_set()
+
+    def again(self) -> VideoJob:
+        """The same job, to go on after a stop."""
+        return VideoJob(
+            self.folder, self.source, self.checkpoint, self.net,
+            self.settings, self.strength, self.turn,
+        )  # fmt: skip
+
+
+def sample_clip(path: Path, seconds: float = 1.5) -> Path:
+    """Write our own clip: a camera that moves over three of the sample pictures, two cuts."""
+    import av
+    from PIL import Image
+
+    width, height, rate = 432, 320, 24
+    frames = round(seconds * rate)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for name in ("coffee", "chelsea", "astronaut"):
+            picture = Image.open(SAMPLES[name].path).convert("RGB")
+            scale = max(width / picture.width, height / picture.height) * 1.15
+            picture = picture.resize((round(picture.width * scale), round(picture.height * scale)))
+            for i in range(frames):
+                x = (picture.width - width) * i // frames
+                y = (picture.height - height) * i // frames
+                cut = picture.crop((x, y, x + width, y + height))
+                container.mux(stream.encode(av.VideoFrame.from_image(cut)))
+        container.mux(stream.encode(None))
+    return path
+
+
+def in_step(before: Path, after: Path, titles: tuple[str, str], rate: float, *, key: str) -> None:
+    """Show two clips side by side, always at the same moment, with one set of controls."""
+    _pair(
+        key=key,
+        data={
+            "before": {"title": titles[0], "src": _address(before, f"{key}-before")},
+            "after": {"title": titles[1], "src": _address(after, f"{key}-after")},
+            "rate": rate,
+        },
+    )
+
+
+def _address(path: Path, coordinates: str) -> str:
+    """Where the browser finds a clip: a path on this server."""
+    found = Runtime.instance().media_file_mgr.add(str(path), "video/mp4", coordinates=coordinates)
+    return f"{st.get_option('server.baseUrlPath').rstrip('/')}{found}"
