@@ -54,12 +54,9 @@ if made:
             "pictures": rendering.UPLOADS if uploads else source.strip() or "samples",
         }  # fmt: skip
         plan = plans.plan_from(fields)
-        votes = state.study_votes()
-        votes.create_study(plan.to_dict())
-        if uploads:
-            rendering.keep_uploads(name, {file.name: file.getvalue() for file in uploads})
+        files = {file.name: file.getvalue() for file in uploads}
         with st.spinner("The networks are at work…"), state.queue().turn():
-            pictures = rendering.render(votes, name)
+            pictures = rendering.make_study(state.study_votes(), plan, files)
         st.success(f"{pictures} photographs are ready. Open the study on the page *Study results*.")
         st.download_button("study.yaml", yaml.safe_dump(plan.to_dict()), f"{name}.yaml")
     except Problem as problem:

@@ -42,6 +42,17 @@ def test_a_plan_is_read_from_yaml_with_defaults_of_the_published_protocols(tmp_p
     assert plans.plan_from(plan.to_dict()) == plan
 
 
+def test_the_documented_study_names_every_field_with_its_default(tmp_path):
+    text = (Path(__file__).resolve().parent.parent / "docs" / "study.md").read_text("utf-8")
+    file = tmp_path / "study.yaml"
+    file.write_text(text.partition("```yaml")[2].partition("```")[0], encoding="utf-8")
+    documented = plans.read_plan(file).to_dict()
+    default = plans.Plan(name="landscapes").to_dict()
+    assert documented | {"consent": plans.CONSENT} == default
+    for field in default:
+        assert f"\n{field}: " in text, field
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -126,6 +137,47 @@ def test_models_that_are_not_there_are_named(monkeypatch):
     votes.create_study(plans.Plan(name="s", models=("a", "b")).to_dict())
     with pytest.raises(Problem, match="no weights called 'a'"):
         rendering.render(votes, "s")
+    votes.close()
+
+
+def test_networks_render_the_pictures_and_their_revisions_are_recorded(
+    small_checkpoints, monkeypatch, studies
+):
+    from workbench import checkpoints
+    from workbench.images import open_image
+
+    here = checkpoints.available(small_checkpoints)
+    monkeypatch.setattr(checkpoints, "available", lambda: here)
+    votes = Votes()
+    plan = plans.Plan(name="s", size=64, limit=1, models=("vanilla_cnn", "cbam_gan"))
+    assert rendering.make_study(votes, plan) == 1
+    study = votes.study("s")
+    assert json.loads(study.models) == [
+        f"{name}@{here[name].revision}" for name in ("vanilla_cnn", "cbam_gan")
+    ]
+    [picture] = json.loads(study.pictures)
+    file = rendering.picture_file("s", picture["sha256"], json.loads(study.models)[0])
+    assert open_image(file).rgb.shape == (3, 64, 64)
+    votes.close()
+
+
+def test_what_fails_leaves_no_draft_behind(tmp_path):
+    votes = Votes()
+    painters = {"one@1": half_colour, "two@2": half_colour}
+    with pytest.raises(Problem, match="no colour photograph"):
+        rendering.make_study(
+            votes,
+            plans.Plan(name="s", pictures=rendering.UPLOADS),
+            {"../../broken.png": b"no picture"},
+            painters,
+        )
+    assert votes.studies() == []
+    from workbench.samples import SAMPLES
+
+    upload = {"../mine.jpg": SAMPLES["coffee"].path.read_bytes()}
+    plan = plans.Plan(name="s", pictures=rendering.UPLOADS, size=64)
+    assert rendering.make_study(votes, plan, upload, painters) == 1
+    assert not list(tmp_path.rglob("broken.png"))
     votes.close()
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from browser import serving, watched_page
 
-from workbench.study import plans, rendering
+from workbench.study import plans, rendering, trials
 from workbench.study.votes import Votes
 
 pytestmark = pytest.mark.browser
@@ -269,3 +269,31 @@ def test_after_five_wrong_passwords_even_the_right_one_waits(monkeypatch, tmp_pa
     assert "Try again in 15 min" in try_password(page, PASSWORD)
     other = fresh_page(monkeypatch, tmp_path, "")
     assert "none is set" in other.run().info[0].value
+
+
+def test_a_study_is_made_on_its_page(monkeypatch, tmp_path, small_checkpoints):
+    from streamlit.testing.v1 import AppTest
+
+    from workbench import checkpoints
+    from workbench.ui import state
+
+    fresh_page(monkeypatch, tmp_path, PASSWORD)
+    here = checkpoints.available(small_checkpoints)
+    monkeypatch.setattr(checkpoints, "available", lambda: here)
+    state.checkpoints.clear()
+    root = Path(__file__).resolve().parent.parent
+    page = AppTest.from_file(str(root / "pages" / "study_new.py"), default_timeout=60).run()
+    assert try_password(page, PASSWORD) == ""
+    page.multiselect[0].set_value(["cbam_gan", "vanilla_cnn"])
+    title, name = (box for box in page.text_input if box.label in ("Title", "Name in the link"))
+    title.set_value("Ours")
+    name.set_value("ours")
+    next(box for box in page.number_input if box.label == "Photographs, at most").set_value(1)
+    next(button for button in page.button if button.label == "Make it").click().run()
+    assert not page.error
+    assert "1 photographs are ready" in page.success[0].value
+    study = Votes().study("ours")
+    assert trials.plan_of(study).models == ("cbam_gan", "vanilla_cnn")
+    next(button for button in page.button if button.label == "Make it").click().run()
+    assert "already" in page.error[0].value
+    state.checkpoints.clear()

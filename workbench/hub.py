@@ -6,6 +6,7 @@ network refuses becomes a `Problem` in plain words; a token is never part of one
     publish(folder, "ada/colorful")          one atomic commit, then a tag
     fetch("ada/colorful@v1")                 that commit, checked file by file, in the cache
     publish_space(folder, "ada/demo", ...)   one commit that makes the Space equal to the folder
+    publish_dataset(files, "ada/study")      one commit that makes the data set equal to the files
     back_up(folder, "ada/votes")             growing files, to a private data set, again and again
 """
 
@@ -129,6 +130,19 @@ def space_files(folder: Path) -> dict[str, Path]:
     if "README.md" not in files:
         raise Problem(f"{folder} is not an assembled Space: it has no README.md.")
     return files
+
+
+def publish_dataset(
+    files: Mapping[str, Path],
+    repo: str,
+    private: bool = False,
+    message: str = "Publish the data set",
+) -> PublishResult:
+    """Make a data set equal to these files (path in it -> file) in one commit; raises Problem."""
+    api = _api(repo, token_needed=True)
+    with _plainly(repo, "publish"):
+        api.create_repo(repo, private=private, exist_ok=True, repo_type="dataset")
+        return _commit(api, repo, "dataset", files, message, None, replaces=lambda path: True)
 
 
 def _commit(

@@ -1,4 +1,4 @@
-"""Commands: study create, render, open, close, list, results, export, withdraw, simulate."""
+"""Commands: study create, render, open, close, list, results, export, withdraw, publish, ..."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Name = Annotated[str, typer.Argument(help="The study's name.")]
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
     family = typer.Typer(help="User studies: make, open, watch, export.", no_args_is_help=True)
-    for command in (create, render, results, export, withdraw, simulate):
+    for command in (create, render, results, export, withdraw, publish, simulate):
         family.command()(command)
     family.command("open")(open_)
     family.command("close")(close)
@@ -27,12 +27,12 @@ def create(
 ) -> None:
     """Make a draft of a study and render its pictures."""
     from workbench.study.plans import read_plan
+    from workbench.study.rendering import make_study
     from workbench.study.votes import Votes
 
     read = read_plan(plan)
-    Votes().create_study(read.to_dict())
-    render(read.name)
-    print(f"Study {read.name} is ready. Open it with: python -m workbench study open {read.name}")
+    pictures = make_study(Votes(), read)
+    print(f"Study {read.name} has {pictures} pictures. Next: study open {read.name}")
 
 
 def render(name: Name) -> None:
@@ -132,6 +132,20 @@ def withdraw(code: Annotated[str, typer.Argument(help="The rater's code.")]) -> 
     from workbench.study.votes import Votes
 
     print(f"Deleted, with {Votes().delete_rater(code)} votes.")
+
+
+def publish(
+    name: Name,
+    repo: Annotated[str, typer.Option("--repo", metavar="USER/NAME", help="Where on the Hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make it private.")] = False,
+    licence: Annotated[str, typer.Option(help="The Hub's name of the licence.")] = "cc-by-4.0",
+) -> None:
+    """Send a closed study to the Hub as a data set with its card."""
+    from workbench.study import backup
+    from workbench.study.votes import Votes
+
+    votes = Votes()
+    print(backup.publish(votes, votes.study(name), repo, private, licence).url)
 
 
 def simulate(

@@ -57,6 +57,22 @@ def painters_of(plan: Plan) -> dict[str, Painter]:
     return painters
 
 
+def make_study(
+    votes: Votes,
+    plan: Plan,
+    uploads: Mapping[str, bytes] | None = None,
+    painters: Mapping[str, Painter] | None = None,
+) -> int:
+    """A draft with its pictures, ready to be opened; how many. What fails leaves nothing behind."""
+    study = votes.create_study(plan.to_dict())
+    try:
+        keep_uploads(plan.name, uploads or {})
+        return render(votes, plan.name, painters)
+    except Problem:
+        votes.delete_study(study)
+        raise
+
+
 def render(
     votes: Votes,
     name: str,
@@ -176,6 +192,7 @@ def _write(path: Path, data: bytes) -> None:
 def keep_uploads(study: str, files: Mapping[str, bytes]) -> None:
     """Put uploaded photographs (file name -> bytes) where `pictures: uploads` finds them."""
     folder = studies_folder() / study / UPLOADS
+    shutil.rmtree(folder, ignore_errors=True)
     for place, (name, data) in enumerate(files.items()):
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(name).name)
         _write(folder / f"{place:04d}_{safe}", data)

@@ -11,7 +11,7 @@ import numpy as np
 
 from workbench.errors import Problem
 from workbench.study.plans import TRUTH, Plan
-from workbench.study.rendering import open_study, render
+from workbench.study.rendering import make_study, open_study
 from workbench.study.tables import Rater, Study
 from workbench.study.trials import Question, answer, model_name, next_question, plan_of
 from workbench.study.votes import Answer, Votes
@@ -70,10 +70,9 @@ def simulate(
         size=128,
         limit=8,
     )
-    votes.create_study(plan.to_dict())
     names = _model_names()
     painters = {f"{model}@simulated": _painter(place) for place, model in enumerate(names)}
-    render(votes, name, painters)
+    make_study(votes, plan, painters=painters)
     open_study(votes, name)
     study = votes.study(name)
     rng = np.random.default_rng([seed, 7])

@@ -68,6 +68,7 @@ class Votes:
     def __init__(self, url: str | None = None, clock: Callable[[], float] = time.time) -> None:
         self.url = url or database_url()
         self.clock = clock  # seconds since 1970; simulations bring their own
+        self.journal: Callable[[dict[str, Any]], None] | None = None  # told of what has committed
         self.engine = _engine(self.url)
         self._upgrade()
 
@@ -231,6 +232,8 @@ class Votes:
             gone = session.execute(sa.delete(Vote).where(Vote.rater_id == rater)).rowcount
             session.execute(sa.delete(Trial).where(Trial.rater_id == rater))
             session.execute(sa.delete(Rater).where(Rater.id == rater))
+        if self.journal:
+            self.journal({"kind": "withdrawn", "rater": code.strip()})
         return gone
 
     # trials and votes ------------------------------------------------------------------------
@@ -273,8 +276,12 @@ class Votes:
         try:
             with self._session(write=True) as session:
                 session.add(vote)
+                rater = session.scalar(sa.select(Rater.code).where(Rater.id == trial.rater_id))
+                study = session.scalar(sa.select(Study.name).where(Study.id == trial.study_id))
         except IntegrityError:
             return False
+        if self.journal:
+            self.journal({"kind": "vote", "vote": _row(vote, trial, rater, study)})
         return True
 
     def counts(self, study: Study) -> dict[str, int]:
@@ -313,21 +320,10 @@ class Votes:
             .where(Vote.study_id == study.id)
             .order_by(Vote.id)
         )
-        columns = (
-            "choice", "correct", "session", "app_version", "shown_at", "answered_at", "dwell_ms",
-            "exposures_ms", "viewport", "received_at",
-        )  # fmt: skip
         with self._session() as session:
             return [
-                {
-                    "study": study.name, "rater": code, "trial": trial.id, "number": trial.number,
-                    "kind": trial.kind, "picture": trial.picture,
-                    "picture_sha256": trial.picture_sha256, "shown": trial.shown,
-                    "issued_at": trial.issued_at,
-                    **{name: getattr(vote, name) for name in columns},
-                }
-                for vote, trial, code in session.execute(query)
-            ]  # fmt: skip
+                _row(vote, trial, code, study.name) for vote, trial, code in session.execute(query)
+            ]
 
     def raters(self, study: Study) -> list[Rater]:
         """Every rater of a study, in the order in which they came."""
@@ -337,6 +333,21 @@ class Votes:
                     sa.select(Rater).where(Rater.study_id == study.id).order_by(Rater.id)
                 )
             )
+
+
+def _row(vote: Vote, trial: Trial, rater: str, study: str) -> dict[str, Any]:
+    """One vote with its trial, as plain values."""
+    of_trial = ("number", "kind", "picture", "picture_sha256", "shown", "issued_at")
+    of_vote = (
+        "choice", "correct", "session", "app_version", "shown_at", "answered_at", "dwell_ms",
+        "exposures_ms", "viewport", "received_at",
+    )  # fmt: skip
+    return {
+        "study": study,
+        "rater": rater,
+        **{name: getattr(trial, name) for name in of_trial},
+        **{name: getattr(vote, name) for name in of_vote},
+    }
 
 
 class Turn:

@@ -202,10 +202,13 @@ def parameters(checkpoint: Checkpoint) -> int:
 
 @st.cache_resource(show_spinner=False)
 def study_votes() -> Votes:
-    """The database of studies, opened once a server."""
+    """The database of studies, opened once a server; its journal goes to the Hub if asked to."""
+    from workbench.study import backup
     from workbench.study.votes import Votes
 
-    return Votes()
+    votes = Votes()
+    backup.start(votes)
+    return votes
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
