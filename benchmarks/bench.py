@@ -1,0 +1,171 @@
+"""How long a person waits. `make bench`, or `python benchmarks/bench.py [--no-browser] [--json]`.
+
+Five networks on one 512 x 512 photograph, warm, from bytes to five pictures; beside it the usual
+way to do the same (scikit-image's Lab, fp32, one model after the other). Then, in a browser: from
+dropping the file to five pictures, and from a cold start to a usable page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from workbench import checkpoints, samples  # noqa: E402
+from workbench.cli import show  # noqa: E402
+from workbench.colorize import colorize_all  # noqa: E402
+from workbench.images import open_image  # noqa: E402
+
+
+def photograph(side: int) -> bytes:
+    """A sample picture, side x side, as a JPEG file."""
+    first = next(iter(samples.SAMPLES.values()))
+    image = Image.open(first.path).convert("RGB").resize((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
+
+
+def timed(work: Callable[[], object], rounds: int = 7) -> tuple[float, float, float]:
+    """Milliseconds, (least, median, most), after two warm-up calls."""
+    work(), work()
+    times = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        work()
+        times.append(1000 * (time.perf_counter() - begun))
+    return min(times), statistics.median(times), max(times)
+
+
+def ours(nets: dict, data: bytes) -> list:
+    """The workbench's way: bytes to five pictures."""
+    return list(colorize_all(nets, open_image(data, "photo.jpg").rgb))
+
+
+@torch.inference_mode()
+def usual(nets: dict, data: bytes) -> list:
+    """The usual way: scikit-image, fp32, one after the other."""
+    from skimage.color import lab2rgb, rgb2lab
+
+    results = []
+    for net, size in nets.values():
+        lab = rgb2lab(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+        L = torch.from_numpy(lab[..., :1]).float().permute(2, 0, 1)[None]
+        small = F.interpolate(L, (size, size), mode="bilinear", antialias=True)
+        ab = F.interpolate(net(small).float(), L.shape[-2:], mode="bilinear")
+        lab = torch.cat((L, ab), 1)[0].permute(1, 2, 0).numpy()
+        results.append((255 * lab2rgb(lab)).astype(np.uint8))
+    return results
+
+
+def in_the_browser(data: bytes, folder: Path) -> list[dict]:
+    """Cold start to a usable page, and drop to five pictures."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser import FLAGS, free_port
+
+    photo = folder / "photo.jpg"
+    photo.write_bytes(data)
+    port = free_port()
+    begun = time.perf_counter()
+    command = [str(Path(sys.executable).with_name("streamlit")), "run", "app.py"]
+    server = subprocess.Popen(
+        [*command, f"--server.port={port}", "--server.headless=true"],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    pictures = "[data-testid='stImage'] img, [data-testid='stMain'] img"
+    try:
+        with sync_playwright() as started:
+            path = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None
+            browser = started.chromium.launch(executable_path=path, args=FLAGS)
+            page = browser.new_page(viewport={"width": 1360, "height": 900})
+            while True:
+                try:
+                    page.goto(f"http://127.0.0.1:{port}")
+                    break
+                except Exception:  # not listening yet
+                    if time.perf_counter() - begun > 60:
+                        raise
+                    time.sleep(0.1)
+            page.locator("[data-testid='stFileUploaderDropzoneInput']").first.wait_for(
+                state="attached", timeout=60_000
+            )
+            usable = time.perf_counter() - begun
+            page.wait_for_function(
+                f"document.querySelectorAll(`{pictures}`).length >= 6 && "
+                "!document.querySelector('[data-testid=stStatusWidget]')",
+                timeout=120_000,
+            )
+            sample = time.perf_counter() - begun
+            old = page.evaluate(
+                f"window.old = [...document.querySelectorAll(`{pictures}`)].map(i => i.src)"
+            )
+            assert old
+            begun = time.perf_counter()
+            page.set_input_files("[data-testid='stFileUploaderDropzoneInput']", photo)
+            page.wait_for_function(
+                f"""() => {{
+                    const now = [...document.querySelectorAll(`{pictures}`)].filter(i => i.complete);
+                    return now.filter(i => !window.old.includes(i.src)).length >= 6;
+                }}""",
+                timeout=120_000,
+            )
+            drop = time.perf_counter() - begun
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait(20)
+    return [
+        {"what": "cold start to a usable page", "ms": round(usable * 1000), "goal": 10_000},
+        {"what": "cold start to five pictures", "ms": round(sample * 1000), "goal": None},
+        {"what": "drop to five pictures, in the browser", "ms": round(drop * 1000), "goal": 2500},
+    ]
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--no-browser", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = checkpoints.available(checkpoints.ROOT)
+    if not found:
+        raise SystemExit(f"No trained networks in {checkpoints.ROOT}.")
+    nets = {name: (checkpoint.net(), checkpoint.size) for name, checkpoint in found.items()}
+    data = photograph(512)
+    rows = []
+    for what, work, goal in (
+        (f"{len(nets)} networks, 512 x 512, the workbench", ours, 600),
+        (f"{len(nets)} networks, 512 x 512, the usual way", usual, None),
+    ):
+        least, median, most = timed(lambda work=work: work(nets, data))
+        rows.append(
+            {"what": what, "ms": round(median), "least": round(least), "most": round(most),
+             "goal": goal}
+        )  # fmt: skip
+    ratio = rows[1]["ms"] / rows[0]["ms"]
+    rows.append({"what": "ratio", "ms": f"{ratio:.1f} x"})
+    if not options.no_browser:
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            rows += in_the_browser(data, Path(folder))
+    columns = ("what", "ms", "least", "most", "goal")
+    show([{column: row.get(column) for column in columns} for row in rows], options.json)
+
+
+if __name__ == "__main__":
+    main()
