@@ -17,11 +17,13 @@ from workbench.evaluation.summaries import BASELINES, Line, Mean
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+    from torch import Tensor
 
 INK = "#808080"  # text on white and on black alike
 GRID = "rgba(128, 128, 128, 0.25)"
 GREYS = {"grey": "#8c8c8c", "mean_ab": "#a08c72", "truth": "#6e6e6e"}
 OTHERS = ("#56B4E9", "#F0E442", "#b39ddb", "#8d6e63")  # models that are not in the registry
+DASHES = ("solid", "dash", "dot", "dashdot")
 MARKS = {"grey": "x", "mean_ab": "cross", "truth": "star"}  # no network: other marks
 
 Titles = Callable[[str], str]
@@ -184,17 +186,20 @@ def training_curves(
     import plotly.graph_objects as go
 
     figure = go.Figure()
+    colors: list[str] = []
     for name, lines in logs.items():
+        colors.append(color_of(name))
+        dash = DASHES[(colors.count(colors[-1]) - 1) % len(DASHES)]  # a second run of a model
         points = [(line["seen"], _logged(line, what)) for line in lines
                   if "seen" in line and _logged(line, what) is not None]  # fmt: skip
         figure.add_scatter(
             x=[seen for seen, _ in points],
             y=[value for _, value in points],
             mode="lines" if len(points) > 20 else "lines+markers",
-            line={"color": color_of(name), "width": 2},
+            line={"color": colors[-1], "width": 2, "dash": dash},
             name=titles(name),
         )
-    figure.update_layout(height=360, hovermode="x unified")
+    figure.update_layout(height=360, hovermode="x unified", showlegend=len(logs) > 1)
     return _styled(figure, x="images seen", y=_axis(what) if what in METRICS else what)
 
 
@@ -297,3 +302,50 @@ def _mark(model: str) -> str:
 
 def _finite(mean: Mean) -> bool:
     return math.isfinite(mean.value)
+
+
+def prior_plane(prior: Tensor) -> go.Figure:
+    """A prior (313,) on the ab plane, every bin in its own colour: solid is frequent, faint rare.
+
+    The strength of a bin is the logarithm of its share; a bin that never occurs is left out.
+    """
+    import plotly.graph_objects as go
+
+    from workbench.models.ab_bins import centres
+
+    places = centres().long()
+    shares = (prior.double() / prior.sum()).tolist()
+    least = math.log10(min(share for share in shares if share > 0)) - 0.3
+    most = math.log10(max(shares))
+    axes = [sorted(set(places[:, axis].tolist())) for axis in (0, 1)]
+    columns, rows = ({value: i for i, value in enumerate(axis)} for axis in axes)
+    pixels = [[[0, 0, 0, 0] for _ in axes[0]] for _ in axes[1]]
+    words = [["" for _ in axes[0]] for _ in axes[1]]
+    for (a, b), share, rgb in zip(places.tolist(), shares, _shown(places), strict=True):
+        words[rows[b]][columns[a]] = f"a {a}, b {b}: {share:.3%} of all pixels"
+        if share > 0:
+            alpha = (math.log10(share) - least) / (most - least)
+            pixels[rows[b]][columns[a]] = [*rgb, round(255 * alpha)]
+    figure = go.Figure(
+        go.Image(
+            z=pixels, colormodel="rgba256", x0=axes[0][0], dx=10, y0=axes[1][0], dy=10,
+            text=words, hovertemplate="%{text}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_layout(height=520)
+    figure.update_yaxes(autorange=True)  # go.Image would turn b upside down
+    return _styled(figure, x="a (green to red)", y="b (blue to yellow)")
+
+
+def _shown(ab: Tensor) -> list[list[int]]:
+    """sRGB, 0 to 255, of colours (n, 2) at the lightness nearest 65 that the screen can show."""
+    import torch
+
+    from workbench.color import in_gamut, join_rgb
+
+    L = torch.arange(5, 100, dtype=torch.float32)
+    L = L[(L - 65).abs().argsort()]  # the wanted one first
+    lab = torch.cat((L[:, None, None].expand(-1, len(ab), 1), ab.expand(len(L), -1, 2)), 2)
+    fits = in_gamut(lab.permute(0, 2, 1)[..., None])[..., 0]  # (lightnesses, n)
+    chosen = L[fits.int().argmax(0)]
+    return join_rgb(chosen.view(1, 1, -1), ab.T[:, None].float())[:, 0].T.tolist()

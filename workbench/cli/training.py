@@ -1,10 +1,12 @@
-"""Commands: train, backbone, prior."""
+"""Commands: train, ablate, backbone, prior."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,8 +54,13 @@ class Progress:
         self.bar.update(self.task, completed=status["seen"], **fields)
 
 
-def watched(made: Any, out: Path, **kwargs: Any) -> dict[str, Any]:
-    """Run the loop under a progress bar; Ctrl-C and SIGTERM stop it with everything kept."""
+def watched(
+    made: Any, out: Path, hear: Callable[[dict[str, Any]], None] | None = None, **kwargs: Any
+) -> dict[str, Any]:
+    """Run the loop under a progress bar; Ctrl-C and SIGTERM stop it with everything kept.
+
+    hear(status) is told what the progress bar is told.
+    """
     from workbench.training import train
     from workbench.training.loop import Stopped
 
@@ -61,11 +68,17 @@ def watched(made: Any, out: Path, **kwargs: Any) -> dict[str, Any]:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: asked.append(number))
     progress = Progress(made.run.images)
+
+    def report(status: dict[str, Any]) -> None:
+        progress(status)
+        if hear is not None:
+            hear(status)
+
     with progress.bar:
         try:
             return train(
                 made.make, made.pictures, made.validation, made.run, out, made.about,
-                report=progress, stop=lambda: bool(asked), **kwargs,
+                report=report, stop=lambda: bool(asked), **kwargs,
             )  # fmt: skip
         except Stopped as stopped:
             progress.bar.stop()
@@ -88,6 +101,33 @@ def tell(made: Any, speed: float | None) -> None:
             f"{made.run.images:,} images at about {speed:.0f}/s: "
             f"{made.run.images / speed / 60:.1f} minutes.",
             file=sys.stderr,
+        )
+
+
+def print_table(table: dict[str, Any], as_json: bool) -> None:
+    """Print an ablation: entries beside the paper's numbers, then its claims and what we saw."""
+    from workbench.cli import show
+
+    if as_json:
+        print(json.dumps(table, indent=2, ensure_ascii=False))
+        return
+    show(
+        [
+            {
+                "entry": line["name"],
+                **{m: f"{mean['value']:.4g}" for m, mean in line["means"].items()},
+                "paper's psnr": (line["paper"] or {}).get("psnr"),
+                "paper's ssim": (line["paper"] or {}).get("ssim"),
+            }
+            for line in table["entries"]
+        ],
+        False,
+    )
+    for claim in table["claims"]:
+        found = claim["difference"]
+        print(
+            f"{claim['text']}: {claim['verdict']} ({claim['first']} - {claim['second']}, "
+            f"{claim['metric']} {found['value']:+.3g} [{found['low']:+.3g}, {found['high']:+.3g}])"
         )
 
 
@@ -125,6 +165,9 @@ def register(app: typer.Typer) -> None:
         compile: Annotated[bool | None, typer.Option(help="torch.compile")] = None,
         log_every: Annotated[int | None, typer.Option(help="Images between log lines.")] = None,
         save_every: Annotated[int | None, typer.Option(help="Images between states.")] = None,
+        tensorboard: Annotated[
+            bool, typer.Option("--tensorboard", help="Write events for TensorBoard too.")
+        ] = False,
     ) -> None:
         """Train a model on your pictures; the same command goes on where it was cut off."""
         from workbench import checkpoints
@@ -146,11 +189,74 @@ def register(app: typer.Typer) -> None:
             choices=choices, options=[*(options or []), *([f"prior={prior}"] if prior else [])],
             minutes=minutes, start_from=start_from, backbone=backbone,
         )  # fmt: skip
-        tell(made, made.images_per_second(1) if made.run.images > 2000 else None)
         folder = out or checkpoints.RUNS / model
-        config = watched(made, folder)
+        hear = None
+        if tensorboard:
+            from workbench.training.tensorboard import TensorBoard
+
+            hear = TensorBoard(folder)
+        tell(made, made.images_per_second(1) if made.run.images > 2000 else None)
+        config = watched(made, folder, hear)
         if config:
             print(f"{folder}: {config['images_seen']:,} images seen, revision {config['revision']}")
+
+    @app.command()
+    def ablate(
+        model: Annotated[str, typer.Argument(help="A model whose paper compares variants.")],
+        data: Sources,
+        images: Annotated[int, typer.Option(help="Images that each entry sees.", min=1)],
+        validation: Annotated[
+            list[str] | None, typer.Option(help="Pictures to score on; else a few are held back.")
+        ] = None,
+        width: Annotated[float, typer.Option(help="Times the paper's channels.", min=0.05)] = 0.25,
+        size: Annotated[str, typer.Option(help="Side of the crops, or stages.")] = "64",
+        batch_size: Annotated[int, typer.Option(min=2)] = 32,
+        seed: Annotated[int, typer.Option()] = 0,
+        only: Annotated[
+            list[str] | None, typer.Option(help="Train only this entry now; repeatable.")
+        ] = None,
+        backbone: Annotated[
+            str | None, typer.Option(help="inception_attention: a backbone of your own.")
+        ] = None,
+        options: Annotated[
+            list[str] | None, typer.Option("--set", help="key=value for every entry.")
+        ] = None,
+        out: Annotated[
+            Path | None, typer.Option(help="Folder; goes on with what it holds.")
+        ] = None,
+        bundle: Annotated[
+            bool, typer.Option("--bundle", help="Also put the table with the checkpoints.")
+        ] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    ) -> None:
+        """Train a paper's own comparisons at your size, score them, judge its claims."""
+        from datetime import UTC, datetime
+
+        from workbench import ablation
+        from workbench.errors import Problem
+        from workbench.models import MODELS
+
+        if model not in MODELS:
+            raise Problem(f"There is no model {model!r}. There are: {', '.join(MODELS)}.")
+        folder = out or ablation.own() / model
+
+        def train_one(entry: str, made: Any, place: Path) -> None:
+            print(f"{entry}: {made.run.images:,} images", file=sys.stderr)
+            watched(made, place)
+
+        about = {
+            "command": shlex.join(["python", "-m", "workbench", *sys.argv[1:]]),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        table, rows = ablation.ablate(
+            MODELS[model], data, folder, train_one, about, validation=validation or (),
+            only=only or (), width=width, options=options or (), backbone=backbone,
+            choices={"images": images, "size": size, "batch_size": batch_size, "seed": seed},
+            tell=lambda table: print(f"{folder / ablation.RESULTS}", file=sys.stderr),
+        )  # fmt: skip
+        if bundle:
+            ablation.write(ablation.bundled() / f"{model}.json", table, rows)
+        print_table(table, as_json)
 
     @app.command()
     def backbone(
@@ -174,9 +280,14 @@ def register(app: typer.Typer) -> None:
         data: Sources,
         out: Annotated[Path, typer.Option(help="File to write, .json")] = Path("prior.json"),
     ) -> None:
-        """Compute the prior of the 313 bins of ab over your pictures."""
+        """Compute the prior of the 313 bins of ab over your pictures, and plot it (HTML)."""
+        from workbench.charts import prior_plane
+        from workbench.models import ab_bins
         from workbench.training.prior import compute
 
         about = compute(data, out)
+        plot = out.with_suffix(".html")
+        prior_plane(ab_bins.load_prior(out)).write_html(plot, include_plotlyjs=True)
         print(json.dumps(about, ensure_ascii=False))
         print(out)
+        print(plot)

@@ -116,6 +116,7 @@ def train(
         (out / record.STOP).unlink(missing_ok=True)
         record.write_log(out, [header, *[line for line in lines if "seen" in line]])
         record.write_whole(out, {"strip/truth.webp": watch.truth_strip()})
+        record.write_status(out, {"seen": seen, "images": run.images, "done": seen >= run.images})
 
     def keep() -> None:
         record.save_state(out, {
