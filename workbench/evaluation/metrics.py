@@ -90,8 +90,8 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "lpips", "LPIPS", "", "lower", 3,
-            "It looks through a network trained on photographs: it forgives a plausible colour more "
-            "than PSNR does.",
+            "It looks through a network trained on photographs: a plausible colour is forgiven "
+            "more than by PSNR.",
         ),
     )
 }  # fmt: skip
