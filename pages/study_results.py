@@ -10,7 +10,11 @@ from workbench.ui import gate, state, widgets
 
 st.title("Study results")
 gate.require_password()
-votes = state.study_votes()
+try:
+    votes = state.study_votes()
+except Problem as problem:
+    widgets.show_problem(problem)
+    st.stop()
 studies = votes.studies()
 if not studies:
     st.info(

@@ -264,7 +264,7 @@ def test_practice_and_catch_trials_are_never_counted():
     plan = plans.Plan(name="x")
     rows = [
         row(choice="left"),
-        row(choice="right", kind="practice"),
+        *[row(choice="right", kind="practice", dwell_ms=1.0) for _ in range(20)],
         row(choice="right", kind="catch", shown="truth,catch", correct=False),
     ]
     found = results.analyse(plan, ["a@1", "b@2"], rows)
