@@ -29,6 +29,8 @@ FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "AVIF", "JPEG2000", "PPM
 READABLE = "PNG, JPEG, TIFF, WebP, AVIF, GIF, BMP, JPEG 2000 and PPM"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".avif"}
 SUFFIXES |= {".jp2", ".j2k", ".ppm", ".pgm", ".pbm"}
+SHOWN_SIDE = 4096  # pixels; a larger picture is reduced for the screen
+_PNG_PIXELS = 1_500_000  # up to here the screen gets PNG; above, JPEG at quality 95, 4:4:4
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own alarm, set to the same limit
 
 _ORIENTATION = ExifTags.Base.Orientation
@@ -265,6 +267,21 @@ def encode(
             info.add_itxt(key, value)
         image.save(out, "PNG", compress_level=_level(rgb), pnginfo=info, **options)
     return out.getvalue()
+
+
+def for_screen(rgb: Tensor) -> tuple[bytes, str]:
+    """uint8 RGB (3, H, W) -> a file for a browser, and its kind: image/png or image/jpeg.
+
+    Reduced where a side is over `SHOWN_SIDE`, which no download is; without marks.
+    """
+    image = Image.fromarray(rgb.permute(1, 2, 0).contiguous().numpy())
+    image.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
+    out = BytesIO()
+    if image.width * image.height <= _PNG_PIXELS:
+        image.save(out, "PNG", compress_level=1)
+        return out.getvalue(), "image/png"
+    image.save(out, "JPEG", quality=95, subsampling=0)
+    return out.getvalue(), "image/jpeg"
 
 
 def to_eight_bits(rgb: Tensor) -> Tensor:

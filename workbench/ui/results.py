@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from workbench.errors import Problem
+from workbench.studio import MEASURED_PIXELS, measured
 from workbench.ui import state
 from workbench.ui.viewers import Cell
 from workbench.ui.widgets import show_problem
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
     from workbench.colorize import Settings
     from workbench.images import Picture
-
-MEASURED_PIXELS = 4_000_000  # a larger picture is measured on a reduced copy, and the page says so
 
 
 @dataclass(frozen=True)
@@ -101,33 +100,18 @@ def cells(picture: Picture, made: list[Made]) -> list[Cell]:
 
 def grey(picture: Picture) -> Tensor:
     """The picture's lightness as uint8 RGB (3, H, W)."""
-    import torch
-
-    from workbench.colorize import paint
-
-    L = state.lightness(picture)
-    return paint(L, torch.zeros(2, *L.shape[-2:]))
+    return state.studio().grey(picture)
 
 
 def _measured(picture: Picture, made: Made) -> list[str]:
     """PSNR and SSIM of a result against the upload, in words; from the shelf when known."""
-    from torch.nn.functional import interpolate
-
-    from workbench.evaluation.metrics import psnr, ssim
-
     key = ("measured", picture.sha256, json.dumps(made.settings, sort_keys=True))
     if found := state.shelf().get(key):
         return found
-    pair = [made.rgb[None], picture.rgb[None]]
-    pixels = picture.rgb.shape[-1] * picture.rgb.shape[-2]
-    if pixels > MEASURED_PIXELS:
-        scale = (MEASURED_PIXELS / pixels) ** 0.5
-        pair = [
-            interpolate(each, scale_factor=scale, mode="bilinear", antialias=True) for each in pair
-        ]
-    words = [f"{float(psnr(*pair)):.1f} dB"]
-    if min(pair[0].shape[-2:]) >= 11:  # SSIM's window
-        words.append(f"SSIM {float(ssim(*pair)):.3f}")
-    if pixels > MEASURED_PIXELS:
+    psnr, ssim = measured(made.rgb, picture.rgb)
+    words = [f"{psnr:.1f} dB"]
+    if ssim is not None:
+        words.append(f"SSIM {ssim:.3f}")
+    if picture.rgb[0].numel() > MEASURED_PIXELS:
         words.append("measured at 4 megapixels")
     return state.shelf().put(key, words, 256)

@@ -1,19 +1,17 @@
 """What the pages keep between runs and share between visitors: every st.cache_* is here.
 
-Networks are shared and read-only; one runs at a time (`Queue`); results are kept by what made
-them (`Shelf`), so that the same picture with the same settings is there at once.
+Networks, queue and results are those of `workbench.studio`.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import streamlit as st
+
+from workbench.studio import Queue, Shelf, Studio
 
 if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from torch import Tensor, nn
@@ -29,76 +27,21 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from workbench.study.votes import Votes
     from workbench.ui.board import Choice
 
-T = TypeVar("T")
-SHELF_BYTES = 512 * 2**20
-
-
-class Queue:
-    """First come, first served: one network runs at a time, whoever waits is told their place."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._waiting: deque[object] = deque()
-
-    @contextmanager
-    def turn(self, on_wait: Callable[[int], None] | None = None) -> Iterator[None]:
-        """Wait for one's turn; `on_wait` hears how many are in front, each time that changes."""
-        ticket = object()
-        with self._changed:
-            self._waiting.append(ticket)
-        try:
-            with self._changed:
-                while (place := self._waiting.index(ticket)) > 0:
-                    if on_wait:
-                        on_wait(place)
-                    self._changed.wait()
-            yield
-        finally:
-            with self._changed:
-                self._waiting.remove(ticket)
-                self._changed.notify_all()
-
-
-class Shelf:
-    """Things by key, at most `limit` bytes of them; the least recently used go first."""
-
-    def __init__(self, limit: int = SHELF_BYTES) -> None:
-        self.limit = limit
-        self._things: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable) -> object | None:
-        """The thing under this key, or None."""
-        with self._lock:
-            if key not in self._things:
-                return None
-            self._things.move_to_end(key)
-            return self._things[key][0]
-
-    def put(self, key: Hashable, thing: T, size: int) -> T:
-        """Keep a thing of `size` bytes, unless it alone is more than the shelf holds."""
-        with self._lock:
-            if size <= self.limit:
-                self._things[key] = (thing, size)
-                self._things.move_to_end(key)
-            while sum(size for _, size in self._things.values()) > self.limit:
-                self._things.popitem(last=False)
-        return thing
-
-    def __len__(self) -> int:
-        return len(self._things)
-
 
 @st.cache_resource(show_spinner=False)
+def studio() -> Studio:
+    """The one studio of this server."""
+    return Studio()
+
+
 def queue() -> Queue:
     """The one queue of this server."""
-    return Queue()
+    return studio().queue
 
 
-@st.cache_resource(show_spinner=False)
 def shelf() -> Shelf:
     """The one shelf of this server: results and the encoded pictures made from them."""
-    return Shelf()
+    return studio().shelf
 
 
 @st.cache_resource(ttl=10, show_spinner=False)
@@ -109,25 +52,14 @@ def checkpoints() -> dict[str, Checkpoint]:
     return available()
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
-def _network(name: str, revision: str, _checkpoint: Checkpoint) -> nn.Module:
-    return _checkpoint.net()
-
-
 def network(checkpoint: Checkpoint) -> nn.Module:
     """The checkpoint's network, loaded once a server. Read-only: never train or change it."""
-    return _network(checkpoint.name, checkpoint.revision, checkpoint)
+    return studio().network(checkpoint)
 
 
 def lightness(picture: Picture) -> Tensor:
     """The picture's L (1, H, W) in [0, 100], made once for all networks."""
-    from workbench.colorize import lightness
-
-    key = ("L", picture.sha256)
-    if (L := shelf().get(key)) is None:
-        L = lightness(picture.full)
-        shelf().put(key, L, L.nbytes)
-    return L
+    return studio().lightness(picture)
 
 
 def colorized(
@@ -136,22 +68,8 @@ def colorized(
     settings: Settings,
     on_wait: Callable[[int], None] | None = None,
 ) -> tuple[Tensor, float]:
-    """The picture in colour, RGB (3, H, W) at its own depth, and the seconds it took.
-
-    From the shelf when the same weights made it before. `on_wait` hears how many visitors are in
-    front while another's picture is being made.
-    """
-    from workbench.colorize import colorize_lightness
-
-    key = (checkpoint.name, checkpoint.revision, picture.sha256, settings)
-    if found := shelf().get(key):
-        return found
-    with queue().turn(on_wait):
-        if found := shelf().get(key):  # made for another visitor while this one waited
-            return found
-        L, net = lightness(picture), network(checkpoint)
-        made = colorize_lightness(net, L, settings, checkpoint.size, picture.full.dtype)
-    return shelf().put(key, (made.rgb, made.seconds), made.rgb.nbytes)
+    """The picture in colour and the seconds it took: `Studio.colorized`."""
+    return studio().colorized(checkpoint, picture, settings, on_wait)
 
 
 def has_bins(checkpoint: Checkpoint) -> bool:

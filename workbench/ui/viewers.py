@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,6 @@ from workbench.ui import state
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-SHOWN_SIDE = 4096  # pixels; a larger picture is reduced for the screen, never for a download
-_PNG_PIXELS = 1_500_000  # up to here the screen shows PNG; above, JPEG at quality 95, 4:4:4
 
 
 def _component(name: str):
@@ -109,21 +105,10 @@ def _address(rgb: Tensor) -> str:
     key = ("screen", hashlib.blake2b(pixels.data, digest_size=16).hexdigest(), pixels.shape)
     encoded = state.shelf().get(key)
     if encoded is None:
-        data, kind = _encoded(pixels)
+        from workbench.images import for_screen
+
+        data, kind = for_screen(rgb)
         encoded = state.shelf().put(key, (data, kind), len(data))
     data, kind = encoded
     path = Runtime.instance().media_file_mgr.add(data, kind, coordinates=f"{key[1]}")
     return f"{st.get_option('server.baseUrlPath').rstrip('/')}{path}"
-
-
-def _encoded(pixels) -> tuple[bytes, str]:
-    from PIL import Image
-
-    image = Image.fromarray(pixels)
-    image.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
-    buffer = BytesIO()
-    if image.width * image.height <= _PNG_PIXELS:
-        image.save(buffer, "PNG", compress_level=1)
-        return buffer.getvalue(), "image/png"
-    image.save(buffer, "JPEG", quality=95, subsampling=0)
-    return buffer.getvalue(), "image/jpeg"
