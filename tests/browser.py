@@ -33,6 +33,7 @@ FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+PATIENCE = 120_000  # ms; what takes a second may take a minute on a machine that trains
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -43,7 +44,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for(address: str, process: subprocess.Popen, seconds: float = 60) -> None:
+def wait_for(address: str, process: subprocess.Popen, seconds: float = PATIENCE / 1000) -> None:
     """Return once `address` answers 200; fail when the process ends or the time is up."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -73,18 +74,28 @@ def serving(log: Path, **environment: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:  # a busy machine: it has had its chance
+                process.kill()
+                process.wait()
 
 
 @pytest.fixture(scope="session")
 def workbench_server(
-    small_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory
+    small_checkpoints: Path,
+    small_scores: Path,
+    small_test_set: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
-    """The address of a workbench that uses five small networks with random weights."""
+    """The address of a workbench with five small networks of random weights, and their scores."""
     folder = tmp_path_factory.mktemp("workbench")
     with serving(
         folder / "server.log",
         WORKBENCH_CHECKPOINTS=str(small_checkpoints),
+        WORKBENCH_SCORES=str(small_scores),
+        WORKBENCH_DATA=str(small_test_set.parent),
+        WORKBENCH_RUNS=str(folder / "runs"),
         WORKBENCH_CACHE=str(folder / "cache"),
     ) as address:
         yield address
@@ -105,6 +116,7 @@ def chromium() -> Iterator[object]:
 def watched_page(chromium, **context) -> Iterator[object]:
     """A page in a fresh context; at the end: no request left the machine, no console error."""
     opened = chromium.new_context(accept_downloads=True, **context)
+    opened.set_default_timeout(PATIENCE)
     page = opened.new_page()
     elsewhere: list[str] = []
     errors: list[str] = []

@@ -56,6 +56,44 @@ def small_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def small_test_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder `tiny` of six pictures of smooth coloured noise, 40 x 40."""
+    import torch
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("sets") / "tiny"
+    folder.mkdir()
+    random = torch.Generator().manual_seed(1)
+    for number in range(6):
+        coarse = torch.rand(1, 3, 5, 5, generator=random)
+        rgb = torch.nn.functional.interpolate(coarse, size=(40, 40), mode="bilinear")[0]
+        pixels = (rgb * 255).byte().permute(1, 2, 0).contiguous().numpy()
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_scores(
+    small_checkpoints: Path, small_test_set: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Scores of two small models and the baselines on `tiny`, at 32 and 16 pixels."""
+    from workbench import checkpoints
+    from workbench.data.sources import open_source
+    from workbench.evaluation import scores
+    from workbench.evaluation.entrants import baselines, from_checkpoint
+    from workbench.evaluation.evaluate import evaluate
+
+    root = tmp_path_factory.mktemp("scored")
+    found = checkpoints.available(small_checkpoints)
+    entrants = [from_checkpoint(found[name]) for name in ("vanilla_cnn", "colorful")]
+    items = list(open_source(str(small_test_set)).items())
+    for entrant in [*entrants, *baselines()]:
+        rows = evaluate([entrant], items, "tiny", sizes=(32, 16))
+        scores.write(root / entrant.name / "scores" / "tiny.csv", rows)
+    return root
+
+
 @pytest.fixture
 def workbench(small_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The workbench's app without a browser, on small networks: an AppTest, not yet run."""

@@ -7,7 +7,7 @@ import re
 import zipfile
 
 import pytest
-from browser import watched_page
+from browser import PATIENCE, watched_page
 from PIL import Image
 from playwright.sync_api import expect
 from test_pages_compare import picture_bytes
@@ -22,8 +22,8 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 def open_compare(page, address: str) -> None:
     """Go to the workbench and wait for the sample in colour."""
     page.goto(address)
-    page.wait_for_selector("text=Vanilla CNN >> visible=true", timeout=60_000)
-    page.wait_for_selector("figure img", timeout=60_000)
+    page.wait_for_selector("text=Vanilla CNN >> visible=true")
+    page.wait_for_selector("figure img")
 
 
 def titles(page) -> list[str]:
@@ -44,7 +44,7 @@ def test_upload_five_pictures_download_leaderboard(browser_page, workbench_serve
     assert titles(page)[1:6] == [spec.title for spec in MODELS.values()]
 
     drop(page, "grandmother.png", picture_bytes((64, 48), "L"))
-    expect(page.locator("figure")).to_have_count(6, timeout=60_000)  # grey: there is no truth
+    expect(page.locator("figure")).to_have_count(6, timeout=PATIENCE)  # grey: there is no truth
     assert titles(page) == ["What the networks see", *(spec.title for spec in MODELS.values())]
 
     with page.expect_download() as waiting:
@@ -63,7 +63,25 @@ def test_upload_five_pictures_download_leaderboard(browser_page, workbench_serve
         assert image.size == (64, 48)
 
     page.goto(f"{workbench_server}/leaderboard")
-    page.wait_for_selector("text=There are no scores yet")
+    expect(page.locator(".js-plotly-plot").get_by_text("Grey (no colour)")).to_be_visible(
+        timeout=PATIENCE
+    )
+
+
+def test_a_view_of_the_leaderboard_can_be_shared_by_its_address(
+    browser_page, workbench_server
+) -> None:
+    page = browser_page
+    page.goto(f"{workbench_server}/leaderboard")
+    page.get_by_role("radio", name="Best and worst").click()
+    expect(page.locator("figure")).to_have_count(12, timeout=PATIENCE)
+    page.get_by_role("combobox", name="Size").click()
+    page.get_by_role("option", name="16 px").click()
+    expect(page).to_have_url(re.compile(r"side=16"), timeout=PATIENCE)
+    page.reload()
+    expect(page.get_by_role("radio", name="Best and worst")).to_be_checked(timeout=PATIENCE)
+    expect(page.locator("figure")).to_have_count(12, timeout=PATIENCE)
+    assert "side=16" in page.url
 
 
 def test_a_broken_file_is_a_sentence_and_the_pictures_stay(browser_page, workbench_server) -> None:
@@ -135,9 +153,9 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(
 ) -> None:
     with watched_page(chromium, color_scheme=scheme, **PHONE) as page:
         page.goto(f"{workbench_server}/{path}")
-        page.wait_for_selector("h1", timeout=60_000)
+        page.wait_for_selector("h1")
         if not path:
-            page.wait_for_selector("figure img", timeout=60_000)
+            page.wait_for_selector("figure img")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         ground = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
         red, green, blue = map(int, re.findall(r"\d+", ground)[:3])

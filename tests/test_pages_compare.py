@@ -230,6 +230,27 @@ def test_a_visitor_who_leaves_does_not_hold_up_the_queue() -> None:
         pass
 
 
+def test_ten_visitors_at_once_are_all_served(small_checkpoints) -> None:
+    from workbench import checkpoints
+    from workbench.colorize import Settings
+    from workbench.images import open_image
+
+    found = list(checkpoints.available(small_checkpoints).values())
+    pictures = [open_image(picture_bytes((50 + number, 40))) for number in range(10)]
+    served: dict[int, list[tuple[int, ...]]] = {}
+
+    def visit(number: int) -> None:
+        made = [state.colorized(c, pictures[number], Settings())[0] for c in found]
+        served[number] = [tuple(rgb.shape) for rgb in made]
+
+    visitors = [threading.Thread(target=visit, args=(number,)) for number in range(10)]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join(60)
+    assert served == {number: [(3, 40, 50 + number)] * 5 for number in range(10)}
+
+
 def test_the_shelf_never_holds_more_than_its_limit() -> None:
     shelf = state.Shelf(limit=100)
     for number in range(10):

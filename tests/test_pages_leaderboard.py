@@ -6,55 +6,26 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from workbench import checkpoints
-from workbench.data.sources import open_source
 from workbench.errors import Problem
 from workbench.evaluation import scores, tables
-from workbench.evaluation.entrants import baselines, from_checkpoint
-from workbench.evaluation.evaluate import evaluate
 from workbench.ui import board, board_views, state
 
 
-@pytest.fixture(scope="session")
-def test_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder `tiny` of six pictures of coloured noise, 40 x 40."""
-    folder = tmp_path_factory.mktemp("sets") / "tiny"
-    folder.mkdir()
-    random = torch.Generator().manual_seed(1)
-    for number in range(6):
-        coarse = torch.rand(1, 3, 5, 5, generator=random)
-        rgb = torch.nn.functional.interpolate(coarse, size=(40, 40), mode="bilinear")[0]
-        pixels = (rgb * 255).byte().permute(1, 2, 0).contiguous().numpy()
-        Image.fromarray(pixels).save(folder / f"{number}.png")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def scored(small_checkpoints: Path, test_set: Path, tmp_path_factory) -> Path:
-    """A root with the scores of two models and the baselines on `tiny`, at 32 and 16 pixels."""
-    root = tmp_path_factory.mktemp("scored")
-    found = checkpoints.available(small_checkpoints)
-    entrants = [from_checkpoint(found[name]) for name in ("vanilla_cnn", "colorful")]
-    items = list(open_source(str(test_set)).items())
-    for entrant in [*entrants, *baselines()]:
-        rows = evaluate([entrant], items, "tiny", sizes=(32, 16))
-        scores.write(root / entrant.name / "scores" / "tiny.csv", rows)
-    return root
-
-
 @pytest.fixture
-def leaderboard(workbench: AppTest, scored: Path, monkeypatch) -> AppTest:
+def leaderboard(workbench: AppTest, small_scores: Path, monkeypatch) -> AppTest:
     """The leaderboard, not yet run."""
-    monkeypatch.setattr(tables, "roots", lambda: (scored,))
+    monkeypatch.setattr(tables, "roots", lambda: (small_scores,))
     workbench.switch_page("pages/leaderboard.py")
     return workbench
 
 
-def test_without_scores_the_page_says_what_makes_them(workbench: AppTest, tmp_path) -> None:
+def test_without_scores_the_page_says_what_makes_them(
+    workbench: AppTest, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(tables, "roots", lambda: (tmp_path,))
     workbench.switch_page("pages/leaderboard.py").run()
     assert not workbench.exception
     assert "python -m workbench evaluate" in workbench.info[0].value
@@ -71,11 +42,11 @@ def test_the_table_has_the_models_and_the_three_rows_that_are_no_network(leaderb
     assert list(finite) == sorted(finite, reverse=True)
 
 
-def test_the_table_says_what_the_engine_computes(leaderboard, scored: Path) -> None:
+def test_the_table_says_what_the_engine_computes(leaderboard, small_scores: Path) -> None:
     from workbench.evaluation.summaries import lines
 
     table = leaderboard.run().dataframe[0].value.set_index("Model")
-    rows = [row for row in scores.read_all([scored]) if row.size == 32]
+    rows = [row for row in scores.read_all([small_scores]) if row.size == 32]
     grey = next(line for line in lines(rows) if line.model == "grey")
     assert table.loc["Grey (no colour)", "PSNR (dB) ↑"] == round(grey.means["psnr"].value, 2)
     assert table.loc["Grey (no colour)", "PSNR, 95 %"] == (
@@ -100,7 +71,9 @@ def test_each_metric_shown_carries_its_trap(leaderboard: AppTest) -> None:
     assert "It says nothing" in " ".join(caption.value for caption in leaderboard.caption)
 
 
-def test_rows_of_old_weights_are_marked(leaderboard: AppTest, scored: Path, monkeypatch) -> None:
+def test_rows_of_old_weights_are_marked(
+    leaderboard: AppTest, small_scores: Path, monkeypatch
+) -> None:
     assert set(leaderboard.run().dataframe[0].value["Note"]) == {""}
     monkeypatch.setattr(checkpoints.Checkpoint, "revision", property(lambda self: "f" * 12))
     state.checkpoints.clear()
@@ -111,9 +84,9 @@ def test_rows_of_old_weights_are_marked(leaderboard: AppTest, scored: Path, monk
 
 @pytest.mark.parametrize("view", list(board_views.VIEWS))
 def test_every_view_shows_something_and_no_error(
-    leaderboard: AppTest, view: str, test_set: Path, monkeypatch
+    leaderboard: AppTest, view: str, small_test_set: Path, monkeypatch
 ) -> None:
-    monkeypatch.setenv("WORKBENCH_DATA", str(test_set.parent))
+    monkeypatch.setenv("WORKBENCH_DATA", str(small_test_set.parent))
     leaderboard.run()
     leaderboard.segmented_control(key="more").set_value(view).run()
     assert not leaderboard.exception
@@ -121,12 +94,12 @@ def test_every_view_shows_something_and_no_error(
 
 
 def test_best_and_worst_cases_are_painted_as_they_were_scored(
-    leaderboard: AppTest, test_set: Path, scored: Path, monkeypatch
+    leaderboard: AppTest, small_test_set: Path, small_scores: Path, monkeypatch
 ) -> None:
     from workbench.evaluation.metrics import psnr
 
-    monkeypatch.setenv("WORKBENCH_DATA", str(test_set.parent))
-    rows = [r for r in scores.read_all([scored]) if r.model == "colorful" and r.size == 32]
+    monkeypatch.setenv("WORKBENCH_DATA", str(small_test_set.parent))
+    rows = [r for r in scores.read_all([small_scores]) if r.model == "colorful" and r.size == 32]
     for row in rows:
         truth, made = board_views.repainted("colorful", row, board.source_of("tiny", ""))
         assert float(psnr(made[None], truth[None])) == pytest.approx(row.psnr, abs=0.02)
