@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--flicker", type=Path, nargs="*", default=[])
     parser.add_argument("--frames", type=int, default=120)
     parser.add_argument("--strength", type=float, default=0.5)
-    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--every", type=int, default=2)
     parser.add_argument("--size", type=int, help="short side for the network, pixels")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()

@@ -1,7 +1,6 @@
 """Video: a clip in, the same clip in colour out, beside the original and without flicker."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import streamlit as st
 
@@ -30,9 +29,9 @@ job: videos.VideoJob | None = st.session_state.get("video_job")
 running = job is not None and job.is_alive()
 label = "Colour it" if upload else "Try it on our sample clip"
 if st.button(label, type="primary", disabled=running, icon=":material/play_arrow:"):
-    folder = TemporaryDirectory(prefix="workbench-video-")
+    folder = videos.Folder()
     with st.spinner("The network is waking up…"):
-        source = Path(folder.name, Path(upload.name).name if upload else videos.SAMPLE)
+        source = folder.path / (Path(upload.name).name if upload else videos.SAMPLE)
         if upload:
             source.write_bytes(upload.getbuffer())
         else:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
-from test_video import make_clip
+from test_video import Tint, make_clip
 
+from workbench import checkpoints
+from workbench.colorize import Settings
 from workbench.ui import videos
-from workbench.video import probe
+from workbench.video import Progress, probe
+from workbench.video.pipeline import colour_blocks, read_blocks
 
 
 def test_the_sample_clip_is_small_and_has_two_cuts(tmp_path: Path) -> None:
-    from test_video import Tint
-
-    from workbench.colorize import Settings
-    from workbench.video.pipeline import colour_blocks, read_blocks
-
     path = videos.sample_clip(tmp_path / "sample.mp4", seconds=0.5)
     clip = probe(path)
     assert (clip.width, clip.height, clip.frames) == (432, 320, 36)
@@ -81,16 +80,44 @@ def test_a_file_that_is_no_clip_gets_a_sentence(
     page.get_by_text("cannot be read as a video").wait_for(timeout=30_000)
 
 
-@pytest.mark.browser
-def test_a_stopped_clip_can_be_seen_and_goes_on(
-    workbench_server: str, browser_page, tmp_path: Path
-) -> None:  # fmt: skip
-    page = browser_page
-    page.goto(f"{workbench_server}/video")
-    source = make_clip(tmp_path / "long.mp4", 600)
-    page.locator("input[type=file]").set_input_files(str(source))
-    page.get_by_role("button", name="Colour it").click()
-    page.get_by_role("button", name="Stop").click(timeout=30_000)
-    page.get_by_role("button", name="The clip (MP4)").wait_for(timeout=120_000)
-    page.get_by_role("button", name="Go on where it stopped").click()
-    page.get_by_text(re.compile("Went on after frame")).wait_for(timeout=180_000)
+def test_a_stopped_job_has_a_file_to_show_and_again_goes_on(
+    small_checkpoints: Path,
+) -> None:
+    folder = videos.Folder()
+    source = make_clip(folder.path / "long.mp4", 80)
+    found = checkpoints.available(small_checkpoints)["vanilla_cnn"]
+    turns: list[str] = []
+
+    @contextmanager
+    def turn():
+        turns.append("network")
+        yield
+
+    class Impatient(videos.VideoJob):
+        def _heard(self, progress: Progress) -> None:
+            super()._heard(progress)
+            self.stop()
+
+    job = Impatient(folder, source, found, found.net(), Settings(size=32), 0.5, turn)
+    job.run()
+    assert job.stopped
+    assert job.report.stopped
+    assert probe(job.out).frames == job.report.frames == 16
+    rest = job.again()
+    rest.run()
+    assert not rest.report.stopped
+    assert probe(rest.out).frames == 80
+    assert len(turns) >= 5
+    kept = folder.path
+    del job, rest, folder
+    assert not kept.exists()
+
+
+def test_a_job_tells_a_problem_and_does_not_raise(small_checkpoints: Path) -> None:
+    folder = videos.Folder()
+    source = folder.path / "letter.mp4"
+    source.write_text("Dear all, this is no clip.")
+    found = checkpoints.available(small_checkpoints)["vanilla_cnn"]
+    job = videos.VideoJob(folder, source, found, found.net(), Settings(), 0.5, nullcontext)
+    job.run()
+    assert "cannot be read as a video" in str(job.problem)

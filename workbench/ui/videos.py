@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -29,16 +31,23 @@ SAMPLE = "sample.mp4"
 _pair = _component("pair")
 
 
+class Folder:
+    """A folder for one visitor's clip; it goes with the last thing that holds it."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="workbench-video-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
 class VideoJob(threading.Thread):
     """One clip on its way. Read `progress`, `report`, `problem`; call `stop`.
 
-    Its files go with the last job that knows their folder. After a stop, `again()` is a job that
-    goes on where this one ended.
+    After a stop, `again()` is a job that goes on where this one ended.
     """
 
     def __init__(
         self,
-        folder: tempfile.TemporaryDirectory,
+        folder: Folder,
         source: Path,
         checkpoint: Checkpoint,
         net: nn.Module,
@@ -49,7 +58,7 @@ class VideoJob(threading.Thread):
         super().__init__(daemon=True)
         self.folder, self.source, self.checkpoint, self.net = folder, source, checkpoint, net
         self.settings, self.strength, self.turn = settings, strength, turn
-        self.out = Path(folder.name, "result", f"{source.stem}.mp4")
+        self.out = folder.path / "result" / f"{source.stem}.mp4"
         self.progress: Progress | None = None
         self.report: VideoReport | None = None
         self.problem: Problem | None = None

@@ -246,7 +246,7 @@ def colorize_video(
     size: int,
     settings: Settings | None = None,
     strength: float = 0.5,
-    every: int = 1,
+    every: int = 2,
     quality: int = 18,
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -257,7 +257,8 @@ def colorize_video(
     Times, size, rotation and sound of the source are kept. size: short side, in pixels, at which
     the network looks (`settings.size` wins). strength in [0, 1]: seconds for which colours are
     remembered along the motion; 0 is off. every: the network looks at each `every`-th frame and
-    the motion carries its colours to those between. quality: CRF of x264. turn: entered around
+    the motion carries its colours to those between (with no strength, it
+    looks at all). quality: CRF of x264. turn: entered around
     each call of the network, so that a server's visitors can take turns.
 
     When `stop()` turns true, or on Ctrl-C, what is done is written as a playable file. After that,
@@ -268,6 +269,7 @@ def colorize_video(
     source, out = Path(source), Path(out)
     clip = probe(source)
     _check(clip, out, strength, every)
+    every = every if strength else 1
     out.parent.mkdir(parents=True, exist_ok=True)
     key = {
         "source": [str(source.resolve()), source.stat().st_size, source.stat().st_mtime_ns],
