@@ -191,7 +191,8 @@ def _numbers(line: Line) -> dict[str, Any]:
         "pictures": line.pictures,
     }
     for metric, mean in line.means.items():
-        for name, value in (("", mean.value), ("_low", mean.low), ("_high", mean.high)):
+        values = {"": mean.value, "_low": mean.low, "_high": mean.high, "_sd": mean.sd}
+        for name, value in values.items():
             row[metric + name] = value if math.isfinite(value) else None  # JSON has no infinity
     return row
 
@@ -201,11 +202,13 @@ def _texts(line: Line) -> dict[str, Any]:
 
     row: dict[str, Any] = {"model": line.model, "revision": line.revision}
     row |= {"sets": len(line.datasets), "pictures": line.pictures}
-    for name in ("psnr", "ssim", "delta_e", "colorfulness", "auc"):
+    usual = ("psnr", "ssim", "delta_e", "colorfulness", "auc")
+    for name in usual if line.protocol == "cw-1" else METRICS:
         if mean := line.means.get(name):
             digits = METRICS[name].digits
-            numbers = (f"{value:.{digits}f}" for value in (mean.value, mean.low, mean.high))
-            row[name] = "{} [{}, {}]".format(*numbers)
+            numbers = (f"{v:.{digits}f}" for v in (mean.value, mean.low, mean.high, mean.sd))
+            form = "{0} ± {3}" if line.protocol == "seed003" else "{0} [{1}, {2}]"
+            row[name] = form.format(*numbers)
     return row
 
 
