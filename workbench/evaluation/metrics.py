@@ -86,7 +86,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "psnr_seed003", "PSNR as paper 003 prints it", "dB", "higher", 2,
-            "Its MSE is not squared: some ten dB above a true PSNR, and comparable with none.",
+            "Its MSE is not squared: ten dB and more above a true PSNR, comparable with none.",
         ),
         Metric(
             "lpips", "LPIPS", "", "lower", 3,
