@@ -20,8 +20,8 @@ JOURNAL = """
 from workbench.study import backup, simulate, votes
 
 class Journalled(votes.Votes):
-    def __init__(self, *args):
-        super().__init__(*args)
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
         self.scheduler = backup.start(self, minutes=60)
 
 simulate.Votes = Journalled

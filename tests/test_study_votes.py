@@ -389,6 +389,15 @@ def test_a_wrong_database_address_is_one_sentence_without_the_password(url, sent
     assert "hidden" not in str(problem.value)
 
 
+def test_a_commit_waits_for_the_disk_unless_the_votes_are_simulated(tmp_path):
+    for durable, synchronous in ((True, 2), (False, 0)):
+        store = Votes(f"sqlite:///{tmp_path / 'votes.sqlite3'}", durable=durable)
+        with store.engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == synchronous
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        store.close()
+
+
 def test_the_database_keeps_no_address_of_anybody(store):
     names = {c.name for table in Table.metadata.tables.values() for c in table.columns}
     assert not {name for name in names if "ip" in name.split("_") or "address" in name}

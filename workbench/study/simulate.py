@@ -55,7 +55,7 @@ def simulate(
     if raters < 1 or trials < 1:
         raise Problem("A simulation needs at least one rater and one trial.")
     clock = Clock()
-    votes = Votes(url, clock)
+    votes = Votes(url, clock, durable=False)
     for study in votes.studies():
         if study.name == name:
             if not plan_of(study).title.startswith(TITLE):
