@@ -41,7 +41,7 @@ bench: setup
 	$(BIN)/python benchmarks/bench.py
 
 bench-train: setup
-	$(BIN)/python benchmarks/bench_train.py
+	PYTHONPATH=. $(BIN)/python benchmarks/bench_train.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .work

@@ -24,7 +24,7 @@ from workbench.evaluation.evaluate import evaluate
 from workbench.evaluation.protocols import PROTOCOLS, Protocol
 from workbench.evaluation.reported import P003, REPORTED, Reported
 from workbench.evaluation.scores import Score
-from workbench.evaluation.summaries import Mean, mean
+from workbench.evaluation.summaries import Mean, mean, paired
 from workbench.evaluation.tables import dataset_name
 from workbench.models.count import parameters
 from workbench.spec import ModelSpec
@@ -173,10 +173,15 @@ def score(folder: Path, items: Sequence[Item], dataset: str, size: int) -> list[
 
 
 def difference(first: Sequence[Score], second: Sequence[Score], metric: str) -> Mean:
-    """First minus second over the pictures that both have, with its 95 % interval."""
-    left, right = ({row.picture: getattr(row, metric) for row in rows} for rows in (first, second))
-    shared = [picture for picture in left if picture in right]
-    return mean([np.array([left[picture] - right[picture] for picture in shared])])
+    """First minus second over the pictures that both have, with its 95 % interval.
+
+    Colourfulness is compared as it is, not as a distance to the truth's: papers claim more of it.
+    """
+    if metric == "colorfulness":
+        first, second = (
+            [replace(row, colorfulness_truth=0.0) for row in rows] for rows in (first, second)
+        )
+    return paired(first, second, metric).difference
 
 
 def verdict(found: Mean, sign: int) -> str:

@@ -24,6 +24,13 @@ GRID = "rgba(128, 128, 128, 0.25)"
 GREYS = {"grey": "#8c8c8c", "mean_ab": "#a08c72", "truth": "#6e6e6e"}
 OTHERS = ("#56B4E9", "#F0E442", "#b39ddb", "#8d6e63")  # models that are not in the registry
 DASHES = ("solid", "dash", "dot", "dashdot")
+LOGGED = {  # what log.jsonl says, beside the metrics
+    "net": "loss of the network",
+    "critic": "loss of the critic",
+    "delta_cf": "colourfulness, prediction minus truth",
+    "rate": "images/s",
+    "learning_rate": "learning rate",
+}
 MARKS = {"grey": "x", "mean_ab": "cross", "truth": "star"}  # no network: other marks
 
 Titles = Callable[[str], str]
@@ -200,7 +207,9 @@ def training_curves(
             name=titles(name),
         )
     figure.update_layout(height=360, hovermode="x unified", showlegend=len(logs) > 1)
-    return _styled(figure, x="images seen", y=_axis(what) if what in METRICS else what)
+    return _styled(
+        figure, x="images seen", y=_axis(what) if what in METRICS else LOGGED.get(what, what)
+    )
 
 
 def over_time(rows: Sequence[Mapping[str, Any]], key: str, title: str, color: str) -> go.Figure:

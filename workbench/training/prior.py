@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -25,7 +26,7 @@ def compute(sources: Sequence[str], out: Path) -> dict[str, Any]:
     counts = torch.zeros(len(ab_bins.centres()), dtype=torch.int64)
     total = torch.zeros(2, dtype=torch.float64)
     for start in range(0, len(pictures.pixels), 256):
-        _, ab = split_lab(torch.from_numpy(pictures.pixels[start : start + 256]))
+        _, ab = split_lab(torch.from_numpy(np.array(pictures.pixels[start : start + 256])))
         total += ab.double().mean((0, 2, 3)) * len(ab)
         counts += ab_bins.count(F.avg_pool2d(ab, 4))
     about = {

@@ -45,11 +45,11 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def write_status(folder: Path, status: dict[str, Any]) -> None:
-    """Say what a run is doing, for those who watch."""
+def write_status(folder: Path, status: dict[str, Any], pid: int | None = None) -> None:
+    """Say what a run is doing, for those who watch; pid: of the run, this process by default."""
     path = folder / STATUS
     partial = path.with_suffix(".part")
-    partial.write_text(json.dumps({**status, "pid": os.getpid()}), encoding="utf-8")
+    partial.write_text(json.dumps({**status, "pid": pid or os.getpid()}), encoding="utf-8")
     partial.replace(path)
 
 

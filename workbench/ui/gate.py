@@ -28,6 +28,13 @@ def same(given: str, expected: str) -> bool:
     return hmac.compare_digest(*digests)
 
 
+def may() -> bool:
+    """Whether this visitor may start and stop things: nobody set a password, or they know it."""
+    expected = password()
+    given = st.session_state.get("study_gate")
+    return not expected or given == hashlib.sha256(expected.encode()).hexdigest()
+
+
 def require_password() -> None:
     """Go on only for whoever knows the password; stops the page otherwise."""
     expected = password()

@@ -1,0 +1,26 @@
+"""Experiments: what the papers claim to have shown, repeated small, and what came of it."""
+
+import streamlit as st
+
+from workbench.errors import Problem
+from workbench.ui import widgets
+
+st.title("Experiments")
+st.markdown(
+    "Four of the five papers argue from a comparison with themselves: the same network with and "
+    "without the part in question. Here each is trained again, small, under equal conditions, and "
+    "every claim is judged picture by picture."
+)
+with st.spinner("Reading the tables…"):
+    from workbench.ui import experiments
+
+specs = experiments.models()
+for tab, spec in zip(st.tabs([spec.title for spec in specs]), specs, strict=True):
+    with tab:
+        try:
+            experiments.show(spec)
+        except Problem as problem:
+            widgets.show_problem(problem)
+
+st.header("The prior of the 313 colours")
+experiments.prior()

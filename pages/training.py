@@ -1,0 +1,75 @@
+"""Training: follow runs while they learn, compare them, start a small one, stop any."""
+
+import streamlit as st
+
+from workbench.errors import Problem
+from workbench.ui import gate, widgets
+
+st.title("Training")
+with st.spinner("Reading the runs…"):
+    from workbench.training.follow import RUNNING, follow
+    from workbench.ui import runs
+
+typed = st.sidebar.text_input(
+    "Also look in", key="runs_folder", help="A run's folder, or one that holds runs."
+)
+try:
+    folders = runs.listed(typed.strip())
+except Problem as problem:
+    widgets.show_problem(problem)
+    folders = runs.listed()
+titles = {name: runs.title(name, folder) for name, folder in folders.items()}
+states = {name: follow(folder).state for name, folder in folders.items()}
+running = [name for name, state in states.items() if state == RUNNING]
+started = st.session_state.pop("runs_started", None)
+before = [name for name in st.session_state.get("runs", ()) if name in folders]
+if started in folders:
+    st.session_state["runs"] = [started]
+elif "runs" not in st.session_state or before != st.session_state["runs"]:
+    st.session_state["runs"] = before or running[:1] or list(folders)[:1]
+
+chosen = st.multiselect(
+    "Runs",
+    list(folders),
+    format_func=titles.get,
+    key="runs",
+    placeholder="Choose one, or several to compare",
+    disabled=not folders,
+)
+
+
+@st.fragment(run_every=2 if set(chosen) & set(running) else None)
+def live() -> None:
+    """What the chosen runs say now; when one of them has ended, the whole page runs again."""
+    shown = {name: follow(folders[name]) for name in chosen}
+    for name, run in shown.items():
+        runs.where_it_stands(run, titles[name], may_stop=gate.may())
+    if any(states[name] == RUNNING and run.state != RUNNING for name, run in shown.items()):
+        st.rerun()
+    which = st.segmented_control(
+        "Curves",
+        list(runs.CURVES),
+        default=next(iter(runs.CURVES)),
+        required=True,
+        key="curves",
+        label_visibility="collapsed",
+    )
+    runs.curves(shown, titles, which)
+    for tab, (name, run) in zip(st.tabs([titles[n] for n in shown]), shown.items(), strict=True):
+        with tab:
+            runs.film_strip(run, f"strip_{name}")
+            runs.papers(run)
+
+
+if chosen:
+    live()
+elif not folders:
+    st.info(
+        "There is no run yet. Start a small one below, or train in a terminal: "
+        "`python -m workbench train MODEL --data SOURCE`."
+    )
+
+st.header("Start a small run")
+if not gate.may():
+    gate.require_password()
+runs.start_small(list(folders), runs.busy(folders[name] for name in running))

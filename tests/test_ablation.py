@@ -1,0 +1,309 @@
+"""Ablations: every entry trained alike, scored on the same pictures, claims judged by rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from workbench import ablation, checkpoints
+from workbench.ablation import CLAIMS, HOLDS, NOT_SEEN, REVERSED
+from workbench.cli import training as commands
+from workbench.errors import Problem
+from workbench.evaluation import scores
+from workbench.evaluation.scores import Score
+from workbench.evaluation.summaries import Mean
+from workbench.models import MODELS
+from workbench.training.plan import plan
+from workbench.training.tensorboard import TensorBoard, scalars
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def made_rows(name: str, psnr: float, n: int = 30) -> list[Score]:
+    """Rows whose pictures differ more among themselves than entries do."""
+    noise = np.random.default_rng(0).normal(0, 3, n)
+    own = np.random.default_rng(len(name)).normal(0, 0.3, n)
+    return [
+        Score(
+            name, "-", "set", f"p{i}", "cw-1", 64, psnr=psnr + noise[i] + own[i], ssim=0.9,
+            auc=88 + own[i], colorfulness=20 + psnr + own[i], colorfulness_truth=40.0,
+        )
+        for i in range(n)
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Twenty-four pictures of warm and cold gradients in two folders, and one that is torn."""
+    root = tmp_path_factory.mktemp("pictures")
+    rows, columns = np.mgrid[:40, :40] / 40
+    for i in range(24):
+        warm = np.stack((rows, columns * 0.5, 0.2 + 0 * rows), 2)
+        rgb = warm if i % 2 else warm[..., ::-1]
+        place = root / ("warm" if i % 2 else "cold")
+        place.mkdir(exist_ok=True)
+        Image.fromarray((rgb * (155 + 4 * i)).astype(np.uint8)).save(place / f"{i:02d}.png")
+    (root / "torn.png").write_bytes((root / "cold" / "00.png").read_bytes()[:60])
+    return root
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch) -> None:
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def run(*arguments: str):
+    app = typer.Typer()
+    commands.register(app)
+    return CliRunner().invoke(app, list(arguments))
+
+
+def ablate(folder: Path, out: Path, model: str = "colorful", *more: str):
+    return run(
+        "ablate", model, "--data", str(folder), "--images", "8", "--width", "0.125",
+        "--size", "16", "--batch-size", "4", "--out", str(out), *more,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def done(folder, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("ablation")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        result = ablate(folder, out)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def test_every_claim_compares_entries_that_are_trained() -> None:
+    compared = {name for name, spec in MODELS.items() if spec.ablations}
+    assert set(CLAIMS) == compared
+    for model, claims in CLAIMS.items():
+        for claim in claims:
+            assert {claim.first, claim.second} <= set(MODELS[model].ablations)
+            assert claim.metric in ablation.METRICS
+
+
+def test_the_differences_that_papers_print_are_those_of_their_tables() -> None:
+    for model, claims in CLAIMS.items():
+        for claim in claims:
+            first, second = (ablation.papers_numbers(model, e) for e in (claim.first, claim.second))
+            if claim.paper is None:
+                assert first is None or second is None or claim.metric not in ("psnr", "ssim")
+            else:
+                printed = getattr(first, claim.metric) - getattr(second, claim.metric)
+                assert claim.paper == pytest.approx(printed, abs=5e-4)
+                assert claim.paper * claim.sign > 0
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "sign", "expected"),
+    [
+        (0.1, 0.3, 1, HOLDS), (-0.3, -0.1, -1, HOLDS), (0.1, 0.3, -1, REVERSED),
+        (-0.3, -0.1, 1, REVERSED), (-0.1, 0.3, 1, NOT_SEEN), (0.0, 0.3, 1, NOT_SEEN),
+        (float("nan"), float("nan"), 1, NOT_SEEN),
+    ],
+)  # fmt: skip
+def test_an_interval_with_zero_in_it_says_nothing(low, high, sign, expected) -> None:
+    assert ablation.verdict(Mean((low + high) / 2, low, high, 1.0, 9), sign) == expected
+
+
+def test_pictures_are_compared_one_by_one_which_sees_more_than_two_means() -> None:
+    first, second = made_rows("cbam", 22.3), made_rows("skeleton", 22.0)
+    found = ablation.difference(first, second[5:] + second[:3], "psnr")
+    assert found.n == 28
+    whole = ablation.difference(first, second, "psnr")
+    apart = [a.psnr - b.psnr for a, b in zip(first, second, strict=True)]
+    assert whole.value == pytest.approx(np.mean(apart))
+    assert whole.low > 0
+    alone = [ablation._mean(rows, "psnr") for rows in (first, second)]
+    assert alone[0].low < alone[1].high  # apart, their intervals overlap
+
+
+def test_colourfulness_is_claimed_as_more_of_it_not_as_nearer_to_the_truth() -> None:
+    found = ablation.difference(made_rows("bins", 45.0), made_rows("mse", 22.0), "colorfulness")
+    assert found.value == pytest.approx(23, abs=0.5)
+
+
+def test_the_table_says_what_its_rows_say(done: Path) -> None:
+    table = json.loads((done / "results.json").read_text())
+    rows = scores.read(done / "results.csv")
+    names = [line["name"] for line in table["entries"]]
+    assert names == ["rebalanced", "unbalanced", "mse", "grey"]
+    for line in table["entries"]:
+        values = [row.psnr for row in rows if row.model == line["name"]]
+        assert len(values) == table["about"]["scored"] == 4  # a fifth of the pictures
+        assert line["means"]["psnr"]["value"] == pytest.approx(np.mean(values))
+    assert table["entries"][0]["paper"]["psnr"] == 26.663
+    assert [claim["text"] for claim in table["claims"]] == [c.text for c in CLAIMS["colorful"]]
+    assert all(claim["verdict"] in (HOLDS, REVERSED, NOT_SEEN) for claim in table["claims"])
+
+
+def test_entries_see_the_same_pictures_and_differ_in_one_thing(done: Path) -> None:
+    headers = [
+        json.loads((done / name / "log.jsonl").read_text().splitlines()[0])
+        for name in MODELS["colorful"].ablations
+    ]
+    assert len({json.dumps([h["run"], h["data"], h["width"]]) for h in headers}) == 1
+    told = [(h["options"].get("bins", True), h["recipe"].get("rebalance", True)) for h in headers]
+    assert told == [(True, True), (True, False), (False, True)]
+
+
+def test_the_same_command_again_trains_and_scores_nothing_anew(done, folder, monkeypatch) -> None:
+    before = (done / "results.csv").read_bytes()
+    monkeypatch.setattr(ablation, "evaluate", None)  # nobody may call it
+    result = ablate(folder, done)
+    assert result.exit_code == 0, result.exception
+    assert (done / "results.csv").read_bytes() == before
+
+
+def test_one_entry_at_a_time_gives_the_table_of_all(done, folder, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path / "checkpoints")
+    out = tmp_path / "out"
+    for name in ("mse", "rebalanced"):
+        assert ablate(folder, out, "colorful", "--only", name).exit_code == 0
+    table = json.loads((out / "results.json").read_text())
+    assert [line["name"] for line in table["entries"]] == ["rebalanced", "mse", "grey"]
+    assert len(table["claims"]) == 2
+    result = ablate(folder, out, "colorful", "--only", "unbalanced", "--bundle", "--json")
+    assert (
+        json.loads(result.stdout)["claims"]
+        == json.loads((done / "results.json").read_text())["claims"]
+    )
+    assert (tmp_path / "checkpoints" / "ablations" / "colorful.csv").read_bytes() == (
+        done / "results.csv"
+    ).read_bytes()
+    assert next(iter(ablation.tables("colorful"))) == "bundled"
+
+
+def test_a_named_validation_set_is_scored_whole(folder, tmp_path) -> None:
+    result = ablate(
+        folder, tmp_path, "colorful", "--only", "mse", "--validation", str(folder / "warm")
+    )
+    assert result.exit_code == 0
+    table = json.loads((tmp_path / "results.json").read_text())
+    assert (table["about"]["scored_on"], table["about"]["scored"]) == ("warm", 12)
+
+
+@pytest.mark.parametrize("model", CLAIMS)
+def test_every_entry_of_every_paper_can_be_planned(model, folder) -> None:
+    spec = MODELS[model]
+    fusing = {"full", "no_attention"} if model == "inception_attention" else set()
+    for entry in set(spec.ablations) - fusing:  # those need a backbone's file or the Hub
+        made = ablation.planned(
+            spec, entry, [str(folder)], width=0.125,
+            choices={"images": 8, "batch_size": 4, "size": "16"},
+        )  # fmt: skip
+        recipe = made.make(8)
+        assert made.run.images == 8
+        assert recipe.optimizers.keys() >= {"net"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["vanilla_cnn"], "has no ablations"),
+        (["nonesuch"], "There is no model"),
+        (["colorful", "--only", "none"], "no ablation 'none'"),
+    ],
+)
+def test_wrong_words_are_answered_with_a_sentence(arguments, sentence, folder, tmp_path) -> None:
+    result = ablate(folder, tmp_path, *arguments)
+    assert isinstance(result.exception, Problem)
+    assert sentence in str(result.exception)
+
+
+def train(folder: Path, out: Path, *more: str):
+    return run(
+        "train", "vanilla_cnn", "--data", str(folder), "--width", "0.125", "--images", "16",
+        "--batch-size", "4", "--size", "16", "--out", str(out), *more,
+    )  # fmt: skip
+
+
+def test_a_picture_that_fails_to_decode_is_skipped_and_named(folder, tmp_path) -> None:
+    assert train(folder, tmp_path / "run").exit_code == 0
+    header = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
+    check = header["check"]
+    assert check["n"] == 24
+    assert [Path(name).name for name in check["unreadable"]] == ["torn.png"]
+    assert "torn.png" in Path(check["unreadable_file"]).read_text()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(folder, tmp_path) -> None:
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        assert train(folder, tmp_path / name, "--seed", seed).exit_code == 0
+    a, b, c = (checkpoints.open_folder(tmp_path / name).config["files"] for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_the_quick_preset_is_small_enough_for_a_lesson(folder) -> None:
+    for spec in MODELS.values():
+        made = plan(spec, [str(folder)], preset="quick")
+        assert made.run.images <= 12_000
+        assert made.run.largest == 64
+        assert made.about["width"] <= 0.25
+
+
+def test_a_prior_is_saved_with_its_plot(folder, tmp_path) -> None:
+    result = run("prior", "--data", str(folder), "--out", str(tmp_path / "mine.json"))
+    assert result.exit_code == 0, result.exception
+    assert len(json.loads((tmp_path / "mine.json").read_text())["prior"]) == 313
+    assert "of all pixels" in (tmp_path / "mine.html").read_text()
+
+
+def test_without_tensorboard_the_option_says_what_is_missing(folder, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    result = train(folder, tmp_path, "--tensorboard")
+    assert isinstance(result.exception, Problem)
+    assert "pip install tensorboard" in str(result.exception)
+
+
+def test_tensorboard_is_told_every_line_of_the_log(folder, tmp_path, monkeypatch) -> None:
+    told: list[tuple[str, float, int]] = []
+
+    class Writer:
+        def __init__(self, folder: str, purge_step: int) -> None:
+            told.append(("begins", 0.0, purge_step))
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            told.append((name, value, step))
+
+        def add_image(self, name: str, pixels, step: int, dataformats: str) -> None:
+            told.append((name, float(pixels.shape[0]), step))
+
+        def flush(self) -> None:
+            pass
+
+    hears = TensorBoard.__new__(TensorBoard)
+    hears.folder, hears._writer_of, hears._writer = tmp_path, Writer, None
+    monkeypatch.setattr("workbench.training.tensorboard.TensorBoard", lambda folder: hears)
+    assert train(folder, tmp_path, "--tensorboard", "--log-every", "4").exit_code == 0
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()][1:]
+    assert told[0] == ("begins", 0.0, 4)
+    for line in lines:
+        for name, value in scalars(line).items():
+            assert (name, value, line["seen"]) in told
+    assert [step for name, _, step in told if name == "strip"] == [4, 8, 12, 16]
+
+
+def test_the_benchmark_of_training_runs_without_data() -> None:
+    done = subprocess.run(
+        [sys.executable, "benchmarks/bench_train.py", "--models", "vanilla_cnn", "--width", "0.125",
+         "--size", "32", "--batch-size", "4", "--seconds", "0.2", "--pictures", "16",
+         "--workers", "0"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    row = next(line for line in done.stdout.splitlines() if line.startswith("vanilla_cnn"))
+    assert "x" in row.split()[-1]

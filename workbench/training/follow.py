@@ -1,0 +1,147 @@
+"""Runs as others see them: what their folders say, how one is started and stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workbench.checkpoints import HOME
+from workbench.errors import Problem
+from workbench.training import record
+
+OUTPUT = "training/output.txt"  # what a run that was started from here printed
+RUNNING, FINISHED, STOPPED = "running", "finished", "stopped"
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A run as its folder tells it now.
+
+    header: the first line of log.jsonl (run, check, machine, what was trained); {} before the
+    pictures are read. lines: the others, one for each point of the curves. status: the newest.
+    """
+
+    folder: Path
+    header: dict[str, Any] = field(default_factory=dict)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    status: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def images(self) -> int:
+        """Images that it is to see; 0 while that is not settled."""
+        return self.header.get("run", {}).get("images") or self.status.get("images", 0)
+
+    @property
+    def seen(self) -> int:
+        """Images that it has seen at its last line."""
+        return self.lines[-1]["seen"] if self.lines else 0
+
+    @property
+    def state(self) -> str:
+        """RUNNING, FINISHED or STOPPED (also what was killed, or runs on another machine)."""
+        if self.images and self.seen >= self.images:
+            return FINISHED
+        return RUNNING if _alive(self.status.get("pid")) else STOPPED
+
+    @property
+    def frames(self) -> dict[int, Path]:
+        """Images seen -> frame of the film-strip (eight fixed pictures in a row), in order."""
+        files = sorted((self.folder / "strip").glob("[0-9]*.webp"))
+        return {int(file.stem): file for file in files}
+
+    @property
+    def truth(self) -> Path | None:
+        """The strip of the pictures themselves."""
+        file = self.folder / "strip" / "truth.webp"
+        return file if file.is_file() else None
+
+    @property
+    def said(self) -> str:
+        """The last lines that a run started from here printed."""
+        try:
+            text = (self.folder / OUTPUT).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-6:])
+
+
+def follow(folder: Path) -> Followed:
+    """Read what a run's folder says. Raises Problem when it is not the folder of a run."""
+    lines = record.read_log(folder)
+    status: dict[str, Any] = {}
+    try:
+        status = json.loads((folder / record.STATUS).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except ValueError:
+        raise Problem(f"{folder / record.STATUS} is damaged: remove it.") from None
+    if not lines and not status:
+        raise Problem(
+            f"There is no run in {folder}: a run has a log.jsonl, which "
+            "`python -m workbench train` writes."
+        )
+    header = lines[0] if lines and "seen" not in lines[0] else {}
+    return Followed(folder, header, [line for line in lines if "seen" in line], status)
+
+
+def find(*roots: Path) -> list[Path]:
+    """Folders of runs: the roots themselves, or what lies in them, or one folder deeper."""
+    found: dict[Path, None] = {}
+    for root in roots:
+        for depth in ("", "*", "*/*"):
+            for name in ("log.jsonl", record.STATUS):
+                for file in sorted(root.glob(f"{depth}/{name}" if depth else name)):
+                    found[file.parent if name == "log.jsonl" else file.parent.parent] = None
+    return list(found)
+
+
+def start(arguments: Sequence[str], out: Path) -> int:
+    """Start `python -m workbench train ARGUMENTS --out OUT` in a process of its own.
+
+    Returns its number. It goes on when whoever started it ends; what it prints is in OUT.
+    Raises Problem when the folder holds a run or cannot be written.
+    """
+    if (out / "log.jsonl").exists() or (out / record.STATUS).exists():
+        raise Problem(f"{out} holds a run already: give the new one another name.")
+    command = [sys.executable, "-m", "workbench", "train", *arguments, "--out", str(out)]
+    try:
+        (out / "training").mkdir(parents=True, exist_ok=True)
+        with (out / OUTPUT).open("wb") as printed:
+            process = subprocess.Popen(
+                command, cwd=HOME, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
+                start_new_session=True,
+            )  # fmt: skip
+    except OSError as error:
+        raise Problem(f"{out} could not be made: {error.strerror or error}.") from None
+    threading.Thread(target=process.wait, daemon=True).start()  # or it would stay as a zombie
+    record.write_status(out, {"seen": 0, "images": 0, "done": False}, process.pid)
+    return process.pid
+
+
+def stop(folder: Path) -> None:
+    """Ask a run to stop at its next step; its state is kept and the same command goes on."""
+    try:
+        (folder / record.STOP).touch()
+    except OSError as error:
+        raise Problem(
+            f"The run in {folder} cannot be stopped: {error.strerror or error}."
+        ) from None
+
+
+def _alive(pid: object) -> bool:
+    if not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True

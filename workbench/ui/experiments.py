@@ -1,0 +1,156 @@
+"""The papers' own comparisons on a page: our small repetition beside their numbers, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from workbench import ablation, charts
+from workbench.evaluation.metrics import METRICS
+from workbench.models import MODELS, ab_bins
+from workbench.spec import ModelSpec
+
+WORDS = {
+    ablation.HOLDS: (":material/check:", "green", "holds here"),
+    ablation.REVERSED: (":material/swap_vert:", "red", "reversed here"),
+    ablation.NOT_SEEN: (":material/remove:", "gray", "not seen here"),
+}
+CAUTION = (
+    "An interval says how sure the difference is over the pictures, between these trainings. "
+    "Each entry was trained once, and another seed moves a mean too, so a small difference is no "
+    "proof even where its interval leaves 0 out. Our sizes and data are "
+    "smaller than the papers', whose numbers stand beside ours to be read, not to be ranked."
+)
+
+
+def models() -> list[ModelSpec]:
+    """Those whose paper compares something with itself."""
+    return [spec for spec in MODELS.values() if spec.ablations]
+
+
+def command(model: str) -> str:
+    """What makes a missing table."""
+    return f"python -m workbench ablate {model} --data SOURCE --images 60000"
+
+
+def show(spec: ModelSpec) -> None:
+    """A model's claims and the table behind them; without one, the command that makes it."""
+    st.markdown(f"**{spec.paper}**\n\n{spec.claim}")
+    tables = ablation.tables(spec.name)
+    if not tables:
+        st.info(f"This comparison has not been run here yet. Run it with `{command(spec.name)}`.")
+        absent(spec)
+        return
+    where = next(iter(tables))
+    if len(tables) > 1:
+        where = st.segmented_control(
+            "Table", list(tables), default=where, required=True, key=f"table_{spec.name}",
+            format_func={"bundled": "Ours", "own": "Yours"}.get,
+        )  # fmt: skip
+    table = tables[where]
+    missing = [
+        name for name in table["wanted"] if name not in {e["name"] for e in table["entries"]}
+    ]
+    if missing:
+        st.warning(f"Not trained yet: {', '.join(missing)}.", icon=":material/hourglass:")
+    claims(table)
+    st.dataframe(entries(table), hide_index=True, placeholder="–")
+    st.caption(how(table["about"]))
+    st.caption(CAUTION)
+
+
+def claims(table: Mapping[str, Any]) -> None:
+    """Each claim with its verdict, our difference and, where it prints one, the paper's."""
+    for claim in table["claims"]:
+        icon, color, words = WORDS[claim["verdict"]]
+        row = st.container(horizontal=True, vertical_alignment="center")
+        row.badge(words, icon=icon, color=color)
+        row.markdown(f"{claim['text']}: {difference(claim)}", width="stretch")
+
+
+def difference(claim: Mapping[str, Any]) -> str:
+    """ "PSNR +0.31 dB [+0.22, +0.41] (cbam - skeleton; the paper: +0.235)"."""
+    metric, found = METRICS[claim["metric"]], claim["difference"]
+    value, low, high = (f"{found[k]:+.{metric.digits}f}" for k in ("value", "low", "high"))
+    paper = f"; the paper: {claim['paper']:+g}" if claim["paper"] is not None else ""
+    unit = f" {metric.unit}" if metric.unit else ""
+    return (
+        f"{metric.title} {value}{unit} [{low}, {high}] "
+        f"({claim['first']} − {claim['second']}{paper})"
+    )
+
+
+def entries(table: Mapping[str, Any]) -> pd.DataFrame:
+    """A row per entry: means with intervals, then what the paper prints."""
+    rows = []
+    for line in table["entries"]:
+        row: dict[str, object] = {"Entry": line["name"], "What it is": line["title"]}
+        for name in ablation.METRICS:
+            mean, digits = line["means"][name], METRICS[name].digits
+            row[METRICS[name].title] = round(mean["value"], digits)
+            low, high = (f"{mean[k]:.{digits}f}" for k in ("low", "high"))
+            row[f"{METRICS[name].title}, 95 %"] = f"{low} – {high}"
+        row["Parameters"] = line.get("parameters")
+        rows.append(row | papers_columns(line["paper"]))
+    frame = pd.DataFrame(rows)
+    return frame.dropna(axis=1, how="all")
+
+
+def papers_columns(paper: Mapping[str, Any] | None) -> dict[str, object]:
+    """What a paper prints for an entry, with its spread over pictures."""
+
+    def text(name: str) -> str | None:
+        if not paper or name not in paper:
+            return None
+        spread = paper.get(f"{name}_sd")
+        return f"{paper[name]:g}" + (f" ± {spread:g}" if spread else "")
+
+    return {"Paper: PSNR": text("psnr"), "Paper: SSIM": text("ssim")}
+
+
+def absent(spec: ModelSpec) -> None:
+    """The entries and claims that would be trained and judged, with the paper's numbers."""
+    rows = [
+        {"Entry": name, "What it is": preset.title}
+        | papers_columns(
+            {k: v for k, v in vars(paper).items() if v is not None}
+            if (paper := ablation.papers_numbers(spec.name, name))
+            else None
+        )
+        for name, preset in spec.ablations.items()
+    ]
+    st.dataframe(pd.DataFrame(rows).dropna(axis=1, how="all"), hide_index=True, placeholder="–")
+    st.markdown("\n".join(f"- {claim.text}" for claim in ablation.CLAIMS[spec.name]))
+
+
+def how(about: Mapping[str, Any]) -> str:
+    """How a table was made, in a sentence or two."""
+    run = about["run"]
+    return (
+        f"Each entry saw {run['images']:,} images at {run['size']} px in batches of "
+        f"{run['batch_size']}, width {about['width']:g}, the same {about['pictures']:,} pictures "
+        f"in the same order (seed {run['seed']}); scored on {about['scored']:,} held-out pictures "
+        f"({about['scored_on']}) at {about['size']} px, whose colourfulness is "
+        f"{about['colorfulness_of_the_truth']:.1f}. Intervals: 95 %, 1,000 resamples over "
+        f"pictures. {about['machine']['device']}, {about['created'][:10]}. "
+        f"Made by `{about['command']}`."
+    )
+
+
+def prior() -> None:
+    """The bundled prior of the 313 bins, in its own colours."""
+    shares = ab_bins.load_prior()
+    st.plotly_chart(charts.prior_plane(shares), key="prior", theme=None)
+    top = (shares / shares.sum()).topk(10)
+    reach = float(ab_bins.centres()[top.indices].norm(dim=1).max())
+    st.caption(
+        "How often each of the 313 colours of *Colorful* occurs in the training photographs: "
+        "solid is frequent, faint is rare (logarithmic). The ten most frequent hold "
+        f"{float(top.values.sum()):.0%} of all pixels, and none of them is further than "
+        f"{reach:.0f} from grey: that is why the paper "
+        "weights rare colours up. Yours: `python -m workbench prior --data SOURCE`, then "
+        "`train colorful --prior FILE`."
+    )
