@@ -22,7 +22,7 @@ LAYERS = [
      "models.inception_attention", "models.vanilla_cnn"],
     ["models"],
     ["checkpoints", "edges", "maps", "colorize", "hints", "grid"],
-    ["training", "video", "evaluation", "study", "studio"],
+    ["training", "video", "evaluation", "study", "studio", "service"],
     ["ablation", "charts", "cards", "lessons"],
     ["leaderboard"],
     ["ui", "demo", "spaces"],

@@ -12,6 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -148,6 +149,12 @@ class Studio:
             L = self.lightness(picture)
             made = colorize_lightness(net, L, settings, checkpoint.size, picture.full.dtype)
         return self.shelf.put(key, (made.rgb, made.seconds), made.rgb.nbytes)
+
+
+@cache
+def shared() -> Studio:
+    """The one studio of this process, whichever faces it serves."""
+    return Studio()
 
 
 def measured(rgb: Tensor, truth: Tensor) -> tuple[float, float | None]:

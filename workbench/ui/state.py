@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.studio import Queue, Shelf, Studio
+from workbench.studio import Queue, Shelf
+from workbench.studio import shared as studio
 
 if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from torch import Tensor, nn
@@ -26,12 +27,6 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from workbench.study.tables import Study
     from workbench.study.votes import Votes
     from workbench.ui.board import Choice
-
-
-@st.cache_resource(show_spinner=False)
-def studio() -> Studio:
-    """The one studio of this server."""
-    return Studio()
 
 
 def queue() -> Queue:
