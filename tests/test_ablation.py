@@ -307,3 +307,12 @@ def test_the_benchmark_of_training_runs_without_data() -> None:
     assert done.returncode == 0, done.stderr
     row = next(line for line in done.stdout.splitlines() if line.startswith("vanilla_cnn"))
     assert "x" in row.split()[-1]
+
+
+def test_every_preset_and_every_entry_is_in_the_documentation() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    for spec in MODELS.values():
+        for name in {**spec.presets, **spec.ablations}:
+            known = f"`{name}`" in text or name in [f"experiment{i}" for i in range(1, 9)]
+            assert known, f"{name} of {spec.name} is not in docs/training.md"
+        assert f"{spec.presets['paper'].run['images']:,}" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import sys
@@ -179,6 +180,8 @@ def register(app: typer.Typer) -> None:
             raise Problem(f"There is no model {model!r}. There are: {', '.join(MODELS)}.")
         if images and minutes:
             raise Problem("Give --images or --minutes, not both.")
+        if minutes and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+            raise Problem("Several processes would each measure their own speed: give --images.")
         choices = {
             "images": images, "size": size, "batch_size": batch_size, "seed": seed,
             "precision": precision, "compile": compile, "log_every": log_every,
@@ -195,7 +198,8 @@ def register(app: typer.Typer) -> None:
             from workbench.training.tensorboard import TensorBoard
 
             hear = TensorBoard(folder)
-        tell(made, made.images_per_second(1) if made.run.images > 2000 else None)
+        if int(os.environ.get("RANK", 0)) == 0:
+            tell(made, made.images_per_second(1) if made.run.images > 2000 else None)
         config = watched(made, folder, hear)
         if config:
             print(f"{folder}: {config['images_seen']:,} images seen, revision {config['revision']}")
