@@ -23,6 +23,7 @@ PAGES = {
     "Learn": [
         ("learn_color", "Colour", ":material/palette:"),
         ("learn_models", "Models", ":material/school:"),
+        ("learn_metrics", "Metric traps", ":material/rule:"),
         ("about", "About", ":material/info:"),
     ],
 }

@@ -61,7 +61,8 @@ class Backbone(nn.Module):
     def forward(self, L: Tensor) -> Tensor:
         """L (N, 1, H, W) in [0, 100] -> class scores (N, classes)."""
         x = F.interpolate(L / 50 - 1, (self.size, self.size), mode="bilinear", antialias=True)
-        with torch.autocast(L.device.type, enabled=False):  # depthwise layers are slow in bf16
+        kind = "cuda" if L.is_cuda else "cpu"  # the meta device has no autocast
+        with torch.autocast(kind, enabled=False):  # depthwise layers are slow in bf16
             return self.net(x.expand(-1, 3, -1, -1))  # (N, classes)
 
 

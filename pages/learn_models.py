@@ -1,0 +1,31 @@
+"""The five networks: claim, diagram, source, training, and what happens inside your picture."""
+
+import streamlit as st
+
+from workbench.errors import Problem
+from workbench.ui import lessons, widgets
+
+st.title("The five networks")
+projected = lessons.projector()
+with st.spinner("The networks are waking up…"):
+    from workbench.ui import insides, networks
+
+spec = networks.choose()
+view = st.segmented_control(
+    "View", list(networks.VIEWS), default=next(iter(networks.VIEWS)), required=True,
+    key="lesson_view", label_visibility="collapsed", bind="query-params",
+)  # fmt: skip
+checkpoint = networks.checkpoint_of(spec)
+if networks.VIEWS[view] is not None:
+    networks.VIEWS[view](spec, checkpoint, projected)
+elif checkpoint is None:
+    st.info(
+        f"There are no trained weights of {spec.title} here yet. Train some with "
+        f"`python -m workbench train {spec.name} --data SOURCE`."
+    )
+else:
+    picture = lessons.small_picture(projected)
+    try:
+        insides.show(checkpoint, picture)
+    except Problem as problem:
+        widgets.show_problem(problem)

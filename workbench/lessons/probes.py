@@ -1,0 +1,143 @@
+"""What happens inside a network while it colours one picture, by hooks on the module itself.
+
+Each function takes a network, which may be shared, and L (1, 1, h, w) as the network sees it.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from workbench.errors import Problem
+from workbench.models import ab_bins
+from workbench.models.attention_pix2pix import SelfAttention
+from workbench.models.cbam_gan import ChannelGate, SpatialGate
+from workbench.models.inception_attention import Attention
+
+ATTENTIONS = (SelfAttention, Attention)
+
+
+def of_its_own(net: nn.Module) -> nn.Module:
+    """The same weights in modules of one's own: hooks there disturb nobody who shares `net`."""
+    shared = {id(each): each for each in [*net.parameters(), *net.buffers()]}
+    return copy.deepcopy(net, shared)
+
+
+@torch.no_grad()
+def seen(
+    net: nn.Module, L: Tensor, kinds: type | tuple[type, ...]
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """What the modules of these kinds took and gave, by their names, in running order."""
+    mine, found = of_its_own(net), {}
+    for name, module in mine.named_modules():
+        if isinstance(module, kinds):
+
+            def keep(_: nn.Module, inputs: tuple, output: Tensor, name: str = name) -> None:
+                found[name] = (inputs[0], output)
+
+            module.register_forward_hook(keep)
+    mine(L)
+    return found
+
+
+def _place(name: str) -> str:
+    """The part of a module's name a reader knows: "unet.gates.down2.channel" -> "down2"."""
+    return name.removeprefix("unet.").removeprefix("gates.").rpartition(".")[0] or name
+
+
+def channel_weights(net: nn.Module, L: Tensor) -> dict[str, Tensor]:
+    """CBAM's weight of every channel, (C,) in [0, 1], by position."""
+    found = seen(net, L, ChannelGate)
+    return {_place(name): given[0, :, 0, 0] for name, (_, given) in found.items()}
+
+
+def spatial_maps(net: nn.Module, L: Tensor) -> dict[str, Tensor]:
+    """CBAM's weight of every place, (h, w) in [0, 1], by position, where it has a choice."""
+    found = seen(net, L, SpatialGate)
+    return {_place(name): given[0, 0] for name, (_, given) in found.items()}
+
+
+@torch.no_grad()
+def beliefs(
+    net: nn.Module, L: Tensor, classes: Sequence[str], count: int = 5
+) -> list[tuple[str, float]]:
+    """The classes that a network's classifier believes in, and how much, surest first.
+
+    The classifier is CBAM-GAN's branch or Inception's backbone. A class without a name is called
+    by its number. Raises Problem for a network that has none.
+    """
+    mine = of_its_own(net)
+    mine(L)
+    scores = getattr(mine, "class_scores", None)
+    if scores is None and getattr(mine, "backbone", None) is not None:
+        scores = mine.backbone(L)
+    if scores is None:
+        raise Problem("This network has no classifier: only CBAM-GAN and Inception have one.")
+    top = scores[0].float().softmax(0).topk(min(count, scores.shape[1]))
+    named = len(classes) == scores.shape[1]
+    return [
+        (classes[i] if named else f"class {i}", share)
+        for i, share in zip(top.indices.tolist(), top.values.tolist(), strict=True)
+    ]
+
+
+@torch.no_grad()
+def attention(net: nn.Module, L: Tensor, x: float, y: float) -> dict[str, Tensor]:
+    """Where a point looks: a map (h, w) that sums to 1 for every attention of the network.
+
+    x and y in [0, 1) are shares of the width and the height, from the top left.
+    """
+    maps = {}
+    for name, (taken, _) in seen(net, L, ATTENTIONS).items():
+        height, width = taken.shape[-2:]
+        row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
+        module = net.get_submodule(name)
+        maps[name.removeprefix("unet.").removeprefix("gates.")] = module.attend(taken, row, column)[
+            0
+        ]
+    return maps
+
+
+@torch.no_grad()
+def without_fusion(net: nn.Module, L: Tensor) -> Tensor:
+    """ab (1, 2, h, w) of Inception + attention whose classifier says nothing: its scores are 0."""
+    mine = of_its_own(net)
+    if getattr(mine, "backbone", None) is None:
+        raise Problem("This network was built without fusion.")
+    mine.backbone.register_forward_hook(lambda _, inputs, output: torch.zeros_like(output))
+    return mine(L)
+
+
+@torch.no_grad()
+def distribution(logits: Tensor, x: float, y: float, temperature: float) -> tuple[Tensor, float]:
+    """The 313 probabilities of one pixel at a temperature, and their entropy in bits.
+
+    logits (1, 313, h, w); x and y in [0, 1) from the top left.
+    """
+    height, width = logits.shape[-2:]
+    row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
+    p = (logits[0, :, row, column].double() / max(temperature, 1e-3)).softmax(0)
+    return p, float(torch.special.entr(p).sum() / math.log(2))
+
+
+def decoded(p: Tensor) -> tuple[float, float]:
+    """The mean colour (a, b) of 313 probabilities."""
+    a, b = (p.double() @ ab_bins.centres().double()).tolist()
+    return a, b
+
+
+def feature_maps(net: nn.Module, L: Tensor) -> dict[str, Tensor]:
+    """What every convolution of `vanilla_cnn` gives after its ReLU, (C, h, w), by name."""
+    return {name: given[0].relu() for name, (_, given) in seen(net, L, nn.Conv2d).items()}
+
+
+def strongest(features: Tensor, count: int = 16) -> tuple[list[int], Tensor]:
+    """The channels of (C, h, w) that vary most in this picture: numbers, and maps in [0, 1]."""
+    spread = features.flatten(1).std(1)
+    chosen = spread.topk(min(count, len(features))).indices
+    maps = features[chosen]
+    return chosen.tolist(), maps / maps.flatten(1).amax(1).clamp(min=1e-9)[:, None, None]
