@@ -259,3 +259,16 @@ def test_the_shelf_never_holds_more_than_its_limit() -> None:
     assert shelf.put("huge", "x", 101) == "x"
     assert shelf.get("huge") is None
     assert len(shelf) == 3
+
+
+def test_picture_and_settings_are_still_there_after_a_look_at_another_page(
+    workbench: AppTest,
+) -> None:
+    workbench.run()
+    upload(workbench, "mine.png", picture_bytes((43, 31)))
+    workbench.slider(key="chroma").set_value(0.5).run()
+    before = [cell["src"] for cell in shown(workbench)["cells"]]
+    workbench.switch_page("pages/about.py").run()
+    workbench.switch_page("pages/compare.py").run()
+    assert workbench.slider(key="chroma").value == 0.5
+    assert [cell["src"] for cell in shown(workbench)["cells"]] == before

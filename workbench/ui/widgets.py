@@ -47,6 +47,7 @@ def choose_picture() -> Callable[[], Picture]:
         default=next(iter(SAMPLES)),
         required=True,
         key="sample",
+        persist_state="session",
         on_change=used,
         args=("sample",),
         wrap=True,
@@ -124,6 +125,7 @@ def choose_settings(where=st) -> Settings:
         0.38,
         0.01,
         key="temperature",
+        persist_state="session",
         help="Only Colorful Image Colorization predicts a distribution of colours. 1 takes its "
         "mean (safe, pale); toward 0 its most likely colour (vivid, spotty). The paper's is 0.38.",
     )
@@ -134,6 +136,7 @@ def choose_settings(where=st) -> Settings:
         1.0,
         0.05,
         key="chroma",
+        persist_state="session",
         help="All colours of all models times this: 0 is grey, 1 as predicted.",
     )
     size = where.select_slider(
@@ -142,12 +145,14 @@ def choose_settings(where=st) -> Settings:
         value="own",
         format_func=lambda side: "each model's own" if side == "own" else f"{side} px",
         key="size",
+        persist_state="session",
         help="The short side at which a network sees the picture. Lightness always stays at full "
         "resolution; only the colours are resized.",
     )
     edges = where.toggle(
         "Keep colours inside edges",
         key="edges",
+        persist_state="session",
         help="Colours are enlarged along the edges of the lightness.",
     )
     return Settings(
