@@ -66,6 +66,7 @@ def study_server(small_checkpoints, tmp_path_factory):
 
 def overhear(page) -> list[str]:
     """Everything that reaches this page's browser: addresses and messages of the server."""
+    page.set_default_timeout(90_000)  # several raters at once on a busy machine
     heard: list[str] = []
     page.on("request", lambda request: heard.append(request.url))
 
@@ -184,6 +185,7 @@ def test_one_rater_goes_through_real_or_fake_with_timed_exposures(study_server, 
 def check_results_page(chromium, address: str, study: str, given: dict[str, list[str]]) -> None:
     """Behind the password: the counts, and in the download every choice, no more and no less."""
     with watched_page(chromium, viewport={"width": 1360, "height": 900}) as page:
+        page.set_default_timeout(90_000)
         page.goto(f"{address}/study_results?study={study}")
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.get_by_role("button", name="Open").click()
