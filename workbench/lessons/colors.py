@@ -33,9 +33,10 @@ def colored(L: float, a: float, b: float) -> tuple[tuple[int, int, int], bool]:
 
 
 def gamut_plane(L: float, step: float = 0.5) -> Tensor:
-    """The ab plane at lightness L (above 0), uint8 RGBA (4, S, S): true colours, transparent outside sRGB.
+    """The ab plane at lightness L (above 0) as uint8 RGBA (4, S, S).
 
-    a grows to the right from -REACH to REACH, b upwards; `step` CIELAB units a pixel.
+    True colours, transparent outside sRGB; a grows to the right from -REACH to REACH, b
+    upwards; `step` CIELAB units a pixel.
     """
     axis = torch.arange(-REACH, REACH + step / 2, step)
     b, a = torch.meshgrid(axis.flip(0), axis, indexing="ij")

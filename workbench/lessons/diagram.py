@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import zip_longest
 
 from torch import Tensor
 
@@ -39,7 +40,7 @@ def network_svg(found: Sequence[Block], color: str, title: str) -> str:
     parts = [_text(BOX / 2 + 20, 18, title, 15, INK, "middle", bold=True)]
     y = 28
     parts.append(_arrow(y, f"L  {shape_text(found[0].takes)}" if found else ""))
-    for block in found:
+    for block, after in zip_longest(found, found[1:]):
         y += GAP
         numbers = f"{amount(block.parameters)} parameters"
         if block.multiply_adds:
@@ -54,7 +55,10 @@ def network_svg(found: Sequence[Block], color: str, title: str) -> str:
             _text(BOX + 6, y + 43, numbers, 12, FAINT, "end"),
         ]
         y += ROW
-        parts.append(_arrow(y, shape_text(block.gives)))
+        label = shape_text(block.gives)
+        if after is not None and after.takes != block.gives:  # a skip, a fusion, an up-sampling
+            label += f"   then taken: {shape_text(after.takes)}"
+        parts.append(_arrow(y, label))
     return _svg(BOX + 40, height, parts)
 
 
