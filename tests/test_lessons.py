@@ -133,6 +133,8 @@ def test_vanilla_cnn_is_its_twelve_convolutions_and_colorful_its_nine_blocks() -
 
 def test_a_network_of_its_own_shares_weights_and_leaves_no_hook_behind() -> None:
     net = small("cbam_gan")
+    with torch.inference_mode():  # as another page does: the scores of that call stay with the net
+        net(lightness())
     mine = probes.of_its_own(net)
     assert mine.unet.down[0][0] is not net.unet.down[0][0]
     assert mine.unet.down[0][0].weight is net.unet.down[0][0].weight

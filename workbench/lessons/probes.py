@@ -23,8 +23,9 @@ ATTENTIONS = (SelfAttention, Attention)
 
 def of_its_own(net: nn.Module) -> nn.Module:
     """The same weights in modules of one's own: hooks there disturb nobody who shares `net`."""
-    shared = {id(each): each for each in [*net.parameters(), *net.buffers()]}
-    return copy.deepcopy(net, shared)
+    kept = [each for part in net.modules() for each in vars(part).values()]  # a last call's scores
+    tensors = [*net.parameters(), *net.buffers(), *(t for t in kept if isinstance(t, Tensor))]
+    return copy.deepcopy(net, {id(each): each for each in tensors})
 
 
 @torch.no_grad()
