@@ -359,8 +359,17 @@ def test_a_batch_depends_on_the_seed_and_the_images_seen_alone(folder):
     assert torch.equal(first, second)
     assert torch.equal(one.augment(first, 32), other.augment(second, 32))
     assert other.augment(second, 32).shape == (8, 3, 32, 32)
-    halves = [other.fetch(32, slice(i, i + 4))[1] for i in (0, 4)]
+    halves = [
+        Batches(loaded.pixels, loaded.labels, made, cpu, rank, 2).fetch(32)[1] for rank in (0, 1)
+    ]
     assert torch.equal(torch.cat(halves), labels)
+
+
+def test_a_run_ends_at_the_very_image_asked_for(folder, tmp_path):
+    made = planned("vanilla_cnn", folder, images=10, batch_size=4)
+    assert [made.run.batch_at(seen) for seen in (0, 4, 8, 9)] == [4, 4, 2, 2]
+    assert Run(images=10, batch_size=4).batch_at(7, ranks=2) == 4
+    assert run(made, tmp_path)["images_seen"] == 10
 
 
 def test_an_epoch_shows_every_picture_once(folder):

@@ -27,16 +27,18 @@ class Batches:
     """
 
     def __init__(
-        self, pixels: np.ndarray | Tensor, labels: np.ndarray, run: Run, device: torch.device
-    ) -> None:
+        self, pixels: np.ndarray | Tensor, labels: np.ndarray, run: Run, device: torch.device,
+        rank: int = 0, ranks: int = 1,
+    ) -> None:  # fmt: skip
         self.pixels, self.run, self.device = pixels, run, device
+        self.rank, self.ranks = rank, ranks
         self.labels = torch.from_numpy(np.array(labels)).to(device)
         self._orders: dict[int, np.ndarray] = {}
 
     def indices(self, seen: int) -> np.ndarray:
-        """The pictures of the batch that begins after `seen` images."""
+        """The pictures of the batch that begins after `seen` images; the last may be smaller."""
         count = len(self.pixels)
-        places = np.arange(seen, seen + self.run.batch_size)
+        places = np.arange(seen, seen + self.run.batch_at(seen, self.ranks))
         epochs = places // count
         self._orders = {e: o for e, o in self._orders.items() if e >= epochs[0]}
         for epoch in np.unique(epochs):
@@ -45,9 +47,14 @@ class Batches:
                 self._orders[epoch] = generator.permutation(count)
         return np.array([self._orders[e][p % count] for e, p in zip(epochs, places, strict=True)])
 
-    def fetch(self, seen: int, share: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """The uint8 pictures (n, 3, S, S) and labels (n,) of a batch, or of a slice of it."""
-        chosen = self.indices(seen)[share]
+    def share(self, seen: int) -> slice:
+        """This process's part of the batch."""
+        part = self.run.batch_at(seen, self.ranks) // self.ranks
+        return slice(self.rank * part, (self.rank + 1) * part)
+
+    def fetch(self, seen: int) -> tuple[Tensor, Tensor]:
+        """This process's uint8 pictures (n, 3, S, S) and labels (n,) of a batch."""
+        chosen = self.indices(seen)[self.share(seen)]
         if isinstance(self.pixels, Tensor):
             picked = torch.from_numpy(chosen).to(self.device)
             pixels = self.pixels[picked]
@@ -58,12 +65,13 @@ class Batches:
                 pixels = pixels.pin_memory().to(self.device, non_blocking=True)
         return pixels, self.labels[torch.from_numpy(chosen).to(self.device)]
 
-    def augment(self, pixels: Tensor, seen: int, share: slice = slice(None)) -> Tensor:
+    def augment(self, pixels: Tensor, seen: int) -> Tensor:
         """uint8 (n, 3, S, S) -> float RGB (n, 3, size, size): scaled, cropped, flipped, turned."""
         run = self.run
         size = run.size_at(seen)
         generator = torch.Generator().manual_seed(run.seed * 1_000_000_007 + seen)
-        draw = torch.rand(run.batch_size, 6, generator=generator)[share].to(pixels.device)
+        draw = torch.rand(run.batch_size, 6, generator=generator)[self.share(seen)]
+        draw = draw.to(pixels.device)
         side = source_side(size)
         x = pixels.float() / 255  # (n, 3, S, S)
         if side * 2 == x.shape[-1]:

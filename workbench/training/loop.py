@@ -61,8 +61,6 @@ def train(
     device, ranks, rank = place.device, place.num_processes, place.process_index
     if run.batch_size % ranks:
         raise Problem(f"A batch of {run.batch_size} cannot be shared evenly by {ranks} processes.")
-    part = run.batch_size // ranks
-    share = slice(rank * part, (rank + 1) * part)
     bf16 = use_bf16(run.precision, device)
     first = place.is_main_process
 
@@ -84,7 +82,7 @@ def train(
     pixels: np.ndarray | Tensor = pictures.pixels
     if device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
         pixels = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
-    batches = Batches(pixels, pictures.labels, run, device)
+    batches = Batches(pixels, pictures.labels, run, device, rank, ranks)
     watch = record.Watch(validation, run.largest, device)
 
     # --- From where: the state of an earlier call, when it is of this very run.
@@ -144,15 +142,16 @@ def train(
     count, waited, mark, mark_seen = 0, 0.0, time.monotonic(), seen
     begun, last_report = time.monotonic(), 0.0
     with ThreadPoolExecutor(1) as reader:
-        ahead = reader.submit(batches.fetch, seen, share)
+        ahead = reader.submit(batches.fetch, seen)
         while seen < run.images:
             # A batch: fetched ahead of time, augmented and turned into Lab on the device.
             before = time.monotonic()
             taken, label = ahead.result()
             waited += time.monotonic() - before
-            if seen + run.batch_size < run.images:
-                ahead = reader.submit(batches.fetch, seen + run.batch_size, share)
-            lab = rgb_to_lab(batches.augment(taken, seen, share))
+            batch = run.batch_at(seen, ranks)
+            if seen + batch < run.images:
+                ahead = reader.submit(batches.fetch, seen + batch)
+            lab = rgb_to_lab(batches.augment(taken, seen))
             lab = lab.contiguous(memory_format=torch.channels_last)
             recipe.schedule(seen)
             torch.manual_seed(run.seed * 1_000_003 + seen + rank)  # dropout, the same when resumed
@@ -172,8 +171,8 @@ def train(
                 optimizer.step()
                 sums[name] = sums.get(name, 0) + loss.detach()
             count += 1
-            seen += run.batch_size
-            keep_share = 0.5 ** (run.batch_size / min(run.half_life, max(1, seen // 8)))
+            seen += batch
+            keep_share = 0.5 ** (batch / min(run.half_life, max(1, seen // 8)))
             means, nows = zip(*trained, strict=True)
             torch._foreach_lerp_(list(means), [p.detach() for p in nows], 1 - keep_share)
 

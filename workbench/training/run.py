@@ -77,6 +77,14 @@ class Run:
                 return size
         return self.stages[-1][0]
 
+    def batch_at(self, seen: int, ranks: int = 1) -> int:
+        """The size of the batch after this many images: a smaller one ends the run.
+
+        At least 2 for batch norm, and a multiple of the number of processes.
+        """
+        left = max(2, self.images - seen)
+        return min(self.batch_size, -(-left // ranks) * ranks)
+
     def every(self, chosen: int, parts: int, most: int = 1 << 62) -> int:
         """An interval in images, a whole number of batches."""
         images = chosen or min(most, self.images // parts)
