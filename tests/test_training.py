@@ -269,6 +269,7 @@ def test_fine_tuning_starts_from_the_weights_of_another_run(folder, tmp_path, un
     config = run(made, tmp_path)
     assert config["width"] == 0.25
     assert config["from"] == checkpoints.open_folder(uninterrupted).revision
+    assert config["images_seen"] == 408
     base = checkpoints.open_folder(uninterrupted).net().state_dict()
     tuned = checkpoints.open_folder(tmp_path).net().state_dict()
     moved = max((tuned[k] - base[k]).abs().max().item() for k in base)

@@ -127,7 +127,8 @@ def train(
         """Put the average weights where they can be used."""
         use_buffers(average, net)
         config = {
-            **about, "images_seen": seen, "classes": list(pictures.classes),
+            **about, "images_seen": about.get("images_before", 0) + seen,
+            "classes": list(pictures.classes),
             "precision": "bf16" if bf16 else "fp32", "machine": header["machine"],
             "seconds": round(elapsed + time.monotonic() - begun),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -126,6 +126,7 @@ def plan(
     about = {
         "model": spec.name, "width": width, "options": build, "recipe": recipe, "size": run.largest,
         "preset": preset, "trained_on": list(sources), "from": base.revision if base else None,
+        "images_before": base.config["images_seen"] if base else 0,
     }  # fmt: skip
     made = Plan(make, pictures, watched, run, about)
     if minutes is not None:

@@ -1,0 +1,66 @@
+"""At which size should a network look? `python benchmarks/choose_size.py MODEL... --data FILE`.
+
+Mean PSNR at 128 x 128 and colourfulness for each size of the network's input, on validation
+pictures (never on a test set). `--write` puts the size with the best PSNR into config.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from workbench import checkpoints  # noqa: E402
+from workbench.cli import show  # noqa: E402
+from workbench.color import join_rgb, split_lab  # noqa: E402
+from workbench.colorize import predict_ab  # noqa: E402
+from workbench.data import pictures  # noqa: E402
+from workbench.evaluation import metrics  # noqa: E402
+
+SIZES = (64, 96, 128)
+
+
+@torch.inference_mode()
+def main() -> None:
+    """Measure, print, and write when asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="+", help="names or folders of checkpoints")
+    parser.add_argument("--data", action="append", required=True)
+    parser.add_argument("--limit", type=int, default=400)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    loaded = pictures.load(options.data, 128).pixels
+    step = max(1, len(loaded) // options.limit)
+    truth = torch.from_numpy(loaded[::step].copy())
+    rows = []
+    for name in options.models:
+        checkpoint = checkpoints.find(name)
+        net = checkpoint.net()
+        best = []
+        for size in SIZES:
+            painted = []
+            for part in truth.split(16):
+                L, _ = split_lab(part)
+                painted.append(join_rgb(L, predict_ab(net, L, size)))
+            painted = torch.cat(painted)
+            psnr = metrics.psnr(painted, truth).mean().item()
+            best.append((psnr, size))
+            rows.append(
+                {"model": name, "size": size, "psnr": round(psnr, 3),
+                 "colorfulness": round(metrics.colorfulness(painted).mean().item(), 1)}
+            )  # fmt: skip
+        if options.write:
+            path = checkpoint.folder / "config.json"
+            config = {**checkpoint.config, "size": max(best)[1]}
+            text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+            checkpoints.write_whole(checkpoint.folder, {path.name: text.encode()})
+    show(rows, False)
+
+
+if __name__ == "__main__":
+    main()
