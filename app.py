@@ -27,9 +27,7 @@ PAGES = {
         ("about", "About", ":material/info:"),
     ],
 }
-HERE = Path(__file__).parent
-
-ICON = HERE / "workbench" / "ui" / "components" / "icon.svg"  # a named icon would come from a CDN
+ICON = Path(__file__).parent / "workbench/ui/components/icon.svg"  # a named one is from a CDN
 
 st.set_page_config(page_title="Colorization workbench", page_icon=str(ICON), layout="wide")
 st.navigation(
@@ -37,7 +35,6 @@ st.navigation(
         section: [
             st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=name)
             for name, title, icon in pages
-            if (HERE / "pages" / f"{name}.py").exists()
         ]
         for section, pages in PAGES.items()
     },

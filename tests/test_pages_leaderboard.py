@@ -125,3 +125,16 @@ def test_two_models_are_compared_picture_by_picture(leaderboard: AppTest) -> Non
     leaderboard.selectbox(key="first").set_value("grey").run()
     leaderboard.selectbox(key="second").set_value("grey").run()
     assert [metric.value for metric in leaderboard.metric] == ["+0.00 dB", "50% of pictures"]
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("../shared/data/train-128/train-*.parquet", "train-128"),
+        ("data/coco.parquet", "coco"),
+        ("my/pictures/", "pictures"),
+        ("hub:owner/name", "name"),
+    ],
+)
+def test_training_data_has_a_short_name(source: str, name: str) -> None:
+    assert board.data_name(source) == name

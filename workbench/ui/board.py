@@ -102,8 +102,9 @@ def _shown(metric: Metric, mean: Mean | None) -> dict[str, object]:
 
 
 def data_name(source: str) -> str:
-    """A short name for what `--data` said: train-128 for ../data/train-128."""
-    return Path(source.rstrip("/")).stem or source
+    """A short name for what `--data` said: train-128 for ../data/train-128/train-*.parquet."""
+    path = Path(source.rstrip("/"))
+    return (path.parent.name if "*" in path.name else path.stem) or source
 
 
 def table(lines: list[Line], choice: Choice) -> pd.DataFrame:

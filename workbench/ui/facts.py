@@ -14,6 +14,7 @@ import streamlit as st
 from workbench import __version__
 from workbench.samples import SAMPLES
 from workbench.ui import state
+from workbench.ui.board import data_name
 
 WHAT = """
 Five published colorization networks, built again to the layer, trained by one trainer on real
@@ -66,7 +67,7 @@ def models() -> pd.DataFrame:
                 "Width": config.get("width"),
                 "Parameters": state.parameters(checkpoint),
                 "Images seen": config.get("images_seen"),
-                "Trained on": _text(config.get("trained_on")),
+                "Trained on": ", ".join(map(data_name, config.get("trained_on", []))),
                 "Hardware": _text(config.get("hardware")),
                 "Revision": checkpoint.revision,
                 "Licence": _text(config.get("licence")),
