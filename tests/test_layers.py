@@ -26,10 +26,11 @@ LAYERS = [
     ["ablation", "charts", "cards", "lessons"],
     ["leaderboard"],
     ["ui", "demo", "spaces"],
+    ["serve"],
     ["cli"],
 ]  # fmt: skip
 HOMES = {
-    "streamlit": ("workbench/ui/", "pages/", "app.py"),
+    "streamlit": ("workbench/ui/", "workbench/serve.py", "pages/", "app.py"),
     "gradio": ("workbench/demo.py",),
     "huggingface_hub": ("workbench/hub.py", "workbench/cards.py"),
     "sqlalchemy": (

@@ -9,7 +9,6 @@ docs/api.md shows them from curl, Python and JavaScript. Nothing is asked of ano
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,6 +20,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 os.environ.setdefault("GRADIO_SSR_MODE", "False")
 
 import gradio as gr
+from fastapi import FastAPI
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
@@ -329,13 +329,22 @@ def _endpoints(listed: list[tuple[str, str]], alone: dict[str, Any]) -> None:
 
 def launch(port: int = 7860, host: str = "127.0.0.1", mcp: bool = False) -> None:
     """Serve the demo until it is stopped; with `mcp` its endpoints are also tools for agents."""
-    if mcp and importlib.util.find_spec("mcp") is None:
-        raise Problem("--mcp needs one more package: pip install 'gradio[mcp]'.")
-    try:
-        build().launch(
-            server_name=host, server_port=port, mcp_server=mcp, max_file_size=FILE_LIMIT,
-            theme=theme(), css_paths=CSS, footer_links=["api", "settings"],
-            run_history=False, enable_monitoring=False,
-        )  # fmt: skip
-    except OSError as error:
-        raise Problem(f"Port {port} of {host} is not free ({error}). Choose another.") from error
+    build().launch(server_name=host, server_port=port, mcp_server=mcp, **_served())
+
+
+def mounted(path: str) -> FastAPI:
+    """An application with the demo at `path`, for a server that has other pages too."""
+    return gr.mount_gradio_app(FastAPI(), build(), path, **_served())
+
+
+def _served() -> dict[str, Any]:
+    return {
+        "theme": theme(),
+        "css_paths": CSS,
+        "max_file_size": FILE_LIMIT,
+        "footer_links": ["api", "settings"],
+        "run_history": False,
+        "enable_monitoring": False,
+        "show_error": False,  # what is no Problem stays in the log
+        "ssr_mode": False,
+    }

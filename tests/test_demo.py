@@ -1,0 +1,340 @@
+"""The Gradio demo: its endpoints called with real files, its screen in a browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from browser import PATIENCE, free_port, wait_for, watched_page
+from PIL import Image
+
+from workbench import checkpoints, service, studio
+from workbench.color import split_lab
+from workbench.colorize import Settings, colorize
+from workbench.errors import Problem
+from workbench.evaluation.metrics import psnr
+from workbench.images import open_image
+from workbench.models import MODELS
+from workbench.samples import SAMPLES
+
+ROOT = Path(__file__).resolve().parent.parent
+CHELSEA, CAMERA = SAMPLES["chelsea"].path, SAMPLES["camera"].path
+DOCUMENTATION = ROOT / "docs" / "api.md"
+
+
+@pytest.fixture(scope="module")
+def server(small_checkpoints, tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """`python -m workbench demo` on small networks: its address and its log."""
+    folder, port = tmp_path_factory.mktemp("demo"), free_port()
+    environment = os.environ | {
+        "WORKBENCH_CHECKPOINTS": str(small_checkpoints),
+        "WORKBENCH_CACHE": str(folder / "cache"),
+        "WORKBENCH_RUNS": str(folder / "runs"),
+        "GRADIO_TEMP_DIR": str(folder / "files"),
+        "PYTHONPATH": str(ROOT),
+    }
+    log = folder / "demo.log"
+    command = [sys.executable, "-m", "workbench", "demo", "--port", str(port)]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=out)
+        try:
+            wait_for(f"http://127.0.0.1:{port}/gradio_api/info", process)
+            yield f"http://127.0.0.1:{port}", log
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def client(server, tmp_path_factory):
+    gradio_client = pytest.importorskip("gradio_client")
+    opened = gradio_client.Client(
+        server[0], verbose=False, download_files=tmp_path_factory.mktemp("downloads"),
+        httpx_kwargs={"timeout": PATIENCE / 1000},
+    )  # fmt: skip
+    yield opened
+    opened.close()
+
+
+def sent(path: Path):
+    from gradio_client import handle_file
+
+    return handle_file(str(path))
+
+
+@pytest.fixture(scope="module")
+def trained(small_checkpoints) -> dict[str, checkpoints.Checkpoint]:
+    return checkpoints.available(small_checkpoints)
+
+
+# ------------------------------------------------------------------------------ the endpoints
+
+
+def test_the_models_are_listed_with_what_is_known_of_them(client, trained) -> None:
+    rows = client.predict(api_name="/models")
+    assert [row["name"] for row in rows] == list(MODELS)
+    for row in rows:
+        checkpoint = trained[row["name"]]
+        assert row["revision"] == checkpoint.revision
+        assert row["size"] == checkpoint.size
+        assert row["parameters"] == sum(w.numel() for w in checkpoint.net().parameters())
+        assert row["temperature"] == (row["name"] == "colorful")
+
+
+def test_a_picture_comes_back_as_the_engine_colours_it(client, trained) -> None:
+    png, facts = client.predict(sent(CHELSEA), "vanilla_cnn", api_name="/colorize")
+    assert Path(png).name == "chelsea_vanilla_cnn.png"
+    picture, result = open_image(CHELSEA), open_image(Path(png))
+    expected = colorize(trained["vanilla_cnn"].net(), picture.rgb, size=64).rgb
+    difference = (result.rgb.int() - expected.int()).abs()
+    assert float(difference.float().mean()) < 0.5  # another process may add up in another order
+    lightness = split_lab(result.rgb)[0] - split_lab(picture.rgb)[0]
+    assert float(lightness.abs().mean()) < 0.5
+    assert facts["model"] == "vanilla_cnn"
+    assert (facts["width"], facts["height"]) == (451, 300)
+    assert (facts["sha256"], facts["bits"], facts["grey"]) == (picture.sha256, 8, False)
+    assert facts["psnr"] == pytest.approx(
+        float(psnr(result.rgb[None], picture.rgb[None])), abs=0.01
+    )
+    with Image.open(png) as image:
+        assert image.text["Revision"] == trained["vanilla_cnn"].revision == facts["revision"]
+        assert "Colourized by AI" in image.text["Description"]
+
+
+def test_without_a_model_the_first_one_colours(client) -> None:
+    _, facts = client.predict(sent(CAMERA), api_name="/colorize")
+    assert facts["model"] == next(iter(MODELS))
+    assert facts["grey"] is True
+    assert facts["psnr"] is facts["ssim"] is None
+
+
+def test_settings_reach_the_network(client) -> None:
+    def coloured(model: str, **settings) -> torch.Tensor:
+        png, facts = client.predict(sent(CHELSEA), model, **settings, api_name="/colorize")
+        assert all(facts["settings"][name] == value for name, value in settings.items())
+        return open_image(Path(png)).rgb
+
+    plain = coloured("colorful")
+    assert not torch.equal(coloured("colorful", temperature=0.05), plain)
+    assert not torch.equal(coloured("colorful", size=32), plain)
+    grey = coloured("colorful", chroma=0)
+    assert int((grey.amax(0).int() - grey.amin(0).int()).max()) <= 1
+
+
+def test_compare_gives_a_picture_and_a_row_for_each_model(client, trained) -> None:
+    gallery, rows = client.predict(sent(CHELSEA), api_name="/compare")
+    assert [row["model"] for row in rows] == list(MODELS)
+    assert [each["caption"] for each in gallery] == [each.title for each in trained.values()]
+    truth = open_image(CHELSEA).rgb
+    for each, row in zip(gallery, rows, strict=True):
+        rgb = open_image(Path(each["image"])).rgb
+        assert row["psnr"] == pytest.approx(float(psnr(rgb[None], truth[None])), abs=0.01)
+        assert 0 < row["ssim"] < 1
+    chosen = ["colorful", "cbam_gan"]
+    gallery, rows = client.predict(sent(CAMERA), chosen, api_name="/compare")
+    assert [row["model"] for row in rows] == chosen
+    assert len(gallery) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "arguments", "sentence"),
+    [
+        ("notes.png", b"not a picture at all", {}, "notes.png is not a picture."),
+        ("cut.jpg", CHELSEA.read_bytes()[:2000], {}, "damaged"),
+        ("empty.png", b"", {}, "empty"),
+        ("fine.jpg", CHELSEA.read_bytes(), {"model": "deoldify"}, "There is no model 'deoldify'"),
+        ("fine.jpg", CHELSEA.read_bytes(), {"temperature": 11}, "The temperature is above 0"),
+        ("fine.jpg", CHELSEA.read_bytes(), {"size": 9}, "16 to 2048 pixels, not 9"),
+        ("fine.jpg", CHELSEA.read_bytes(), {"chroma": -1}, "The chroma gain is 0 to 10"),
+    ],
+)
+def test_what_is_refused_is_refused_in_a_sentence(
+    client, server, tmp_path, name, content, arguments, sentence
+) -> None:
+    from gradio_client.exceptions import AppError
+
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(AppError, match=re.escape(sentence)):
+        client.predict(sent(tmp_path / name), **arguments, api_name="/colorize")
+    assert "Traceback" not in server[1].read_text()
+
+
+def test_ten_visitors_at_once_all_get_their_own_picture(client, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    files = []
+    for number in range(10):
+        file = tmp_path / f"visitor_{number}.png"
+        Image.fromarray(rng.integers(0, 255, (48, 40 + number, 3), np.uint8)).save(file)
+        files.append(file)
+    jobs = [client.submit(sent(file), "colorful", api_name="/colorize") for file in files]
+    for number, job in enumerate(jobs):
+        png, facts = job.result(timeout=PATIENCE / 1000)
+        assert Path(png).name == f"visitor_{number}_colorful.png"
+        assert facts["width"] == 40 + number == open_image(Path(png)).rgb.shape[-1]
+
+
+# --------------------------------------------------------------------------- the documentation
+
+
+def test_every_endpoint_and_parameter_is_documented(client) -> None:
+    words = DOCUMENTATION.read_text("utf-8")
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(named) == {"/colorize", "/compare", "/models"}
+    for endpoint, facts in named.items():
+        section = words.split(f"### `{endpoint}`")[1].split("\n##")[0]
+        documented = re.findall(
+            r"^\| `(\w+)` \| (?:file|string|number|list)", section, re.MULTILINE
+        )
+        assert documented == [each["parameter_name"] for each in facts["parameters"]]
+
+
+@pytest.mark.parametrize(
+    ("language", "command"),
+    [
+        ("python", [sys.executable, "-c"]),
+        ("bash", ["bash", "-ec"]),
+        ("js", ["node", "--input-type=module", "-e"]),
+    ],
+)
+def test_the_examples_of_the_documentation_run(server, tmp_path, language, command) -> None:
+    if not shutil.which(command[0]) or (language == "bash" and not shutil.which("curl")):
+        pytest.skip(f"needs {command[0]} and curl")
+    example = DOCUMENTATION.read_text("utf-8").split(f"```{language}\n")[1].split("```")[0]
+    shutil.copy(CHELSEA, tmp_path / "photo.jpg")
+    environment = os.environ | {"TMPDIR": str(tmp_path), "GRADIO_TEMP_DIR": str(tmp_path / "files")}
+    done = subprocess.run(
+        [*command, example.replace("http://127.0.0.1:7860", server[0])],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE / 1000,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    if language == "python":
+        assert f"{next(iter(MODELS))} " in done.stdout
+    else:
+        with Image.open(tmp_path / "photo_colorful.png") as image:
+            assert image.size == (451, 300)
+
+
+# --------------------------------------------------------------------------------- the screen
+
+
+def test_a_visitor_sees_a_coloured_sample_turns_it_and_uploads(server, chromium, tmp_path) -> None:
+    from playwright.sync_api import expect
+
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    with watched_page(chromium, viewport={"width": 1360, "height": 900}) as page:
+        page.goto(server[0])
+        expect(page.get_by_text("451 × 300 pixels")).to_be_visible()
+        results = page.locator(".results .thumbnail-item")
+        expect(results).to_have_count(6)  # five models and the truth
+        expect(page.get_by_role("radio", name="Colorful")).to_be_checked()
+        after = page.locator(".picture img").last
+        assert after.evaluate("image => image.naturalWidth") == 451
+
+        results.first.click()
+        expect(page.get_by_text("Right: coloured by CBAM-GAN.")).to_be_visible()
+        expect(after).to_have_attribute("src", re.compile("chelsea_cbam_gan.png$"))
+        results.last.click()
+        expect(page.get_by_text("Right: the upload, as it was.")).to_be_visible()
+        page.get_by_role("radio", name="Vanilla CNN").check()
+        with page.expect_download() as download:
+            page.get_by_text("Download PNG").click()
+        assert download.value.suggested_filename == "chelsea_vanilla_cnn.png"
+
+        page.locator(".samples .thumbnail-item").last.click()
+        expect(page.get_by_text("512 × 512 pixels")).to_be_visible()
+        expect(results).to_have_count(5)  # black and white: there is no truth
+
+        page.locator("input[type=file]").first.set_input_files(tmp_path / "broken.png")
+        expect(page.get_by_text("broken.png is not a picture.")).to_be_visible()
+        expect(page.get_by_text("512 × 512 pixels")).to_be_visible()  # nothing is lost
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_screen_fits_a_phone_in_neutral_greys(server, chromium, scheme) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": scheme}
+    with watched_page(chromium, **phone) as page:
+        page.goto(server[0])
+        page.get_by_text("451 × 300 pixels").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        red, green, blue = (int(value) for value in re.findall(r"\d+", ground)[:3])
+        assert red == green == blue
+        assert (red > 128) == (scheme == "light")
+
+
+# ------------------------------------------------------------------------------ without a server
+
+
+def test_a_server_without_models_says_so(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    monkeypatch.setattr(checkpoints, "RUNS", tmp_path)
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    with pytest.raises(Problem, match="no trained model"):
+        service.chosen()
+
+
+def test_a_file_that_is_not_there_or_gone_is_refused(tmp_path) -> None:
+    with pytest.raises(Problem, match="no picture yet"):
+        service.opened(None)
+    with pytest.raises(Problem, match=r"gone\.png is no longer here"):
+        service.opened(str(tmp_path / "gone.png"))
+
+
+def test_nothing_and_zero_mean_the_models_own_settings() -> None:
+    assert service.turned(None, None, None) == service.turned(0, 0, 1.0) == Settings()
+    assert service.turned(128.0, 0.2, 0) == Settings(size=128, temperature=0.2, chroma=0)
+
+
+def test_the_same_picture_is_coloured_once_whatever_is_turned_elsewhere(trained) -> None:
+    studio_ = studio.Studio()
+    picture = open_image(CHELSEA)
+    checkpoint = trained["vanilla_cnn"]  # it has no temperature
+    first, seconds = studio_.colorized(checkpoint, picture, Settings())
+    again, same = studio_.colorized(checkpoint, picture, Settings(temperature=0.1))
+    assert again is first
+    assert same == seconds
+    other, _ = studio_.colorized(checkpoint, picture, Settings(chroma=2))
+    assert not torch.equal(other, first)
+
+
+def test_a_studio_keeps_a_bounded_number_of_networks(trained, monkeypatch) -> None:
+    monkeypatch.setattr(studio, "NETWORKS", 1)
+    shared = studio.Studio()
+    first = shared.network(trained["vanilla_cnn"])
+    assert shared.network(trained["vanilla_cnn"]) is first
+    shared.network(trained["colorful"])
+    assert shared.network(trained["vanilla_cnn"]) is not first
+
+
+def test_an_equal_picture_has_no_psnr_that_json_could_not_say(trained) -> None:
+    picture = open_image(_grey_png(), "grey.png")
+    _, facts = service.painted(picture, trained["colorful"], Settings(chroma=0))
+    assert facts["psnr"] is None
+
+
+def _grey_png() -> bytes:
+    out = BytesIO()
+    Image.fromarray(np.full((32, 32, 3), 128, np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [(["--mcp"], "pip install 'gradio[mcp]'"), (["--host", "192.0.2.1"], "Nothing can listen")],
+)
+def test_the_command_says_what_is_missing(arguments, sentence, monkeypatch) -> None:
+    from workbench.cli import demo
+
+    monkeypatch.setattr(demo.importlib.util, "find_spec", lambda name: None)
+    host = arguments[1] if "--host" in arguments else "127.0.0.1"
+    with pytest.raises(Problem, match=re.escape(sentence)):
+        demo.demo(free_port(), host, "--mcp" in arguments)

@@ -1,0 +1,25 @@
+"""Workbench and demo on one port, for a single container: Streamlit at /, Gradio at /demo.
+
+One process, so both share networks, queue and results (`studio.shared`).
+"""
+
+from __future__ import annotations
+
+import os
+
+from workbench.checkpoints import HOME
+
+
+def serve(port: int = 7860, host: str = "127.0.0.1") -> None:
+    """Serve both until stopped."""
+    import uvicorn
+    from streamlit import App
+
+    from workbench import demo
+
+    os.chdir(HOME)  # where .streamlit/config.toml lies: STREAMLIT_* variables do not count here
+    inner = demo.mounted("/demo")
+    routes = [route for route in inner.routes if getattr(route, "path", "") == "/demo"]
+    lifespan = inner.router.lifespan_context  # starts the queue
+    app = App(HOME / "app.py", routes=routes, lifespan=lambda _: lifespan(inner))
+    uvicorn.run(app, host=host, port=port, log_level="warning")
