@@ -118,8 +118,9 @@ def in_the_browser(data: bytes, folder: Path) -> list[dict]:
             page.set_input_files("[data-testid='stFileUploaderDropzoneInput']", photo)
             page.wait_for_function(
                 f"""() => {{
-                    const now = [...document.querySelectorAll(`{pictures}`)].filter(i => i.complete);
-                    return now.filter(i => !window.old.includes(i.src)).length >= 6;
+                    const all = [...document.querySelectorAll(`{pictures}`)];
+                    const fresh = all.filter(i => i.complete && !window.old.includes(i.src));
+                    return fresh.length >= 6;
                 }}""",
                 timeout=120_000,
             )

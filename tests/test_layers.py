@@ -34,7 +34,9 @@ HOMES = {
     "gradio": ("workbench/demo.py",),
     "huggingface_hub": ("workbench/hub.py", "workbench/cards.py"),
     "sqlalchemy": (
-        "workbench/study/votes.py", "workbench/study/tables.py", "workbench/study/migrations/",
+        "workbench/study/votes.py",
+        "workbench/study/tables.py",
+        "workbench/study/migrations/",
     ),
     "plotly": ("workbench/charts.py", "workbench/study/figures.py"),
 }
@@ -116,7 +118,8 @@ def test_a_foreign_package_is_imported_only_in_its_home(package):
 
 
 @pytest.mark.parametrize(
-    "module", ["training", "evaluation.evaluate", "colorize", "checkpoints", "models", "data.sources"]
+    "module",
+    ["training", "evaluation.evaluate", "colorize", "checkpoints", "models", "data.sources"],
 )
 def test_the_engine_runs_on_a_bare_gpu_machine(module):
     """Without streamlit, gradio, pydantic, datasets, pandas, plotly at import."""

@@ -154,9 +154,11 @@ def _load(checkpoint: Checkpoint) -> nn.Module:
     stored = {k for k in net.state_dict() if not _fetched_elsewhere(net, k)}
     missing, surplus = sorted(stored - set(state)), sorted(set(state) - stored)
     if missing or surplus:
-        parts = [f"{what} {keys[0]!r} and {len(keys) - 1} more" if len(keys) > 1
-                 else f"{what} {keys[0]!r}"
-                 for what, keys in (("missing", missing), ("surplus", surplus)) if keys]  # fmt: skip
+        parts = []
+        for what, keys in (("missing", missing), ("surplus", surplus)):
+            if keys:
+                others = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+                parts.append(f"{what} {keys[0]!r}{others}")
         raise Problem(
             f"The weights in {checkpoint.folder} do not fit {config['model']} at width "
             f"{config['width']}: {'; '.join(parts)}. Fetch the model again."
