@@ -18,7 +18,8 @@ COARSEST = 12  # the pyramid stops at this short side, pixels
 SWEEPS = 3  # Gauss-Newton steps at each level
 NOISE = 4.0  # difference in L that a match may show, before it loses trust
 SLIP = 1.0  # pixels by which the way there and back may disagree
-CUT = 0.3  # a cut: motion explains less than this share of the picture
+CUT = 0.08  # a cut: motion explains less than this share of the picture,
+CHANGE = 0.35  # or little of it, while this share of the pixels changes its level of L
 LEAK = 1e-3  # the least trust inside a scene, so that no pixel is ever without a colour
 
 
@@ -163,7 +164,7 @@ def motion(L: Tensor) -> Motion:
     back, ahead = trust[:pairs], trust[pairs:]
     explained = back.mean((1, 2, 3))
     moved = (_spread(now) - _spread(even)).abs().sum(1) / 2
-    cut = (explained < CUT) | ((explained < 2 * CUT) & (moved > 0.4))
+    cut = (explained < CUT) | ((explained < 4 * CUT) & (moved > CHANGE))
     return Motion(flows[:pairs], flows[pairs:], back, ahead, cut)
 
 
