@@ -84,17 +84,17 @@ def where_it_stands(run: Followed, name: str, may_stop: bool) -> None:
 
 
 def progress(run: Followed) -> str:
-    """ "48,000 of 208,000 images, 134/s, 20 min left"."""
+    """ "48,000 of 208,000 images, 134/s, 20 min left"; of an ended run how long it took."""
     if not run.images:
         return "reading the pictures" if run.state == RUNNING else ""
     words = [f"{run.seen:,} of {run.images:,} images"]
-    if run.lines:
-        words.append(f"{run.lines[-1]['rate']:.0f}/s")
-        left = (run.images - run.seen) / max(run.lines[-1]["rate"], 1e-9)
-        if run.state == RUNNING:
-            words.append(f"{left / 60:.0f} min left" if left > 90 else f"{left:.0f} s left")
-        else:
-            words.append(f"{run.lines[-1]['seconds'] / 60:.0f} min")
+    if run.lines and run.state == RUNNING:
+        rate = run.lines[-1]["rate"]
+        left = (run.images - run.seen) / max(rate, 1e-9)
+        words.append(f"{rate:.0f}/s")
+        words.append(f"{left / 60:.0f} min left" if left > 90 else f"{left:.0f} s left")
+    elif run.lines:
+        words.append(f"{run.lines[-1]['seconds'] / 60:.0f} min")
     return ", ".join(words)
 
 
