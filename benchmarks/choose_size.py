@@ -15,12 +15,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from workbench import checkpoints  # noqa: E402
-from workbench.cli import show  # noqa: E402
-from workbench.color import join_rgb, split_lab  # noqa: E402
-from workbench.colorize import predict_ab  # noqa: E402
-from workbench.data import pictures  # noqa: E402
-from workbench.evaluation import metrics  # noqa: E402
+from workbench import checkpoints
+from workbench.cli import show
+from workbench.color import join_rgb, split_lab
+from workbench.colorize import predict_ab
+from workbench.data import pictures
+from workbench.evaluation import metrics
 
 SIZES = (64, 96, 128)
 
