@@ -1,4 +1,4 @@
-"""Workbench and demo on one port, for a single container: Streamlit at /, Gradio at /demo.
+"""Workbench and demo on one port, for a single container: Streamlit at /, Gradio at /demo/.
 
 One process, so both share networks, queue and results (`studio.shared`).
 """
@@ -13,6 +13,8 @@ from workbench.checkpoints import HOME
 def serve(port: int = 7860, host: str = "127.0.0.1") -> None:
     """Serve both until stopped."""
     import uvicorn
+    from starlette.responses import RedirectResponse
+    from starlette.routing import Route
     from streamlit import App
 
     from workbench import demo
@@ -20,6 +22,8 @@ def serve(port: int = 7860, host: str = "127.0.0.1") -> None:
     os.chdir(HOME)  # where .streamlit/config.toml lies: STREAMLIT_* variables do not count here
     inner = demo.mounted("/demo")
     routes = [route for route in inner.routes if getattr(route, "path", "") == "/demo"]
+    # without its slash, Streamlit would take it for the name of a page
+    routes.insert(0, Route("/demo", lambda request: RedirectResponse(f"{request.url.path}/")))
     lifespan = inner.router.lifespan_context  # starts the queue
     app = App(HOME / "app.py", routes=routes, lifespan=lambda _: lifespan(inner))
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)

@@ -40,7 +40,7 @@ def serve(port: PORT = 7860, host: HOST = "127.0.0.1") -> None:
     _prepare(port, host)
     from workbench.serve import serve
 
-    print(f"Workbench: http://{host}:{port}/  Demo: http://{host}:{port}/demo")
+    print(f"Workbench: http://{host}:{port}/  Demo: http://{host}:{port}/demo/")
     serve(port, host)
 
 
