@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -32,27 +33,35 @@ DOCUMENTATION = ROOT / "docs" / "api.md"
 WAIT = 5 * PATIENCE / 1000  # s; on a machine that trains, imports alone take minutes
 
 
-@pytest.fixture(scope="module")
-def server(small_checkpoints, tmp_path_factory) -> Iterator[tuple[str, Path]]:
-    """`python -m workbench demo` on small networks: its address and its log."""
-    folder, port = tmp_path_factory.mktemp("demo"), free_port()
+@contextmanager
+def running(command: str, health: str, models: Path, folder: Path) -> Iterator[tuple[str, Path]]:
+    """`python -m workbench COMMAND` on small networks: its address and its log."""
+    port, log = free_port(), folder / "server.log"
     environment = os.environ | {
-        "WORKBENCH_CHECKPOINTS": str(small_checkpoints),
+        "WORKBENCH_CHECKPOINTS": str(models),
         "WORKBENCH_CACHE": str(folder / "cache"),
         "WORKBENCH_RUNS": str(folder / "runs"),
         "GRADIO_TEMP_DIR": str(folder / "files"),
         "PYTHONPATH": str(ROOT),
     }
-    log = folder / "demo.log"
-    command = [sys.executable, "-m", "workbench", "demo", "--port", str(port)]
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workbench", command, "--port", str(port)],
+            cwd=folder, env=environment, stdout=out, stderr=out,
+        )  # fmt: skip
         try:
-            wait_for(f"http://127.0.0.1:{port}/gradio_api/info", process, seconds=WAIT)
+            wait_for(f"http://127.0.0.1:{port}{health}", process, seconds=WAIT)
             yield f"http://127.0.0.1:{port}", log
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=WAIT)
+
+
+@pytest.fixture(scope="module")
+def server(small_checkpoints, tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    folder = tmp_path_factory.mktemp("demo")
+    with running("demo", "/gradio_api/info", small_checkpoints, folder) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +279,22 @@ def test_the_screen_fits_a_phone_in_neutral_greys(server, chromium, scheme) -> N
         red, green, blue = (int(value) for value in re.findall(r"\d+", ground)[:3])
         assert red == green == blue
         assert (red > 128) == (scheme == "light")
+
+
+def test_workbench_and_demo_live_on_one_port(small_checkpoints, chromium, tmp_path) -> None:
+    with (
+        running("serve", "/_stcore/health", small_checkpoints, tmp_path) as (address, log),
+        watched_page(chromium) as page,
+    ):
+        page.goto(f"{address}/demo")  # the slash is not the visitor's business
+        page.get_by_text("451 × 300 pixels").wait_for()
+        page.locator(".samples .thumbnail-item").last.click()
+        page.get_by_text("512 × 512 pixels").wait_for()  # the queue runs
+        page.goto(address)
+        page.locator("figure").first.wait_for()
+    words = log.read_text()
+    assert "Traceback" not in words
+    assert "GET /" not in words  # nobody's address is kept
 
 
 # ------------------------------------------------------------------------------ without a server

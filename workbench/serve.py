@@ -5,6 +5,7 @@ One process, so both share networks, queue and results (`studio.shared`).
 
 from __future__ import annotations
 
+import logging
 import os
 
 from workbench.checkpoints import HOME
@@ -26,4 +27,5 @@ def serve(port: int = 7860, host: str = "127.0.0.1") -> None:
     routes.insert(0, Route("/demo", lambda request: RedirectResponse(f"{request.url.path}/")))
     lifespan = inner.router.lifespan_context  # starts the queue
     app = App(HOME / "app.py", routes=routes, lifespan=lambda _: lifespan(inner))
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+    logging.getLogger("uvicorn.access").disabled = True  # Streamlit would log every address
+    uvicorn.run(app, host=host, port=port, log_config=None)
