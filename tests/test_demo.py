@@ -255,6 +255,7 @@ def test_a_visitor_sees_a_coloured_sample_turns_it_and_uploads(server, chromium,
         results.last.click()
         expect(page.get_by_text("Right: the upload, as it was.")).to_be_visible()
         page.get_by_role("radio", name="Vanilla CNN").check()
+        expect(page.get_by_text("Right: coloured by Vanilla CNN.")).to_be_visible()
         with page.expect_download() as download:
             page.get_by_text("Download PNG").click()
         assert download.value.suggested_filename == "chelsea_vanilla_cnn.png"
