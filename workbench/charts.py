@@ -27,7 +27,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 LOGGED = {  # what log.jsonl says, beside the metrics
     "net": "loss of the network",
     "critic": "loss of the critic",
-    "delta_cf": "colourfulness, prediction minus truth",
+    "delta_cf": "colourfulness minus the truth’s",
     "rate": "images/s",
     "learning_rate": "learning rate",
 }
