@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,8 @@ def usual(nets: dict, data: bytes) -> list:
     """The usual way: scikit-image, fp32, one after the other."""
     from skimage.color import lab2rgb, rgb2lab
 
+    warnings.simplefilter("ignore")  # scikit-image counts the colours it clips
+
     results = []
     for net, size in nets.values():
         lab = rgb2lab(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
@@ -86,7 +89,6 @@ def in_the_browser(data: bytes, folder: Path) -> list[dict]:
         [*command, f"--server.port={port}", "--server.headless=true"],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    pictures = "[data-testid='stImage'] img, [data-testid='stMain'] img"
     try:
         with sync_playwright() as started:
             path = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None
@@ -104,26 +106,17 @@ def in_the_browser(data: bytes, folder: Path) -> list[dict]:
                 state="attached", timeout=60_000
             )
             usable = time.perf_counter() - begun
-            page.wait_for_function(
-                f"document.querySelectorAll(`{pictures}`).length >= 6 && "
-                "!document.querySelector('[data-testid=stStatusWidget]')",
-                timeout=120_000,
-            )
+            pictures = page.locator("figure img")
+            pictures.nth(5).wait_for(timeout=120_000)
             sample = time.perf_counter() - begun
-            old = page.evaluate(
-                f"window.old = [...document.querySelectorAll(`{pictures}`)].map(i => i.src)"
-            )
-            assert old
+            page.wait_for_timeout(2000)
+            old = set(pictures.evaluate_all("all => all.map(i => i.src)"))
             begun = time.perf_counter()
             page.set_input_files("[data-testid='stFileUploaderDropzoneInput']", photo)
-            page.wait_for_function(
-                f"""() => {{
-                    const all = [...document.querySelectorAll(`{pictures}`)];
-                    const fresh = all.filter(i => i.complete && !window.old.includes(i.src));
-                    return fresh.length >= 6;
-                }}""",
-                timeout=120_000,
-            )
+            complete = "all => all.filter(i => i.complete && i.naturalWidth).map(i => i.src)"
+            while len(set(pictures.evaluate_all(complete)) - old) < 6:
+                assert time.perf_counter() - begun < 120
+                page.wait_for_timeout(20)
             drop = time.perf_counter() - begun
             browser.close()
     finally:

@@ -46,7 +46,10 @@ def test_the_command_writes_a_page_of_the_bundled_scores(tmp_path, rows, monkeyp
 
 
 @pytest.mark.browser
-def test_the_page_sorts_and_switches_sets_in_a_browser(browser_page, tmp_path: Path, rows):
+def test_the_page_sorts_and_switches_sets_in_a_browser(
+    browser_page, tmp_path: Path, rows, monkeypatch
+):
+    monkeypatch.setattr("workbench.checkpoints.ROOT", tmp_path)  # the bundled weights are others
     leaderboard.write_page(tmp_path / "page.html", rows)
     page = browser_page
     page.goto((tmp_path / "page.html").as_uri())
