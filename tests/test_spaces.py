@@ -21,8 +21,6 @@ from workbench.errors import Problem
 
 __all__ = ["loopback_hub"]
 ROOT = Path(__file__).resolve().parent.parent
-WRITTEN = {path.name for path in (ROOT / "workbench").glob("*.py")}
-needs_demo = pytest.mark.skipif("demo.py" not in WRITTEN, reason="workbench/demo.py is to come")
 CARD = "---\nlicense: other\n---\n# A model for tests\n"
 
 
@@ -73,7 +71,6 @@ def sent(folder: Path) -> dict[str, bytes]:
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
-@needs_demo
 def test_the_gradio_space_holds_the_demo_and_nothing_of_the_workbench(shell, tmp_path):
     out = tmp_path / "space"
     rows = json.loads(
@@ -95,7 +92,6 @@ def test_the_gradio_space_holds_the_demo_and_nothing_of_the_workbench(shell, tmp
     assert "streamlit" not in needs
 
 
-@needs_demo
 def test_a_gradio_space_names_what_it_fetches(tmp_path):
     out = spaces.assemble("gradio", tmp_path / "space", ["ada/tiny@v1"])
     assert 'MODELS = ["ada/tiny@v1"]' in (out / "app.py").read_text()
@@ -103,7 +99,6 @@ def test_a_gradio_space_names_what_it_fetches(tmp_path):
     assert not (out / "checkpoints").exists()
 
 
-@needs_demo
 def test_a_space_is_sent_in_one_commit_and_equals_the_folder(loopback_hub, shell, tmp_path):
     stale = loopback_hub.create("ada/demo", "spaces", sdk="gradio")
     stale.add("an older one", {**stale.commits[-1].files, "old.py": Blob(b"", False)})
@@ -116,7 +111,6 @@ def test_a_space_is_sent_in_one_commit_and_equals_the_folder(loopback_hub, shell
     )
 
 
-@needs_demo
 def test_the_gradio_space_starts_and_colourizes(loopback_hub, shell, bundled, tmp_path):
     """The assembled folder with this interpreter; its weights come from the (loopback) Hub."""
     shell("publish", bundled / "vanilla_cnn", "--repo", "ada/tiny", "--tag", "v1")
@@ -171,7 +165,6 @@ def test_the_dockerfile_is_what_a_space_expects():
             assert (ROOT / source).exists()
 
 
-@pytest.mark.skipif("leaderboard.py" not in WRITTEN, reason="workbench/leaderboard.py is to come")
 def test_the_static_space_is_one_page(shell, tmp_path):
     out = tmp_path / "space"
     shell("publish-space", "--kind", "static", "--repo", "ada/board", "--out", out, "--dry-run")
