@@ -28,6 +28,7 @@ from workbench.spec import (
     ModelSpec,
     Preset,
     Recipe,
+    fall,
 )
 
 STRIDE = 8
@@ -134,14 +135,13 @@ class ColorfulRecipe(Recipe):
 
     def schedule(self, seen: int) -> None:
         """Divide the learning rate by 10 in `steps` equal parts, or let it fall at the end."""
+        if not self.steps:
+            fall(self.optimizers, seen, self.images, self.decay)
+            return
+        done = int(seen / self.images * (self.steps + 1))
         for group in self.optimizers["net"].param_groups:
             start = group.setdefault("initial_lr", group["lr"])
-            if self.steps:
-                done = int(seen / self.images * (self.steps + 1))
-                group["lr"] = start * 0.1 ** min(done, self.steps)
-            elif self.decay:
-                left = (self.images - seen) / (self.images * self.decay)
-                group["lr"] = start * min(1.0, max(0.0, left))
+            group["lr"] = start * 0.1 ** min(done, self.steps)
 
 
 SPEC = ModelSpec(

@@ -23,6 +23,7 @@ from workbench.spec import Recipe
 from workbench.training import record
 from workbench.training.batches import Batches
 from workbench.training.run import Run, machine, use_bf16
+from workbench.training.step import step
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -139,6 +140,7 @@ def train(
     log_every = run.every(run.log_every, 100)
     strip_every = run.every(run.strip_every, 20)
     save_every = run.every(run.save_every, 10, most=10_000)
+    share = (lambda optimizer: share_gradients(optimizer, ranks)) if ranks > 1 else None
     sums: dict[str, Tensor] = {}
     count, waited, mark, mark_seen = 0, 0.0, time.monotonic(), seen
     begun, last_report = time.monotonic(), 0.0
@@ -158,19 +160,8 @@ def train(
             torch.manual_seed(run.seed * 1_000_003 + seen + rank)  # dropout, the same when resumed
 
             # Step each optimizer before the recipe computes its next loss.
-            losses = recipe.losses(lab[:, :1], lab[:, 1:], label)
-            while True:
-                with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                    name, loss = next(losses, (None, None))
-                if name is None:
-                    break
-                optimizer = recipe.optimizers[name]
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                if ranks > 1:
-                    share_gradients(optimizer, ranks)
-                optimizer.step()
-                sums[name] = sums.get(name, 0) + loss.detach()
+            for name, loss in step(recipe, lab, label, bf16, share):
+                sums[name] = sums.get(name, 0) + loss
             count += 1
             seen += batch
             keep_share = 0.5 ** (batch / min(run.half_life, max(1, seen // 8)))

@@ -13,12 +13,14 @@ import numpy as np
 import torch
 
 from workbench import checkpoints
+from workbench.color import rgb_to_lab
 from workbench.data import pictures as data
 from workbench.data.pictures import Pictures
 from workbench.errors import Problem
 from workbench.spec import ModelSpec, Preset, Recipe
 from workbench.training.batches import Batches, source_side
 from workbench.training.run import Run, parse_sizes, use_bf16
+from workbench.training.step import step
 
 RARE = 20  # a class with fewer pictures is not learnt: its pictures count as unlabelled
 HELD_BACK = 64  # pictures kept for validation when no set is named
@@ -41,22 +43,13 @@ class Plan:
         recipe = self.make(self.run.images).to(device).to(memory_format=torch.channels_last).train()
         batches = Batches(self.pictures.pixels, self.pictures.labels, self.run, device)
         begun = 0.0
-        from workbench.color import rgb_to_lab
-
-        for step in range(steps + 1):
-            if step == 1:
+        for i in range(steps + 1):
+            if i == 1:
                 begun = time.monotonic()  # the first step warms up
             pixels, label = batches.fetch(0)
             lab = rgb_to_lab(batches.augment(pixels, 0))
-            losses = recipe.losses(lab[:, :1], lab[:, 1:], label)
-            while True:
-                with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                    name, loss = next(losses, (None, None))
-                if name is None:
-                    break
-                recipe.optimizers[name].zero_grad()
-                loss.backward()
-                recipe.optimizers[name].step()
+            for _ in step(recipe, lab, label, bf16):
+                pass
         return steps * self.run.batch_size / (time.monotonic() - begun)
 
 
