@@ -39,7 +39,6 @@ if st.button(label, type="primary", disabled=running, icon=":material/play_arrow
         widgets.show_problem(problem)
 
 
-@st.fragment(run_every=0.5 if running else None)
 def progress(batch: batches.Batch) -> None:
     """How far the batch is; once it has ended, the whole page runs again."""
     share = batch.done / max(batch.total, 1)
@@ -54,7 +53,8 @@ def progress(batch: batches.Batch) -> None:
 
 
 if batch is not None:
-    progress(batch)
+    # a fragment only while it runs: a late tick of one that stays takes the button below away
+    (st.fragment(progress, run_every=0.5) if running else progress)(batch)
     if not running and batch.archive.exists():
         st.download_button(
             "All results (ZIP)",

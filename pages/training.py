@@ -62,7 +62,8 @@ def live() -> None:
 
 
 if chosen:
-    live()
+    with st.container():  # what follows keeps its place while this part ticks
+        live()
 elif not folders:
     st.info(
         "There is no run yet. Start a small one below, or train in a terminal: "

@@ -44,7 +44,6 @@ if st.button(label, type="primary", disabled=running, icon=":material/play_arrow
     st.rerun()
 
 
-@st.fragment(run_every=0.5 if running else None)
 def progress(job: videos.VideoJob) -> None:
     """How far the clip is; once it has ended, the whole page runs again."""
     if running and not job.is_alive():
@@ -118,7 +117,8 @@ if job is None:
 elif job.problem:
     widgets.show_problem(job.problem)
 else:
-    progress(job)
+    # a fragment only while it runs: a late tick of one that stays takes what follows away
+    (st.fragment(progress, run_every=0.5) if running else progress)(job)
     if not job.is_alive() and job.report:
         try:
             result(job)

@@ -3,6 +3,7 @@
 model.safetensors            fp16 (running statistics fp32), or shards of at most 15 MB + index
 config.json                  architecture, training, checksums of the weights
 README.md  log.jsonl  scores/  strip/
+log-REVISION.jsonl           of the runs before, where it was trained on from other weights
 """
 
 from __future__ import annotations
@@ -72,6 +73,14 @@ class Checkpoint:
         Raises Problem when a file is missing, a checksum is wrong, or a key is missing or surplus.
         """
         return _load(self)
+
+
+def keep_earlier_logs(base: Checkpoint, out: Path) -> None:
+    """Copy the logs of `base` into the folder of a run that goes on from it: log-REVISION.jsonl."""
+    out.mkdir(parents=True, exist_ok=True)
+    for log in base.folder.glob("log*.jsonl"):
+        name = f"log-{base.revision}.jsonl" if log.name == "log.jsonl" else log.name
+        shutil.copyfile(log, out / name)
 
 
 def revision_of(files: dict[str, str]) -> str:

@@ -13,7 +13,7 @@ from workbench.errors import Problem
 
 WEIGHTS = re.compile(r"[\w.-]+\.safetensors")
 BELONGS = re.compile(  # what a model's folder is made of, here and on the Hub
-    r"config\.json|README\.md|log\.jsonl|grid\.webp|[\w.-]+\.safetensors(\.index\.json)?"
+    r"config\.json|README\.md|log(-\w+)?\.jsonl|grid\.webp|[\w.-]+\.safetensors(\.index\.json)?"
     r"|scores/[\w.-]+\.csv|strip/[\w.-]+\.(png|webp|jpg|json)"
 )
 STAYS = re.compile(  # never sent: the state to resume from, hidden and half-written files

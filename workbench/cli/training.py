@@ -200,6 +200,8 @@ def register(app: typer.Typer) -> None:
             hear = TensorBoard(folder)
         if int(os.environ.get("RANK", 0)) == 0:
             tell(made, made.images_per_second(1) if made.run.images > 2000 else None)
+            if start_from:
+                checkpoints.keep_earlier_logs(checkpoints.find(start_from), folder)
         config = watched(made, folder, hear)
         if config:
             print(f"{folder}: {config['images_seen']:,} images seen, revision {config['revision']}")

@@ -22,6 +22,8 @@ from workbench.models.pix2pix import AdversarialRecipe, UNet128, patch_critic, p
 from workbench.spec import (
     BUNDLED_RUN,
     BUNDLED_TITLE,
+    LONGER_RUN,
+    LONGER_TITLE,
     QUICK_RUN,
     QUICK_TITLE,
     ModelSpec,
@@ -183,6 +185,7 @@ SPEC = ModelSpec(
             recipe={"decay": 0.5, "critic_width": 0.25},
             run=BUNDLED_RUN,
         ),
+        "longer": Preset(LONGER_TITLE, recipe={"decay": 1.0, "critic_width": 0.25}, run=LONGER_RUN),
         "quick": Preset(
             QUICK_TITLE,
             build={"attention": 32, "width": 0.25},

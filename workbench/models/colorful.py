@@ -23,6 +23,8 @@ from workbench.models.blocks import crop_like, pad_to_multiple, scaled
 from workbench.spec import (
     BUNDLED_RUN,
     BUNDLED_TITLE,
+    LONGER_RUN,
+    LONGER_TITLE,
     QUICK_RUN,
     QUICK_TITLE,
     ModelSpec,
@@ -166,6 +168,9 @@ SPEC = ModelSpec(
             build={"width": 0.5},
             recipe={"steps": 0, "decay": 0.5},
             run=BUNDLED_RUN,
+        ),
+        "longer": Preset(
+            LONGER_TITLE, recipe={"steps": 0, "decay": 1.0, "learning_rate": 5e-4}, run=LONGER_RUN
         ),
         "quick": Preset(
             QUICK_TITLE, build={"width": 0.25}, recipe={"steps": 0, "decay": 0.5}, run=QUICK_RUN

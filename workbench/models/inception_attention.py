@@ -28,6 +28,8 @@ from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scal
 from workbench.spec import (
     BUNDLED_RUN,
     BUNDLED_TITLE,
+    LONGER_RUN,
+    LONGER_TITLE,
     QUICK_RUN,
     QUICK_TITLE,
     ModelSpec,
@@ -264,6 +266,9 @@ SPEC = ModelSpec(
             build={"width": 0.5},
             recipe={"decay": 0.5},
             run=BUNDLED_RUN,
+        ),
+        "longer": Preset(
+            LONGER_TITLE, recipe={"decay": 1.0, "learning_rate": 5e-4}, run=LONGER_RUN
         ),
         "quick": Preset(
             QUICK_TITLE,

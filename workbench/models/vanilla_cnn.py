@@ -22,6 +22,8 @@ from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scal
 from workbench.spec import (
     BUNDLED_RUN,
     BUNDLED_TITLE,
+    LONGER_RUN,
+    LONGER_TITLE,
     QUICK_RUN,
     QUICK_TITLE,
     ModelSpec,
@@ -117,6 +119,9 @@ SPEC = ModelSpec(
             build={"width": 0.5},
             recipe={"decay": 0.5},
             run=BUNDLED_RUN,
+        ),
+        "longer": Preset(
+            LONGER_TITLE, recipe={"decay": 1.0, "learning_rate": 7e-4}, run=LONGER_RUN
         ),
         "quick": Preset(QUICK_TITLE, build={"width": 0.25}, recipe={"decay": 0.5}, run=QUICK_RUN),
     },
