@@ -75,13 +75,16 @@ def run(made, out: Path, stop_at: int | None = None, **kwargs):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", MODELS)
-def test_a_stopped_run_ends_with_the_weights_of_an_uninterrupted_one(name, folder, tmp_path):
-    made = planned(name, folder)
+def test_a_stopped_run_ends_with_the_weights_of_an_uninterrupted_one(
+    name, precision, folder, tmp_path
+):
+    made = planned(name, folder, precision=precision)
     whole = run(made, tmp_path / "whole")
     with pytest.raises(Stopped):
         run(made, tmp_path / "parts", stop_at=16)
-    parts = run(planned(name, folder), tmp_path / "parts")
+    parts = run(planned(name, folder, precision=precision), tmp_path / "parts")
     assert parts["files"] == whole["files"]
     assert parts["images_seen"] == 48
     seen = [line["seen"] for line in record.read_log(tmp_path / "parts") if "seen" in line]
@@ -274,6 +277,17 @@ def test_fine_tuning_starts_from_the_weights_of_another_run(folder, tmp_path, un
     tuned = checkpoints.open_folder(tmp_path).net().state_dict()
     moved = max((tuned[k] - base[k]).abs().max().item() for k in base)
     assert 0 < moved < 0.05
+
+
+def test_the_logs_of_earlier_runs_stay_with_the_weights(folder, tmp_path, uninterrupted):
+    base = checkpoints.open_folder(uninterrupted)
+    checkpoints.keep_earlier_logs(base, tmp_path / "second")
+    (tmp_path / "second" / "log.jsonl").write_text("{}\n")
+    second = checkpoints.Checkpoint("second", tmp_path / "second", {"revision": "abc"})
+    checkpoints.keep_earlier_logs(second, tmp_path / "third")
+    kept = {log.name: log.read_bytes() for log in (tmp_path / "third").iterdir()}
+    first = (uninterrupted / "log.jsonl").read_bytes()
+    assert kept == {f"log-{base.revision}.jsonl": first, "log-abc.jsonl": b"{}\n"}
 
 
 def test_a_backbone_is_trained_on_labels_and_carried_in_the_checkpoint(folder, tmp_path):

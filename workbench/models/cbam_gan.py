@@ -112,7 +112,11 @@ class Classification(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features x (N, 512, h, w) -> features with the information map merged in, same shape."""
-        y = F.adaptive_avg_pool2d(self.convs(x), 2).flatten(1)  # (N, 2048)
+        # oneDNN (torch 2.15) leaves parts of the bf16 weight gradient of a strided 3x3 convolution
+        # of a 1x1 map as they were in memory: maps of inputs under 48 pixels are padded to 3x3
+        height, width = x.shape[-2:]
+        seen = F.pad(x, (0, max(0, 3 - width), 0, max(0, 3 - height)))
+        y = F.adaptive_avg_pool2d(self.convs(seen), 2).flatten(1)  # (N, 2048)
         y = F.relu(self.fc2(F.relu(self.fc1(y))))  # (N, 512)
         self.scores = self.head(y)  # (N, classes)
         information = F.relu(self.fc3(y))[..., None, None]  # (N, 256, 1, 1)
