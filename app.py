@@ -30,13 +30,17 @@ PAGES = {
 ICON = Path(__file__).parent / "workbench/ui/components/icon.svg"  # a named one is from a CDN
 
 st.set_page_config(page_title="Colorization workbench", page_icon=str(ICON), layout="wide")
-st.navigation(
-    {
-        section: [
-            st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=name)
-            for name, title, icon in pages
-        ]
-        for section, pages in PAGES.items()
-    },
-    position="top",
-).run()
+sections = {
+    section: [
+        st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=name)
+        for name, title, icon in pages
+    ]
+    for section, pages in PAGES.items()
+}
+# Streamlit serves the first page at "/" alone, and says "not found" at its own name: two doors
+first, title, icon = PAGES["Colourize"][0]
+sections["Colourize"][0] = st.Page(f"pages/{first}.py", title=title, icon=icon, url_path="home")
+sections["Colourize"].append(
+    st.Page(f"pages/{first}.py", title=title, url_path=first, visibility="hidden")
+)
+st.navigation(sections, position="top").run()

@@ -45,6 +45,14 @@ def test_colours_outside_srgb_are_clipped_and_known_as_such():
     assert color.in_gamut(color.rgb_to_lab(torch.full((3, 1, 1), 0.5)))
 
 
+def test_black_has_no_colour():
+    black = torch.zeros(3, 1, 1)
+    assert color.in_gamut(black)
+    for chroma in ((20.0, 0.0), (0.0, -20.0), (-5.0, 5.0)):
+        black[1:, 0, 0] = torch.tensor(chroma)
+        assert not color.in_gamut(black)
+
+
 def test_lab_passes_gradients():
     rgb = torch.rand(1, 3, 4, 4, requires_grad=True)
     color.lab_to_rgb(color.rgb_to_lab(rgb)).sum().backward()

@@ -161,3 +161,8 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(
         red, green, blue = map(int, re.findall(r"\d+", ground)[:3])
         assert red == green == blue, "colour is judged on neutral ground"
         assert (red > 128) == (scheme == "light")
+
+
+def test_compare_answers_at_its_own_name_too(browser_page, workbench_server) -> None:
+    open_compare(browser_page, f"{workbench_server}/compare")
+    expect(browser_page.get_by_text("Page not found")).to_have_count(0)

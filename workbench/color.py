@@ -38,27 +38,31 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
 
 
-def lab_to_linear_rgb(lab: Tensor) -> Tensor:
-    """Lab (..., 3, H, W) -> linear RGB, unclipped: outside [0, 1] is outside the sRGB gamut."""
+def lab_to_xyz(lab: Tensor) -> Tensor:
+    """Lab (..., 3, H, W) -> XYZ of the same shape, white at Y = 1; unreal colours go below 0."""
     L, a, b = lab.unbind(-3)
     y = (L + 16) / 116
     f = torch.stack((y + a / 500, y, y - b / 200), dim=-3)
     xyz = torch.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787)
-    xyz = xyz.clamp(min=0) * _matrix(WHITE, lab).view(3, 1, 1)
+    return xyz * _matrix(WHITE, lab).view(3, 1, 1)
+
+
+def xyz_to_linear_rgb(xyz: Tensor) -> Tensor:
+    """XYZ (..., 3, H, W) -> linear RGB, unclipped: outside [0, 1] is outside the sRGB gamut."""
     inverse = torch.linalg.inv(torch.tensor(RGB_TO_XYZ, dtype=torch.float64))
-    return _mix(inverse.to(lab), xyz)
+    return _mix(inverse.to(xyz), xyz)
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
     """Lab (..., 3, H, W) -> sRGB (..., 3, H, W) clipped to [0, 1], the sRGB gamut."""
-    linear = lab_to_linear_rgb(lab).clamp(0, 1)
+    linear = xyz_to_linear_rgb(lab_to_xyz(lab).clamp(min=0)).clamp(0, 1)
     curve = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, 12.92 * linear, curve)
 
 
 def in_gamut(lab: Tensor, tolerance: float = 1e-4) -> Tensor:
     """Lab (..., 3, H, W) -> bool (..., H, W): True where sRGB can show the colour."""
-    linear = lab_to_linear_rgb(lab)
+    linear = xyz_to_linear_rgb(lab_to_xyz(lab))
     return ((linear >= -tolerance) & (linear <= 1 + tolerance)).all(dim=-3)
 
 
