@@ -61,6 +61,22 @@ def test_a_region_takes_the_colour_whatever_lies_in_it():
     assert torch.allclose(inside, Hint(BLUE).ab, atol=0.1 * float(Hint(BLUE).ab.norm()))
 
 
+@pytest.mark.parametrize("corners", [(16, 20, 47, 39), (47, 39, 16, 20), (47, 20, 16, 39)])
+def test_a_rectangle_is_its_region_from_whichever_corner_it_was_drawn(corners):
+    L, ab = two_halves()
+    region = torch.zeros(64, 64, dtype=torch.bool)
+    region[20:40, 16:48] = True
+    x, y, *to = corners
+    out = apply_hints(L, ab, [Hint(BLUE, x=x, y=y, to=to)])
+    assert torch.equal(out, apply_hints(L, ab, [Hint(BLUE, region=region)]))
+
+
+def test_a_rectangle_smaller_than_a_pixel_of_the_solver_still_counts():
+    L, ab = torch.full((1, 800, 1000), 50.0), torch.zeros(2, 800, 1000)
+    out = apply_hints(L, ab, [Hint(BLUE, x=500, y=400, to=(500, 400))])
+    assert torch.allclose(out[:, 400, 500], Hint(BLUE).ab, atol=0.1 * float(Hint(BLUE).ab.norm()))
+
+
 def test_any_size_of_picture_and_a_hint_in_its_corner():
     for size in ((1, 1), (1, 50), (37, 1000)):
         L, ab = torch.full((1, *size), 50.0), torch.zeros(2, *size)
@@ -85,6 +101,7 @@ def test_a_colour_may_be_written_in_several_ways(written):
         Hint((300, 0, 0), x=3, y=3),
         Hint(BLUE, x=64, y=3),
         Hint(BLUE, x=3, y=-1),
+        Hint(BLUE, x=3, y=3, to=(64, 9)),
         Hint(BLUE, region=torch.zeros(64, 64, dtype=torch.bool)),
         Hint(BLUE, region=torch.ones(3, 3, dtype=torch.bool)),
     ],

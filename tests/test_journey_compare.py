@@ -146,6 +146,39 @@ def test_a_click_on_a_picture_gives_it_a_colour(browser_page, workbench_server) 
     page.wait_for_selector("text=0 hints")
 
 
+def test_a_rectangle_takes_a_colour_by_mouse_and_by_keyboard(
+    browser_page, workbench_server
+) -> None:
+    page = browser_page
+    open_compare(page, workbench_server)
+    page.get_by_role("radio", name="Colour hint").click()
+    page.wait_for_selector("text=0 hints")
+    frame = page.locator(".frame").first
+    frame.scroll_into_view_if_needed()
+    place = frame.bounding_box()
+    page.mouse.move(place["x"] + 60, place["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 140, place["y"] + 110)
+    page.mouse.up()
+    page.wait_for_selector("text=1 hint >> visible=true")
+    drawn = frame.locator(".mark.box").bounding_box()
+    assert drawn["width"] == pytest.approx(80, abs=3)
+    assert drawn["height"] == pytest.approx(60, abs=3)
+
+    frame.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowDown")
+    assert page.locator(".tools .hint").inner_text().startswith("From ")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=2 hints >> visible=true")
+    assert frame.locator(".mark.box").count() == 2
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=3 hints >> visible=true")
+    assert frame.locator(".mark:not(.box)").count() == 1
+
+
 @pytest.mark.parametrize("path", ["", "batch", "leaderboard", "about"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_has_to_be_scrolled_sideways(

@@ -31,13 +31,14 @@ REACH = 1e-5  # pull of every pixel to the model's colour: smaller reaches farth
 
 @dataclass(frozen=True)
 class Hint:
-    """A colour for a disc around a point, or for a region."""
+    """A colour for a disc around a point, for a rectangle, or for a region of any shape."""
 
     color: str | tuple[int, int, int]  # "#RRGGBB", "#RGB" or (R, G, B)
     x: float = 0.0  # pixels from the left
     y: float = 0.0  # pixels from the top
-    radius: float = 3.0  # pixels
-    region: Tensor | None = None  # bool (H, W); used in place of the disc
+    radius: float = 3.0  # of the disc, pixels
+    to: tuple[float, float] | None = None  # (x, y) of the opposite corner: a rectangle, no disc
+    region: Tensor | None = None  # bool (H, W); used in place of both
 
     @property
     def rgb(self) -> tuple[int, int, int]:
@@ -89,14 +90,25 @@ def _cover(hint: Hint, height: int, width: int, small: tuple[int, int]) -> Tenso
             raise Problem(f"A hint's region is a mask of {width} x {height} pixels, not empty.")
         share = shrink(hint.region[None, None].float(), small)[0, 0]
         return share >= min(0.5, float(share.max()))
-    if not (0 <= hint.x < width and 0 <= hint.y < height):
-        raise Problem(
-            f"The hint at ({hint.x:g}, {hint.y:g}) is outside the picture of {width} x {height}."
-        )
+    for x, y in [(hint.x, hint.y), *([hint.to] if hint.to else [])]:
+        if not (0 <= x < width and 0 <= y < height):
+            raise Problem(f"The hint at ({x:g}, {y:g}) is outside the picture of {width} x {height}.")
+    if hint.to:
+        across = _between(hint.x, hint.to[0], width, w)
+        return _between(hint.y, hint.to[1], height, h)[:, None] & across
     x, y = (hint.x + 0.5) * w / width - 0.5, (hint.y + 0.5) * h / height - 0.5
     radius = max(hint.radius * h / height, 0.75)
     down, across = torch.arange(h)[:, None] - y, torch.arange(w)[None] - x
     return down * down + across * across <= radius * radius
+
+
+def _between(one: float, other: float, side: int, count: int) -> Tensor:
+    """The coarse pixels (count,) of a side whose middles lie from pixel to pixel, at least one."""
+    low, high = min(one, other), max(one, other) + 1
+    middles = (torch.arange(count) + 0.5) * side / count
+    inside = (low <= middles) & (middles <= high)
+    inside[int((low + high) / 2 * count / side)] = True
+    return inside
 
 
 def _spread(L: Tensor, ab: Tensor, held: Tensor, wanted: Tensor, reach: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Turning: several samples of one network, a colour at a point, a grid of one parameter."""
+"""Turning: several samples of one network, colours by hand, a grid of one parameter."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def samples(
 def hint(
     picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
 ) -> None:
-    """Give points a colour; it spreads to the edges of the lightness, after any model."""
+    """Give points and rectangles a colour; it spreads to the edges of the lightness, after any model."""
     hints: list[dict] = st.session_state.setdefault("hints", {}).setdefault(picture.sha256, [])
     left, middle, right = st.columns([2, 1, 2], vertical_alignment="bottom")
     title = left.selectbox("Start from", [each.title for each in made], key="hint_from")
@@ -70,7 +70,7 @@ def hint(
     cells = [Cell(start.title, start.rgb), Cell("With your colours", hinted.rgb, count)]
     picked = gallery(cells, key="hint_pictures", cell=380, pick=True, marks=hints)
     if picked:
-        hints.append({"x": picked[0], "y": picked[1], "color": color, "radius": radius})
+        hints.append(picked | {"color": color, "radius": radius})
         st.rerun()
     bar = st.container(horizontal=True)
     if bar.button("Undo", disabled=not hints, icon=":material/undo:"):

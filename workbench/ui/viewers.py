@@ -50,12 +50,12 @@ def gallery(
     cell: int = 300,
     pick: bool = False,
     marks: list[dict] | None = None,
-) -> tuple[int, int] | None:
+) -> dict | None:
     """Show pictures of one size in a labelled grid that zooms and moves together.
 
-    `cell` is the least width of a picture, pixels of the screen. With `pick`, a click returns
-    the point (x, y) in the first picture's pixels, once; else None. `marks` are points to show:
-    {x, y, color}.
+    `cell` is the least width of a picture, pixels of the screen. With `pick`, what a visitor
+    clicked or drew comes back once, in the first picture's pixels: {x, y, to}, `to` (x, y) of a
+    rectangle's opposite corner or None for a point; else None. `marks` to show: the same and color.
     """
     height, width = cells[0].rgb.shape[-2:]
     result = _gallery(
@@ -70,8 +70,7 @@ def gallery(
         },
         on_picked_change=lambda: None,
     )
-    picked = result.picked
-    return (int(picked["x"]), int(picked["y"])) if picked else None
+    return dict(result.picked) if result.picked else None
 
 
 def slider(before: Cell, after: Cell, *, key: str) -> None:

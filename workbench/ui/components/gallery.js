@@ -1,7 +1,9 @@
 // A labelled grid of pictures of one size that zoom and move together.
-// data: {cells: [{title, note, src}], width, height, cell, pick, marks: [{x, y, color}]}
-// Sends the trigger `picked` = {x, y, cell} (pixels of the picture) when `pick` is on.
+// data: {cells: [{title, note, src}], width, height, cell, pick, marks: [{x, y, to, color}]}
+// With `pick`, sends the trigger `picked` = {x, y, to} in pixels of the picture; `to` is [x, y] of
+// the opposite corner of a rectangle, or null for a point.
 const rooms = new WeakMap(); // what must outlive a new render: the view {scale, x, y}
+// and `draft`, the rectangle being drawn: {from: [u, v], to: [u, v]}, shares of the picture
 
 export default function ({ parentElement, data, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
@@ -15,7 +17,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
 
 function build(root, room) {
   root.innerHTML = `<div class="tools" role="toolbar" aria-label="Zoom all pictures">
-      <span class="hint"></span><button data-by="0.667" aria-label="Zoom out">−</button>
+      <span class="hint" aria-live="polite"></span><button data-by="0.667" aria-label="Zoom out">−</button>
       <output></output><button data-by="1.5" aria-label="Zoom in">+</button>
       <button data-by="0">Fit</button></div><div class="cells"></div>`;
   for (const button of root.querySelectorAll("button"))
@@ -26,9 +28,6 @@ function fill(root, room) {
   const { cells, width, height, cell, pick, marks } = room.data;
   const grid = root.querySelector(".cells");
   grid.style.setProperty("--cell", `${cell ?? 300}px`);
-  root.querySelector(".hint").textContent = pick
-    ? "Click a point in any picture"
-    : "Double-click, pinch or + to zoom all; drag to move";
   while (grid.children.length > cells.length) grid.lastChild.remove();
   while (grid.children.length < cells.length) grid.append(figure(root, room, grid.children.length));
   cells.forEach((content, index) => {
@@ -38,15 +37,18 @@ function fill(root, room) {
     image.alt = `${content.title}. ${content.note ?? ""}`;
     frame.style.aspectRatio = `${content.width ?? width} / ${content.height ?? height}`;
     frame.classList.toggle("pick", Boolean(pick));
+    frame.setAttribute("aria-label", pick
+      ? `${content.title}. Arrows move a point, with Shift they draw a rectangle, Enter takes it`
+      : `${content.title}. Plus and minus zoom, arrows move`);
     caption.firstChild.textContent = content.title;
     caption.lastChild.textContent = content.note ?? "";
     frame.querySelectorAll(".mark").forEach((mark) => mark.remove());
-    for (const { x, y, color } of marks ?? []) {
+    for (const { x, y, to, color } of marks ?? []) {
       const mark = document.createElement("i");
-      mark.className = "mark";
-      mark.style.background = color;
-      mark.dataset.x = x / width;
-      mark.dataset.y = y / height;
+      mark.style.setProperty("--color", color);
+      const share = ([across, down]) => [(across + 0.5) / width, (down + 0.5) / height];
+      mark.span = { from: share([x, y]), to: share(to ?? [x, y]) };
+      mark.className = to ? "mark box" : "mark";
       frame.append(mark);
     }
   });
@@ -54,11 +56,11 @@ function fill(root, room) {
 
 function figure(root, room, index) {
   const element = document.createElement("figure");
-  element.innerHTML = `<div class="frame" tabindex="0"><img decoding="async"></div>
+  element.innerHTML = `<div class="frame" tabindex="0" role="group"><img decoding="async"
+    ><i class="draft" hidden></i></div>
     <figcaption><b></b><span></span></figcaption>`.replace(/>\s+</g, "><");
   const frame = element.firstChild;
   const pointers = new Map();
-  let moved = false;
   const place = (event) => {
     const box = frame.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
@@ -68,14 +70,19 @@ function figure(root, room, index) {
   };
   frame.onpointerdown = (event) => {
     pointers.set(event.pointerId, place(event));
-    moved = false;
-    if (room.view.scale > 1 || pointers.size > 1) frame.setPointerCapture(event.pointerId);
+    const draws = room.data.pick && pointers.size === 1 && !event.shiftKey && !event.button;
+    room.draft = draws ? { from: inside(room, place(event)), to: inside(room, place(event)) } : null;
+    if (draws || room.view.scale > 1 || pointers.size > 1) frame.setPointerCapture(event.pointerId);
   };
   frame.onpointermove = (event) => {
     const before = pointers.get(event.pointerId);
     if (!before) return;
     const now = place(event);
-    if (Math.hypot(now[0] - before[0], now[1] - before[1]) > 0.004) moved = true;
+    if (room.draft) {
+      room.draft.to = inside(room, now);
+      show(root, room);
+      return;
+    }
     if (pointers.size === 2) {
       const [, other] = [...pointers].find(([id]) => id !== event.pointerId);
       const distance = (p) => Math.hypot(p[0] - other[0], p[1] - other[1]);
@@ -87,15 +94,20 @@ function figure(root, room, index) {
     }
     pointers.set(event.pointerId, now);
   };
-  frame.onpointerup = frame.onpointercancel = (event) => pointers.delete(event.pointerId);
-  frame.onclick = (event) => {
-    if (!room.data.pick || moved) return;
-    const [u, v] = place(event);
-    const { scale, x, y } = room.view;
-    const at = (fraction, size) => Math.min(size - 1, Math.max(0, Math.floor(fraction * size)));
-    room.setTriggerValue("picked", {
-      x: at((u - x) / scale, room.data.width), y: at((v - y) / scale, room.data.height), cell: index,
-    });
+  frame.onpointerup = (event) => {
+    pointers.delete(event.pointerId);
+    if (room.draft) take(room);
+    room.draft = null;
+    show(root, room);
+  };
+  frame.onpointercancel = (event) => {
+    pointers.delete(event.pointerId);
+    room.draft = null;
+    show(root, room);
+  };
+  frame.onblur = () => {
+    room.draft = null;
+    show(root, room);
   };
   frame.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !event.metaKey) return; // a plain wheel scrolls the page
@@ -107,7 +119,12 @@ function figure(root, room, index) {
     if (event.key === "+" || event.key === "=") zoom(root, room, 1.5, 0.5, 0.5);
     else if (event.key === "-") zoom(root, room, 0.667, 0.5, 0.5);
     else if (event.key === "0") zoom(root, room, 0, 0.5, 0.5);
-    else if (step[event.key] && room.view.scale > 1) {
+    else if (room.data.pick && step[event.key]) draw(root, room, step[event.key], event.shiftKey);
+    else if (room.draft && (event.key === "Enter" || event.key === " ")) take(room);
+    else if (room.draft && event.key === "Escape") {
+      room.draft = null;
+      show(root, room);
+    } else if (step[event.key] && room.view.scale > 1) {
       room.view.x += step[event.key][0];
       room.view.y += step[event.key][1];
       show(root, room);
@@ -115,6 +132,45 @@ function figure(root, room, index) {
     event.preventDefault();
   };
   return element;
+}
+
+// A place in the frame -> the same in the picture, both as shares.
+function inside({ view }, [u, v]) {
+  const within = (share) => Math.min(1, Math.max(0, share));
+  return [within((u - view.x) / view.scale), within((v - view.y) / view.scale)];
+}
+
+// An arrow key moves the point, or with `stretch` the far corner; the view follows it.
+function draw(root, room, [left, up], stretch) {
+  const { view } = room;
+  const [u, v] = room.draft
+    ? room.draft.to.map((share, axis) => view[axis ? "y" : "x"] + share * view.scale)
+    : [0.5, 0.5];
+  const from = inside(room, [u, v]);
+  const to = inside(room, [u - left / 5, v - up / 5]);
+  room.draft = { from: stretch ? (room.draft?.from ?? from) : to, to };
+  for (const [axis, share] of [["x", to[0]], ["y", to[1]]])
+    view[axis] = Math.min(0.95 - share * view.scale, Math.max(0.05 - share * view.scale, view[axis]));
+  show(root, room);
+}
+
+// Send what is drawn: less than a hundredth of the frame is a point.
+function take({ data, draft: { from, to }, view, setTriggerValue }) {
+  const pixel = ([u, v]) => [[u, data.width], [v, data.height]].map(
+    ([share, size]) => Math.min(size - 1, Math.floor(share * size)),
+  );
+  const far = Math.hypot(to[0] - from[0], to[1] - from[1]) * view.scale > 0.01;
+  const [x, y] = pixel(from);
+  setTriggerValue("picked", { x, y, to: far ? pixel(to) : null });
+}
+
+// Lay an element over what it spans in the picture.
+function lay(element, { from, to }, { scale, x, y }) {
+  for (const [axis, edge, extent] of [[0, "left", "width"], [1, "top", "height"]]) {
+    const low = Math.min(from[axis], to[axis]);
+    element.style[edge] = `${([x, y][axis] + low * scale) * 100}%`;
+    element.style[extent] = `${Math.abs(to[axis] - from[axis]) * scale * 100}%`;
+  }
 }
 
 function zoom(root, room, by, u, v) {
@@ -127,18 +183,29 @@ function zoom(root, room, by, u, v) {
 }
 
 function show(root, room) {
-  const { view } = room;
+  const { view, draft } = room;
   view.x = Math.min(0, Math.max(1 - view.scale, view.x));
   view.y = Math.min(0, Math.max(1 - view.scale, view.y));
   root.querySelector("output").textContent = `${Math.round(view.scale * 100)} %`;
+  root.querySelector(".hint").textContent = words(room);
   for (const frame of root.querySelectorAll(".frame")) {
     frame.classList.toggle("zoomed", view.scale > 1);
     const image = frame.querySelector("img");
     image.style.transform = `translate(${view.x * 100}%, ${view.y * 100}%) scale(${view.scale})`;
     image.style.imageRendering = view.scale >= 6 ? "pixelated" : "auto";
-    for (const mark of frame.querySelectorAll(".mark")) {
-      mark.style.left = `${(view.x + Number(mark.dataset.x) * view.scale) * 100}%`;
-      mark.style.top = `${(view.y + Number(mark.dataset.y) * view.scale) * 100}%`;
-    }
+    for (const mark of frame.querySelectorAll(".mark")) lay(mark, mark.span, view);
+    const drawn = frame.querySelector(".draft");
+    drawn.hidden = !draft;
+    if (draft) lay(drawn, draft, view);
   }
+}
+
+function words({ data: { pick, width, height }, draft, view }) {
+  if (!pick) return "Double-click, pinch or + to zoom all; drag to move";
+  const at = ([u, v]) => `${Math.floor(u * width)}, ${Math.floor(v * height)}`;
+  if (draft && `${draft.from}` !== `${draft.to}`)
+    return `From ${at(draft.from)} to ${at(draft.to)}`;
+  if (draft) return `At ${at(draft.to)}`;
+  const move = view.scale > 1 ? "; Shift and drag to move" : "";
+  return `Click a point or draw a rectangle in any picture${move}`;
 }
