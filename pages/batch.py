@@ -4,7 +4,7 @@ import streamlit as st
 
 from workbench.errors import Problem
 from workbench.samples import SAMPLES
-from workbench.ui import batches, state, widgets
+from workbench.ui import batches, exports, state, widgets
 
 st.title("Many photographs at once")
 uploads = st.file_uploader(
@@ -14,6 +14,8 @@ with st.sidebar:
     checkpoints = widgets.choose_models(key="batch_models")
     st.subheader("Turning")
     settings = widgets.choose_settings()
+    st.subheader("Files")
+    form = exports.choose_form()
 
 batch: batches.Batch | None = st.session_state.get("batch")
 running = batch is not None and batch.is_alive()
@@ -31,7 +33,7 @@ if st.button(label, type="primary", disabled=running, icon=":material/play_arrow
             ]
         if batch is not None:
             batch.discard()
-        batch = batches.Batch(files, painters, settings, state.queue().turn, failures)
+        batch = batches.Batch(files, painters, settings, state.queue().turn, failures, form)
         batch.start()
         st.session_state["batch"] = batch
         st.rerun()

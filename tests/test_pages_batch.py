@@ -10,7 +10,9 @@ import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 from test_pages_compare import picture_bytes
 
@@ -18,6 +20,7 @@ from workbench import checkpoints
 from workbench.colorize import Settings
 from workbench.errors import Problem
 from workbench.ui import batches
+from workbench.ui.exports import Form
 
 
 @contextmanager
@@ -42,9 +45,11 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def coloured(uploads: list[tuple[str, bytes]], painters, turn=no_wait) -> batches.Batch:
+def coloured(
+    uploads: list[tuple[str, bytes]], painters, turn=no_wait, form=Form()
+) -> batches.Batch:
     files, failures = batches.unpacked(uploads)
-    batch = batches.Batch(files, painters, Settings(), turn, failures)
+    batch = batches.Batch(files, painters, Settings(), turn, failures, form)
     batch.start()
     batch.join(30)
     assert not batch.is_alive()
@@ -64,6 +69,21 @@ def test_names_folders_and_sizes_are_kept_and_every_model_has_its_own_folder(pai
     assert all(float(row["psnr_db"]) > 0 for row in rows)
     assert {row["revision"] for row in rows} == {p.revision for p in painters}
     assert [model["name"] for model in about["models"]] == [p.name for p in painters]
+
+
+def test_files_may_be_jpeg_and_say_in_the_picture_what_they_are(painters) -> None:
+    uploads = [("a.png", picture_bytes((200, 90)))]
+    plain, stamped = (
+        coloured(uploads, painters[:1], form=Form("jpeg", stamped=stamped))
+        for stamped in (False, True)
+    )
+    pictures = []
+    for batch in (plain, stamped):
+        with zipfile.ZipFile(batch.archive) as out, out.open("vanilla_cnn/a.jpg") as file:
+            pictures.append(np.asarray(Image.open(file)))
+            about = json.loads(out.read("settings.json"))
+    assert about["form"] == {"kind": "jpeg", "stamped": True}
+    assert not np.array_equal(*pictures)
 
 
 def test_a_broken_file_is_named_and_the_rest_go_on(painters) -> None:

@@ -92,7 +92,9 @@ def _cover(hint: Hint, height: int, width: int, small: tuple[int, int]) -> Tenso
         return share >= min(0.5, float(share.max()))
     for x, y in [(hint.x, hint.y), *([hint.to] if hint.to else [])]:
         if not (0 <= x < width and 0 <= y < height):
-            raise Problem(f"The hint at ({x:g}, {y:g}) is outside the picture of {width} x {height}.")
+            raise Problem(
+                f"The hint at ({x:g}, {y:g}) is outside the picture of {width} x {height}."
+            )
     if hint.to:
         across = _between(hint.x, hint.to[0], width, w)
         return _between(hint.y, hint.to[1], height, h)[:, None] & across

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from workbench import __version__
 from workbench.errors import Problem
+from workbench.ui.exports import Form
 
 if TYPE_CHECKING:
     from torch import nn
@@ -96,10 +97,11 @@ class Batch(threading.Thread):
         settings: Settings,
         turn: Callable[[], AbstractContextManager[None]],
         failures: Iterable[str] = (),
+        form: Form = Form(),
     ) -> None:
         super().__init__(daemon=True)
         self.files, self.painters, self.settings, self.turn = files, painters, settings, turn
-        self.failures = list(failures)
+        self.failures, self.form = list(failures), form
         self.done, self.total, self.current = 0, len(files), ""
         self.folder = Path(tempfile.mkdtemp(prefix="workbench-batch-"))
         self.archive = self.folder / "colourized.zip"
@@ -160,13 +162,13 @@ class Batch(threading.Thread):
     def _coloured(
         self, file: File, taken: set[str]
     ) -> Iterator[tuple[str, bytes, dict[str, object]]]:
-        """Yield (name in the archive, PNG, row of metrics.csv) for each model."""
+        """Yield (name in the archive, file, row of metrics.csv) for each model."""
         from workbench.colorize import colorize_all, marks
         from workbench.evaluation.metrics import psnr, ssim
-        from workbench.images import encode, open_image, to_eight_bits
+        from workbench.images import open_image, to_eight_bits
 
         picture = open_image(file.read(), file.name)
-        path = _free(PurePosixPath(file.name).with_suffix(".png"), taken)
+        path = _free(PurePosixPath(file.name).with_suffix(self.form.suffix), taken)
         painters = {each.name: each for each in self.painters}
         nets = {each.name: (each.net, each.size) for each in self.painters}
         height, width = picture.rgb.shape[-2:]
@@ -179,7 +181,7 @@ class Batch(threading.Thread):
             name, result = found
             painter = painters[name]
             text = marks(name, painter.revision, self.settings, painter.title)
-            data = encode(result.rgb, exif=picture.exif, icc=picture.icc, marks=text)
+            data = self.form.encode(picture, result.rgb, text)
             row: dict[str, object] = {
                 "picture": file.name,
                 "model": name,
@@ -201,6 +203,7 @@ class Batch(threading.Thread):
             "workbench": __version__,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": asdict(self.settings),
+            "form": asdict(self.form),
             "models": [
                 {"name": p.name, "title": p.title, "revision": p.revision, "size": p.size}
                 for p in self.painters

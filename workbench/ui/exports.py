@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -16,6 +16,8 @@ from workbench.ui.results import Made
 from workbench.ui.widgets import stem
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from workbench.images import Picture
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
@@ -31,20 +33,29 @@ class Form:
     kind: str = "png"
     stamped: bool = False
 
+    @property
+    def suffix(self) -> str:
+        """The ending of a file's name, with its dot."""
+        return SUFFIXES[self.kind]
+
     def name(self, picture: Picture, made: Made) -> str:
         """The file's name: the upload's, then the model's."""
-        return f"{stem(picture.name)}_{made.name}{SUFFIXES[self.kind]}"
+        return f"{stem(picture.name)}_{made.name}{self.suffix}"
 
     def write(self, picture: Picture, made: Made) -> bytes:
         """The picture's file, with EXIF and ICC of the upload and what made it."""
-        from workbench.images import encode, stamp
-
         marks = {
             "Software": f"colorization-workbench {__version__}",
             "Description": f"Colourized by AI ({made.title})",
             "Settings": json.dumps(made.settings),
         }
-        rgb = stamp(made.full, "Colourized by AI") if self.stamped else made.full
+        return self.encode(picture, made.full, marks)
+
+    def encode(self, picture: Picture, full: Tensor, marks: dict[str, str]) -> bytes:
+        """Colours (3, H, W) of a picture -> a file with its EXIF and ICC, and the marks."""
+        from workbench.images import encode, stamp
+
+        rgb = stamp(full, "Colourized by AI") if self.stamped else full
         return encode(rgb, form=self.kind, exif=picture.exif, icc=picture.icc, marks=marks)
 
 
@@ -54,6 +65,7 @@ def sidecar(picture: Picture, made: list[Made], form: Form = Form()) -> dict:
         "workbench": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "picture": {"name": picture.name, "sha256": picture.sha256},
+        "form": asdict(form),
         "results": [
             {
                 "file": form.name(picture, each),
@@ -77,20 +89,28 @@ def archive(picture: Picture, made: list[Made], form: Form = Form()) -> bytes:
     return buffer.getvalue()
 
 
+def choose_form(where=st) -> Form:
+    """PNG or JPEG, marked visibly or not."""
+    kind = where.segmented_control(
+        "Format",
+        list(SUFFIXES),
+        default="png",
+        required=True,
+        format_func=str.upper,
+        key="form",
+        persist_state="session",
+    )
+    stamped = where.toggle(
+        "Write “Colourized by AI” into the picture", key="stamped", persist_state="session"
+    )
+    return Form(kind, stamped)
+
+
 def downloads(picture: Picture, made: list[Made], where=st) -> None:
     """One button for all results, one for each; files are made when they are asked for."""
     together = where.container(width="content")
     with where.popover("One result", icon=":material/download:"):
-        kind = st.segmented_control(
-            "Format",
-            list(SUFFIXES),
-            default="png",
-            required=True,
-            format_func=str.upper,
-            key="form",
-        )
-        stamped = st.toggle("Write “Colourized by AI” into the picture", key="stamped")
-        form = Form(kind, stamped)
+        form = choose_form()
         for each in made:
             download_one(picture, each, form, label=each.title, width="stretch")
     together.download_button(

@@ -58,7 +58,7 @@ def samples(
 def hint(
     picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
 ) -> None:
-    """Give points and rectangles a colour; it spreads to the edges of the lightness, after any model."""
+    """Give points and rectangles a colour; it spreads to the lightness's edges, after any model."""
     hints: list[dict] = st.session_state.setdefault("hints", {}).setdefault(picture.sha256, [])
     left, middle, right = st.columns([2, 1, 2], vertical_alignment="bottom")
     title = left.selectbox("Start from", [each.title for each in made], key="hint_from")
