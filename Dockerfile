@@ -1,6 +1,8 @@
 # The workbench in a container: uid 1000 and port 7860, as Spaces expect them.
 #   docker build -t colorization-workbench .
 #   docker run -p 7860:7860 colorization-workbench
+# With the demo and its API at /demo/ on the same port, append to that line:
+#   python -m workbench serve --host 0.0.0.0
 FROM python:3.11-slim
 
 RUN useradd --create-home --uid 1000 user && install --directory --owner user /home/user/app
