@@ -21,7 +21,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.error import URLError
 from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +47,7 @@ def started(command: list[str], folder: Path, env: Mapping[str, str], health: st
             try:
                 with urlopen(url + health, timeout=5):
                     break
-            except (URLError, ConnectionError):
+            except OSError:  # refused, or too busy to answer
                 if server.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"It did not start:\n{log.read_text()}") from None
                 time.sleep(0.2)

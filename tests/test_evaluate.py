@@ -249,6 +249,7 @@ def test_evaluate_on_the_command_line_writes_tables_and_scores_reads_them(
         (["no.module:function", "--data", "PICTURES"], "cannot be imported"),
         (["json:colorize", "--data", "PICTURES"], "no function 'colorize'"),
         (["json:loads", "--data", "PICTURES", "--data", "PICTURES"], "Two data sets"),
+        (["json:loads", "json:loads", "--data", "PICTURES"], "Two models"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments, sentence, pictures):

@@ -231,6 +231,7 @@ def _networks(
     models: list[str] | None, device: str, out: Path | None
 ) -> list[tuple[Entrant, Path]]:
     from workbench import checkpoints
+    from workbench.errors import Problem
     from workbench.evaluation import entrants, tables
 
     found = []
@@ -242,6 +243,9 @@ def _networks(
             checkpoint = checkpoints.find(model)
             folder = tables.scores_folder(checkpoint.name, checkpoint.folder, out)
             found.append((entrants.from_checkpoint(checkpoint, device), folder))
+    names = [entrant.name for entrant, _ in found]
+    if doubled := {name for name in names if names.count(name) > 1}:
+        raise Problem(f"Two models would be called {doubled.pop()!r}: score them one by one.")
     return found
 
 
