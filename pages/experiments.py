@@ -3,14 +3,16 @@
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.ui import widgets
+from workbench.ui import lessons, widgets
 
 st.title("Experiments")
-st.markdown(
-    "Four of the five papers argue from a comparison with themselves: the same network with and "
-    "without the part in question. Here each is trained again, small, under equal conditions, and "
-    "every claim is judged picture by picture."
-)
+projected = lessons.projector()
+if not projected:
+    st.markdown(
+        "Four of the five papers argue from a comparison with themselves: the same network with "
+        "and without the part in question. Here each is trained again, small, under equal "
+        "conditions, and every claim is judged picture by picture."
+    )
 with st.spinner("Reading the tables…"):
     from workbench.ui import experiments
 
@@ -18,9 +20,12 @@ specs = experiments.models()
 for tab, spec in zip(st.tabs([spec.title for spec in specs]), specs, strict=True):
     with tab:
         try:
-            experiments.show(spec)
+            experiments.show(spec, projected)
         except Problem as problem:
             widgets.show_problem(problem)
 
 st.header("The prior of the 313 colours")
-experiments.prior()
+experiments.prior(projected)
+
+st.header("In class")
+experiments.in_class()

@@ -8,7 +8,6 @@ st.title("Metric traps")
 projected = lessons.projector()
 with st.spinner("The measures are waking up…"):
     picture = lessons.small_picture(projected)
-    from workbench.lessons import traps
 
 if picture.grey:
     st.info("This picture has no colours to compare with: take one in colour.")
@@ -21,7 +20,7 @@ name = left.selectbox(
 degrees = right.slider("Turn the hues by, degrees", 0, 180, 40, 5, key="trap_turn")
 found = lessons.candidates(picture, usable.get(name), degrees)
 cells = [lessons.Cell(title, rgb) for title, rgb in found.items()]
-lessons.figure([lessons.Cell("The truth", picture.rgb), *cells], "traps", cell=230)
+lessons.figure([lessons.Cell("The truth", picture.rgb), *cells], "traps", cell=200)
 
 st.header("Grey's PSNR")
 st.markdown(
@@ -47,12 +46,7 @@ lessons.table(picture, found, ("Pixels that differ", "Argmax accuracy", "PSNR, d
 st.header("Protocols that move a number")
 chosen = st.selectbox("The same two pictures, measured as the field does", list(found), index=3
                       if len(found) > 3 else 0, key="trap_candidate")  # fmt: skip
-rows = traps.variants(found[chosen], picture.rgb)
-st.dataframe(
-    [{"Measure": name, "How": how, "Value": value} for name, how, value in rows],
-    hide_index=True,
-    column_config={"Value": st.column_config.NumberColumn(format="%.3f")},
-)
+lessons.protocols(found[chosen], picture.rgb)
 if not projected:
     st.header("Exercises")
     lessons.exercise(

@@ -140,13 +140,13 @@ def test_curves_are_drawn_from_the_log_beside_the_weights(workbench: AppTest, re
 
 def test_metric_traps_compare_grey_turned_hues_one_step_and_a_network(workbench: AppTest) -> None:
     page = opened(workbench, "learn_metrics")
-    frame = page.dataframe[0].value
+    frame = page.table[0].value
     assert len(frame) == 4
     page.slider(key="trap_turn").set_value(180).run()
-    moved = page.dataframe[0].value
+    moved = page.table[0].value
     assert moved["PSNR, dB"][1] < frame["PSNR, dB"][1]
     assert moved["PSNR, dB"][0] == frame["PSNR, dB"][0]
-    assert page.dataframe[2].value["Pixels that differ"][2] == 1
+    assert page.table[2].value["Pixels that differ"][2] == 1
 
 
 def test_a_grey_picture_cannot_be_measured_and_the_page_says_so(workbench: AppTest) -> None:

@@ -12,6 +12,7 @@ from workbench import ablation, charts
 from workbench.evaluation.metrics import METRICS
 from workbench.models import MODELS, ab_bins
 from workbench.spec import ModelSpec
+from workbench.ui.lessons import chart, numbers
 
 WORDS = {
     ablation.HOLDS: (":material/check:", "green", "holds here"),
@@ -36,13 +37,13 @@ def command(model: str) -> str:
     return f"python -m workbench ablate {model} --data SOURCE --images 60000"
 
 
-def show(spec: ModelSpec) -> None:
+def show(spec: ModelSpec, projected: bool) -> None:
     """A model's claims and the table behind them; without one, the command that makes it."""
     st.markdown(f"**{spec.paper}**\n\n{spec.claim}")
     tables = ablation.tables(spec.name)
     if not tables:
         st.info(f"This comparison has not been run here yet. Run it with `{command(spec.name)}`.")
-        absent(spec)
+        absent(spec, projected)
         return
     where = next(iter(tables))
     if len(tables) > 1:
@@ -57,7 +58,14 @@ def show(spec: ModelSpec) -> None:
     if missing:
         st.warning(f"Not trained yet: {', '.join(missing)}.", icon=":material/hourglass:")
     claims(table)
-    st.dataframe(entries(table), hide_index=True, placeholder="–")
+    if projected:
+        numbers(means(table))
+        return
+    digits = {
+        METRICS[name].title: st.column_config.NumberColumn(format=f"%.{METRICS[name].digits}f")
+        for name in ablation.METRICS
+    }
+    st.dataframe(entries(table), hide_index=True, placeholder="–", column_config=digits)
     st.caption(how(table["about"]))
     st.caption(CAUTION)
 
@@ -99,6 +107,17 @@ def entries(table: Mapping[str, Any]) -> pd.DataFrame:
     return frame.dropna(axis=1, how="all")
 
 
+def means(table: Mapping[str, Any]) -> pd.DataFrame:
+    """A row per entry for the back row: our means and what the paper prints, as text."""
+    rows = []
+    for line in table["entries"]:
+        row: dict[str, object] = {"Entry": line["name"], "What it is": line["title"]}
+        for name in ablation.METRICS:
+            row[METRICS[name].title] = f"{line['means'][name]['value']:.{METRICS[name].digits}f}"
+        rows.append(row | papers_columns(line["paper"]))
+    return pd.DataFrame(rows).dropna(axis=1, how="all")
+
+
 def papers_columns(paper: Mapping[str, Any] | None) -> dict[str, object]:
     """What a paper prints for an entry, with its spread over pictures."""
 
@@ -111,7 +130,7 @@ def papers_columns(paper: Mapping[str, Any] | None) -> dict[str, object]:
     return {"Paper: PSNR": text("psnr"), "Paper: SSIM": text("ssim")}
 
 
-def absent(spec: ModelSpec) -> None:
+def absent(spec: ModelSpec, projected: bool) -> None:
     """The entries and claims that would be trained and judged, with the paper's numbers."""
     rows = [
         {"Entry": name, "What it is": preset.title}
@@ -122,7 +141,11 @@ def absent(spec: ModelSpec) -> None:
         )
         for name, preset in spec.ablations.items()
     ]
-    st.dataframe(pd.DataFrame(rows).dropna(axis=1, how="all"), hide_index=True, placeholder="–")
+    frame = pd.DataFrame(rows).dropna(axis=1, how="all")
+    if projected:
+        numbers(frame)
+    else:
+        st.dataframe(frame, hide_index=True, placeholder="–")
     st.markdown("\n".join(f"- {claim.text}" for claim in ablation.CLAIMS[spec.name]))
 
 
@@ -140,10 +163,10 @@ def how(about: Mapping[str, Any]) -> str:
     )
 
 
-def prior() -> None:
+def prior(projected: bool) -> None:
     """The bundled prior of the 313 bins, in its own colours."""
     shares = ab_bins.load_prior()
-    st.plotly_chart(charts.prior_plane(shares), key="prior", theme=None)
+    chart(charts.prior_plane(shares), "prior", projected)
     top = (shares / shares.sum()).topk(10)
     reach = float(ab_bins.centres()[top.indices].norm(dim=1).max())
     st.caption(
@@ -153,4 +176,20 @@ def prior() -> None:
         f"{reach:.0f} from grey: that is why the paper "
         "weights rare colours up. Yours: `python -m workbench prior --data SOURCE`, then "
         "`train colorful --prior FILE`."
+    )
+
+
+def in_class() -> None:
+    """Where a class goes on: a training to watch, and the exercises."""
+    st.markdown(
+        "Start a `quick` training and watch its film-strip while it learns; then answer the "
+        "questions: what must overfitting one picture do, what happens without rebalancing, and "
+        "which metric does grey win?"
+    )
+    st.page_link("pages/training.py", label="Train one now", icon=":material/show_chart:")
+    st.page_link(
+        "pages/learn_models.py",
+        label="Exercises, with their answers",
+        icon=":material/school:",
+        query_params={"lesson_view": "Exercises"},
     )

@@ -146,6 +146,7 @@ def inception(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Pictur
                 Cell("The picture", picture.rgb),
             ],
             "fusion",
+            cell=340,
         )
     attends(checkpoint, net, L, picture)
     believed(checkpoint, net, L)

@@ -15,6 +15,8 @@ from workbench.ui.viewers import Cell, gallery
 from workbench.ui.widgets import choose_picture
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from plotly.graph_objects import Figure
     from torch import Tensor
 
     from workbench.checkpoints import Checkpoint
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 PROJECTED = "<style>html {font-size: 23px !important} [data-testid=stCaptionContainer] p "
 PROJECTED += "{font-size: 1rem}</style>"
+PROJECTED_CHART = 20  # type of a chart's axes, pixels
+AXIS = 128  # grey of the axes of a gamut: seen on light and on dark
 GUTTER = 8  # white pixels between the pictures of a figure
 
 
@@ -64,9 +68,11 @@ def figure(
     cells: list[Cell], key: str, *, cell: int = 280, marks: list[dict] | None = None,
     pick: bool = False, enlarge: bool = False,
 ) -> tuple[int, int] | None:  # fmt: skip
-    """Pictures side by side, and a button that gives them as one PNG; `pick` as in `gallery`.
+    """Pictures side by side, and a button that gives them as one PNG.
 
-    With `enlarge`, smaller pictures (maps) are first brought to the first one's size, in squares.
+    With `pick`, a click gives its point (x, y) in the first picture's pixels, once; a rectangle
+    counts as its first corner. With `enlarge`, smaller pictures (maps) are first brought to the
+    first one's size, in squares.
     """
     from torch.nn.functional import interpolate
 
@@ -77,7 +83,7 @@ def figure(
         ]
     picked = gallery(cells, key=key, cell=cell, marks=marks, pick=pick)
     take_home(lambda: as_png([each.rgb for each in cells]), f"{key}.png", "image/png")
-    return picked
+    return (int(picked["x"]), int(picked["y"])) if picked else None
 
 
 def as_png(pictures: list[Tensor]) -> bytes:
@@ -100,10 +106,25 @@ def take_home(make: Callable[[], bytes] | str, file: str, mime: str) -> None:
     )  # fmt: skip
 
 
-def drawing(svg: str, file: str) -> None:
-    """Show an SVG and offer it as a file."""
-    st.image(svg)
+def drawing(svg: str, file: str, *, wide: bool = False) -> None:
+    """Show an SVG, at its own size or as wide as the page, and offer it as a file."""
+    st.image(svg, width="stretch" if wide else "content")
     take_home(svg, file, "image/svg+xml")
+
+
+def numbers(frame: pd.DataFrame, digits: int = 3) -> None:
+    """A small table as text: it grows with the projector, which a grid on a canvas does not."""
+    st.table(frame.style.format(precision=digits, na_rep="–"), hide_index=True)
+
+
+def chart(figure: Figure, key: str, projected: bool) -> None:
+    """A chart with its own button for a PNG; larger, type and all, for the back row."""
+    if projected:
+        figure.update_layout(font_size=PROJECTED_CHART, height=1.5 * figure.layout.height)
+    image = {"format": "png", "scale": 2, "filename": key}
+    st.plotly_chart(
+        figure, key=key, theme=None, config={"displaylogo": False, "toImageButtonOptions": image}
+    )
 
 
 def exercise(question: str, answer: str) -> None:
@@ -137,15 +158,17 @@ def one_color() -> None:
     plane = gamut_plane(L)
     with right:
         share = share_in_gamut(L)
-        st.image(_marked(plane, a, b), width="stretch")
+        marked = _marked(plane, a, b)
+        st.image(marked.permute(1, 2, 0).numpy(), width="stretch")
         st.caption(
             f"Every a (right: red) and b (up: yellow) that sRGB has at L {L}: "
             f"{share:.0%} of the square."
         )
+        take_home(lambda: as_png([_on_white(marked)]), "gamut.png", "image/png")
 
 
-def _marked(plane: Tensor, a: float, b: float):
-    """The plane as an array (S, S, 4) with a ring where a colour is."""
+def _marked(plane: Tensor, a: float, b: float) -> Tensor:
+    """The plane (4, S, S) in its square, with axes through grey and a ring where a colour is."""
     from workbench.lessons.colors import REACH
 
     side = plane.shape[-1]
@@ -155,9 +178,18 @@ def _marked(plane: Tensor, a: float, b: float):
     axis = torch.arange(side)
     distance = torch.hypot(axis[None] - column, axis[:, None] - row)
     out = plane.clone()
+    lines = torch.zeros(side, side, dtype=torch.bool)
+    for line in (0, side // 2, side - 1):
+        lines[line], lines[:, line] = True, True
+    out[:, lines & (out[3] == 0)] = torch.tensor([[AXIS]] * 3 + [[255]]).to(out)
     out[:, (distance > 6) & (distance <= 8)] = torch.tensor([[0], [0], [0], [255]]).to(out)
     out[:, (distance > 8) & (distance <= 10)] = 255
-    return out.permute(1, 2, 0).numpy()
+    return out
+
+
+def _on_white(rgba: Tensor) -> Tensor:
+    """uint8 RGBA (4, S, S), wholly opaque or wholly clear, on white."""
+    return rgba[:3].where(rgba[3] > 0, 255)
 
 
 def picture_planes(picture: Picture) -> None:
@@ -173,6 +205,7 @@ def picture_planes(picture: Picture) -> None:
             Cell("b", parts["b"], "blue to yellow, at one lightness"),
         ],
         "planes",
+        cell=240,
     )
 
 
@@ -184,9 +217,11 @@ def many_colors_one_grey(picture: Picture) -> None:
 
     L = st.slider("Lightness of all of them", 5, 95, 60, key="alike_L")
     colors, grey = alike(L)
-    st.image(torch.cat((colors, grey), 1).permute(1, 2, 0).numpy(), width="stretch")
+    strips = torch.cat((colors, grey), 1)
+    st.image(strips.permute(1, 2, 0).numpy(), width="stretch")
     st.caption("Above: twelve colours of one L. Below: what is left of each. Nothing tells them "
                "apart, so a network must know *what* it sees to guess the colour.")  # fmt: skip
+    take_home(lambda: as_png([strips]), "one_grey.png", "image/png")
     degrees = st.slider("Turn all hues of the picture by, degrees", 0, 360, 180, 10, key="turn")
     turned = hue_turned(picture.rgb, degrees)
     grey_turned = grey_of(turned)
@@ -198,6 +233,7 @@ def many_colors_one_grey(picture: Picture) -> None:
             Cell("The grey of both", grey_turned, f"they differ by {differ:.2f} of 255"),
         ],
         "turned",
+        cell=340,
     )
 
 
@@ -240,5 +276,25 @@ def table(picture: Picture, found: dict[str, Tensor], names: tuple[str, ...]) ->
         {"": title} | {name: float(measures[name](rgb[None], truth)) for name in names}
         for title, rgb in found.items()
     ]
-    columns = {name: st.column_config.NumberColumn(format="%.3f") for name in names}
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=columns)
+    numbers(pd.DataFrame(rows))
+
+
+def protocols(prediction: Tensor, truth: Tensor) -> None:
+    """One pair of pictures under every variant, and how far each is from the usual measure."""
+    import pandas as pd
+
+    from workbench.lessons.traps import variants
+
+    rows = variants(prediction, truth)
+    usual = {name: value for name, _, value in rows}
+    numbers(
+        pd.DataFrame(
+            {
+                "Measure": name,
+                "How": how,
+                "Value": value,
+                "Moved by": f"{moved:+.3f}" if (moved := value - usual[name[:4]]) else "",
+            }
+            for name, how, value in rows
+        )
+    )

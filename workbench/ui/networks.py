@@ -15,7 +15,7 @@ from workbench.lessons.diagram import amount, network_svg
 from workbench.models import MODELS
 from workbench.training.record import read_log
 from workbench.ui import state
-from workbench.ui.lessons import drawing, exercise
+from workbench.ui.lessons import chart, drawing, exercise
 
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
@@ -82,7 +82,8 @@ def diagram(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> 
         f"{size} × {size}. Shapes: channels × height × width; the bar in a box is its share of the "
         "largest one's multiply-adds."
     )
-    drawing(network_svg(found, spec.color, f"{spec.title}, width {width:g}"), f"{spec.name}.svg")
+    svg = network_svg(found, spec.color, f"{spec.title}, width {width:g}")
+    drawing(svg, f"{spec.name}.svg", wide=projected)
 
 
 def source(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
@@ -136,7 +137,7 @@ def training(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) ->
     for what in CURVES:
         if what in known:
             figure = charts.training_curves({spec.name: points}, what)
-            st.plotly_chart(figure, key=f"curve_{what}", theme=None)
+            chart(figure, f"{spec.name}_{what}", projected)
 
 
 def exercises(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
