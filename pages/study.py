@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.study import limits, trials
+from workbench.study import limits, simulate, trials
 from workbench.ui import state, voting, widgets
 
 VISION = {
@@ -34,11 +34,24 @@ def choose_study() -> None:
                 st.query_params["study"] = study.name
                 st.rerun()
     if not opened:
-        st.info(
-            "No study is open now. Make one on the page *New study*, or try how the results look "
-            "with `python -m workbench study simulate`."
-        )
+        offer(votes)
     withdraw()
+
+
+def offer(votes) -> None:
+    """Where no study is open: one to try, and the ways to make one."""
+    st.write("No study is open now.")
+    fresh = simulate.TRY.name not in {study.name for study in votes.studies()}
+    if fresh and st.button("Try one", type="primary", help="Questions about sample pictures."):
+        with st.spinner("Colouring the samples…"):
+            st.query_params["study"] = simulate.study_to_try(votes).name
+        st.rerun()
+    st.page_link("pages/study_new.py", label="Make a study", icon=":material/add_box:")
+    st.page_link("pages/study_results.py", label="See results", icon=":material/bar_chart:")
+    st.caption(
+        "Or from a terminal: `python -m workbench study create study.yaml`; "
+        "`python -m workbench study simulate` fills one with 30 simulated raters."
+    )
 
 
 def join(study) -> None:
@@ -49,12 +62,14 @@ def join(study) -> None:
     st.markdown(plan.guidance)
     with st.form("consent", border=False):
         st.markdown(plan.consent)
-        vision = st.radio("Colour vision", list(VISION), format_func=VISION.get)
+        vision = st.radio("Colour vision", list(VISION), format_func=VISION.get, index=None)
         invite = None
         if plan.invites:
             invite = st.text_input("Invitation", st.query_params.get("invite", "")).strip()
         begin = st.form_submit_button("I agree; begin", type="primary")
     if begin:
+        if vision is None:
+            raise Problem("Please say how you see colours; every one of the four answers will do.")
         state.study_limits().count(limits.BEGIN, voting.address_bucket())
         with voting.guessing():
             rater = state.study_votes().add_rater(

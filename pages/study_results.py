@@ -50,7 +50,12 @@ try:
             rendering.open_study(votes, name)
             st.rerun()
     elif study.state == "open":
-        st.code(f"/study?study={name}", language=None)
+        here = (st.context.url or "").rstrip("/").rpartition("/")[0]
+        links = [f"{here}/study?study={name}"]
+        if plan.invites:
+            links = [f"{links[0]}&invite={code}" for code in votes.free_invites(study)]
+            st.caption(f"{len(links)} of {plan.invites} invitations are free; a link for each:")
+        st.code("\n".join(links), language=None, height=200 if len(links) > 8 else "content")
         if bar.button("Close"):
             votes.set_state(name, "closed")
             st.rerun()

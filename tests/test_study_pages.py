@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 import torch
 from browser import serving, watched_page
 
-from workbench.study import plans, rendering, trials
+from workbench.models import MODELS as MODELS_BY_NAME
+from workbench.study import plans, rendering, simulate, trials
 from workbench.study.votes import Votes
 
 pytestmark = pytest.mark.browser
@@ -85,6 +87,7 @@ def overhear(page) -> list[str]:
 def join(page, address: str, study: str) -> None:
     """Consent and begin."""
     page.goto(f"{address}/study?study={study}")
+    page.get_by_text("I see colours as most people do").click()
     page.get_by_text("I agree; begin").click()
 
 
@@ -236,8 +239,8 @@ def test_html_in_the_instructions_is_shown_and_not_run(study_server, browser_pag
     assert browser_page.locator("script", has_text="alert(1)").count() == 0
 
 
-def fresh_page(monkeypatch, tmp_path, password: str):
-    """The results page in Streamlit's own test harness."""
+def fresh_page(monkeypatch, tmp_path, password: str, name: str = "study_results"):
+    """A page of the studies in Streamlit's own test harness."""
     from streamlit.testing.v1 import AppTest
 
     from workbench.ui import state
@@ -246,7 +249,7 @@ def fresh_page(monkeypatch, tmp_path, password: str):
     monkeypatch.setenv("WORKBENCH_STUDY_PASSWORD", password)
     state.study_limits.clear()
     state.study_votes.clear()
-    page = Path(__file__).resolve().parent.parent / "pages" / "study_results.py"
+    page = Path(__file__).resolve().parent.parent / "pages" / f"{name}.py"
     return AppTest.from_file(str(page), default_timeout=30)
 
 
@@ -299,3 +302,65 @@ def test_a_study_is_made_on_its_page(monkeypatch, tmp_path, small_checkpoints):
     next(button for button in page.button if button.label == "Make it").click().run()
     assert "already" in page.error[0].value
     state.checkpoints.clear()
+
+
+@pytest.mark.parametrize("design", ["pair", "real_or_fake", "rank"])
+def test_the_results_page_has_every_figure_and_deletes_a_rater(monkeypatch, tmp_path, design):
+    page = fresh_page(monkeypatch, tmp_path, PASSWORD).run()
+    store, study = simulate.simulate(design=design, raters=8, trials=6)
+    assert try_password(page, PASSWORD) == ""
+    assert not page.exception
+    said = {metric.label: metric.value for metric in page.metric}
+    assert said["Raters"] == "8"
+    assert said["Scored votes"] == "48"
+    assert {"Krippendorff's alpha", "Left : right", "Side bias, p"} <= set(said)
+    columns = {column for frame in page.dataframe for column in frame.value.columns}
+    assert {"low", "high", "share"} <= columns
+    assert columns >= ({"fool_rate"} if design == "real_or_fake" else {"strength", "more_votes"})
+    headings = [heading.value for heading in page.subheader]
+    assert ("Who was preferred to whom" in headings) == (design != "real_or_fake")
+    assert any("8 raters gave 48 scored answers" in code.value for code in page.code)
+    first = store.raters(study)[0].code
+    next(box for box in page.text_input if box.label == "Code").set_value(first)
+    next(button for button in page.button if button.label == "Delete for good").click().run()
+    [done] = [box.value for box in page.success]
+    assert done.startswith("Deleted, with")
+    assert store.rater(study, first) is None
+    store.close()
+
+
+def test_whoever_runs_a_study_by_invitation_sees_the_links_that_are_free(monkeypatch, tmp_path):
+    page = fresh_page(monkeypatch, tmp_path, PASSWORD).run()
+    store = Votes()
+    store.create_study(plans.Plan(name="guests", invites=3).to_dict())
+    store.freeze("guests", list(PAINTERS), [])
+    store.set_state("guests", "open")
+    study = store.study("guests")
+    used, *free = store.free_invites(study)
+    store.add_rater(study, "consent", "normal", invite=used)
+    assert try_password(page, PASSWORD) == ""
+    links = page.code[0].value.splitlines()
+    assert [link.partition("/study?")[2] for link in links] == [
+        f"study=guests&invite={code}" for code in free
+    ]
+    store.close()
+
+
+def test_where_no_study_is_open_one_can_be_tried_and_colour_vision_is_asked(monkeypatch, tmp_path):
+    import streamlit as st
+
+    monkeypatch.setattr(st, "page_link", lambda *words, **options: None)  # of the router
+    page = fresh_page(monkeypatch, tmp_path, "", "study").run()
+    assert not page.exception
+    next(button for button in page.button if button.label == "Try one").click().run()
+    assert page.title[0].value == "A study to try"
+    assert page.radio[0].value is None
+    page.button[0].click().run()
+    assert "how you see colours" in page.error[0].value
+    store = Votes()
+    study = simulate.study_to_try(store)  # the same one
+    assert store.counts(study)["raters"] == 0
+    names = [one.partition("@")[0] for one in json.loads(study.models)]
+    assert len(names) == 3
+    assert not set(names) & set(MODELS_BY_NAME)  # arithmetic is nobody's vote for a model
+    store.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import Problem
-from workbench.study.plans import TRUTH, Plan
+from workbench.study.plans import INSTRUCTIONS, TRUTH, Plan
 from workbench.study.rendering import make_study, open_study
 from workbench.study.tables import Rater, Study
 from workbench.study.trials import Question, answer, model_name, next_question, plan_of
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 TITLE = "Simulated"  # every simulated study's title begins so
 STRENGTHS = (0.9, 0.45, 0.0, -0.45, -0.9)  # of the models in the order of the registry
+TRY = Plan(
+    name="try", title="A study to try", trials=5, practice=1, catch=1, size=192, limit=8,
+    instructions=f"{INSTRUCTIONS['pair']}\n\nThe colours in this one were made by arithmetic; it "
+    "shows what taking part is like.",
+)  # fmt: skip
 START = 1_767_258_000.0  # 2026-01-01 09:00 UTC
 
 
@@ -82,6 +87,15 @@ def simulate(
         progress(place + 1, raters)
     votes.set_state(name, "closed")
     return votes, votes.study(name)
+
+
+def study_to_try(votes: Votes) -> Study:
+    """The study TRY, open for visitors where there is no other; made when asked for first."""
+    if TRY.name not in {study.name for study in votes.studies()}:
+        painters = {f"arithmetic-{place}@1": _painter(place) for place in (0, 2, 4)}
+        make_study(votes, TRY, painters=painters)
+        open_study(votes, TRY.name)
+    return votes.study(TRY.name)
 
 
 def _take_part(

@@ -210,6 +210,11 @@ class Votes:
             raise Problem("That invitation has been used already.") from None
         return rater
 
+    def free_invites(self, study: Study) -> list[str]:
+        """The invitations of a study that nobody has used."""
+        used = {rater.invite for rater in self.raters(study)}
+        return [code for code in json.loads(study.invites) if code not in used]
+
     def rater(self, study: Study, code: str) -> Rater | None:
         """A rater of this study by their code."""
         with self._session() as session:
