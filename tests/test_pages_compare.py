@@ -140,6 +140,14 @@ def test_a_hint_changes_the_colours_around_it_and_can_be_taken_back(workbench: A
     assert shown(workbench, "hint_pictures")["cells"][1]["src"] == before[1]["src"]
 
 
+def test_a_hinted_picture_leaves_in_the_form_that_was_chosen(workbench: AppTest) -> None:
+    workbench.run()
+    workbench.segmented_control(key="view").set_value("Colour hint").run()
+    assert "Download PNG" in [button.label for button in workbench.download_button]
+    workbench.segmented_control(key="form").set_value("jpeg").run()
+    assert "Download JPEG" in [button.label for button in workbench.download_button]
+
+
 def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints) -> None:
     from workbench import checkpoints
     from workbench.colorize import Settings
@@ -158,6 +166,7 @@ def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints
             assert Image.open(folder.open(name)).size == (40, 30)
         about = json.loads(folder.read("holiday_settings.json"))
     assert about["picture"]["sha256"] == picture.sha256
+    assert about["form"] == {"kind": "png", "stamped": False}
     assert [row["file"] for row in about["results"]] == names
 
 

@@ -91,7 +91,7 @@ def archive(picture: Picture, made: list[Made], form: Form = Form()) -> bytes:
 
 def choose_form(where=st) -> Form:
     """PNG or JPEG, marked visibly or not."""
-    kind = where.segmented_control(
+    where.segmented_control(
         "Format",
         list(SUFFIXES),
         default="png",
@@ -100,10 +100,15 @@ def choose_form(where=st) -> Form:
         key="form",
         persist_state="session",
     )
-    stamped = where.toggle(
+    where.toggle(
         "Write “Colourized by AI” into the picture", key="stamped", persist_state="session"
     )
-    return Form(kind, stamped)
+    return chosen_form()
+
+
+def chosen_form() -> Form:
+    """The form that this visitor chose last."""
+    return Form(st.session_state.get("form", "png"), st.session_state.get("stamped", False))
 
 
 def downloads(picture: Picture, made: list[Made], where=st) -> None:
@@ -131,12 +136,12 @@ def download_one(
     form: Form = Form(),
     where=st,
     *,
-    label: str = "Download PNG",
+    label: str = "",
     width: str = "content",
 ) -> None:
     """A button for one result; the file is made when it is asked for."""
     where.download_button(
-        label,
+        label or f"Download {form.kind.upper()}",
         lambda: form.write(picture, made),
         file_name=form.name(picture, made),
         mime=f"image/{form.kind}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.ui import state
-from workbench.ui.exports import download_one
+from workbench.ui.exports import chosen_form, download_one
 from workbench.ui.results import Made, grey
 from workbench.ui.viewers import Cell, gallery
 from workbench.ui.widgets import stem
@@ -79,7 +79,7 @@ def hint(
     if bar.button("Clear", disabled=not hints, icon=":material/delete:"):
         hints.clear()
         st.rerun()
-    download_one(picture, hinted, where=bar)
+    download_one(picture, hinted, chosen_form(), where=bar)
 
 
 def grid(
