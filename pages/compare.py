@@ -40,7 +40,10 @@ view = bar.segmented_control(
 )
 bar.space("stretch")
 exports.downloads(picture, made, bar)
+# a place for each view: what another one left there goes at once, not when this one is ready
+places = {name: st.container() if name == view else st.empty() for name in looks.LOOKS}
 try:
-    looks.LOOKS[view](picture, made, checkpoints, settings)
+    with places[view]:
+        looks.LOOKS[view](picture, made, checkpoints, settings)
 except Problem as problem:
     widgets.show_problem(problem)
