@@ -70,9 +70,8 @@ def figure(
 ) -> tuple[int, int] | None:  # fmt: skip
     """Pictures side by side, and a button that gives them as one PNG.
 
-    With `pick`, a click gives its point (x, y) in the first picture's pixels, once; a rectangle
-    counts as its first corner. With `enlarge`, smaller pictures (maps) are first brought to the
-    first one's size, in squares.
+    With `pick`, a click gives its point (x, y) in the first picture's pixels, once. With `enlarge`,
+    smaller pictures (maps) are first brought to the first one's size, in squares.
     """
     from torch.nn.functional import interpolate
 
@@ -81,7 +80,7 @@ def figure(
         cells = [
             Cell(each.title, interpolate(each.rgb[None], size=size)[0], each.note) for each in cells
         ]
-    picked = gallery(cells, key=key, cell=cell, marks=marks, pick=pick)
+    picked = gallery(cells, key=key, cell=cell, marks=marks, pick="point" if pick else None)
     take_home(lambda: as_png([each.rgb for each in cells]), f"{key}.png", "image/png")
     return (int(picked["x"]), int(picked["y"])) if picked else None
 

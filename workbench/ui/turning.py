@@ -68,7 +68,7 @@ def hint(
     hinted = _hinted(picture, start, hints)
     count = f"{len(hints)} hint{'s' if len(hints) != 1 else ''}"
     cells = [Cell(start.title, start.rgb), Cell("With your colours", hinted.rgb, count)]
-    picked = gallery(cells, key="hint_pictures", cell=380, pick=True, marks=hints)
+    picked = gallery(cells, key="hint_pictures", cell=380, pick="area", marks=hints)
     if picked:
         hints.append(picked | {"color": color, "radius": radius})
         st.rerun()

@@ -48,14 +48,15 @@ def gallery(
     *,
     key: str,
     cell: int = 300,
-    pick: bool = False,
+    pick: str | None = None,
     marks: list[dict] | None = None,
 ) -> dict | None:
     """Show pictures of one size in a labelled grid that zooms and moves together.
 
-    `cell` is the least width of a picture, pixels of the screen. With `pick`, what a visitor
-    clicked or drew comes back once, in the first picture's pixels: {x, y, to}, `to` (x, y) of a
-    rectangle's opposite corner or None for a point; else None. `marks` to show: the same and color.
+    `cell` is the least width of a picture, pixels of the screen. With `pick` "point" or
+    "area", what a visitor clicked or drew comes back once, in the first picture's pixels:
+    {x, y, to}, `to` (x, y) of a rectangle's opposite corner or None for a point; else None.
+    `marks` to show: the same and color.
     """
     height, width = cells[0].rgb.shape[-2:]
     result = _gallery(

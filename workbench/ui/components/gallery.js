@@ -1,6 +1,6 @@
 // A labelled grid of pictures of one size that zoom and move together.
 // data: {cells: [{title, note, src}], width, height, cell, pick, marks: [{x, y, to, color}]}
-// With `pick`, sends the trigger `picked` = {x, y, to} in pixels of the picture; `to` is [x, y] of
+// With `pick` ("point" or "area"), sends the trigger `picked` = {x, y, to} in pixels of the picture; `to` is [x, y] of
 // the opposite corner of a rectangle, or null for a point.
 const rooms = new WeakMap(); // what must outlive a new render: the view {scale, x, y}
 // and `draft`, the rectangle being drawn: {from: [u, v], to: [u, v]}, shares of the picture
@@ -38,7 +38,7 @@ function fill(root, room) {
     frame.style.aspectRatio = `${content.width ?? width} / ${content.height ?? height}`;
     frame.classList.toggle("pick", Boolean(pick));
     frame.setAttribute("aria-label", pick
-      ? `${content.title}. Arrows move a point, with Shift they draw a rectangle, Enter takes it`
+      ? `${content.title}. Arrows move a point, ${pick === "area" ? "with Shift they draw a rectangle, " : ""}Enter takes it`
       : `${content.title}. Plus and minus zoom, arrows move`);
     caption.firstChild.textContent = content.title;
     caption.lastChild.textContent = content.note ?? "";
@@ -80,6 +80,7 @@ function figure(root, room, index) {
     const now = place(event);
     if (room.draft) {
       room.draft.to = inside(room, now);
+      if (room.data.pick === "point") room.draft.from = room.draft.to;
       show(root, room);
       return;
     }
@@ -148,7 +149,7 @@ function draw(root, room, [left, up], stretch) {
     : [0.5, 0.5];
   const from = inside(room, [u, v]);
   const to = inside(room, [u - left / 5, v - up / 5]);
-  room.draft = { from: stretch ? (room.draft?.from ?? from) : to, to };
+  room.draft = { from: stretch && room.data.pick === "area" ? (room.draft?.from ?? from) : to, to };
   for (const [axis, share] of [["x", to[0]], ["y", to[1]]])
     view[axis] = Math.min(0.95 - share * view.scale, Math.max(0.05 - share * view.scale, view[axis]));
   show(root, room);
@@ -207,5 +208,5 @@ function words({ data: { pick, width, height }, draft, view }) {
     return `From ${at(draft.from)} to ${at(draft.to)}`;
   if (draft) return `At ${at(draft.to)}`;
   const move = view.scale > 1 ? "; Shift and drag to move" : "";
-  return `Click a point or draw a rectangle in any picture${move}`;
+  return `Click a point ${pick === "area" ? "or draw a rectangle " : ""}in any picture${move}`;
 }
