@@ -55,8 +55,7 @@ def progress(batch: batches.Batch) -> None:
 
 
 if batch is not None:
-    # a fragment only while it runs: a late tick of one that stays takes the button below away
-    (st.fragment(progress, run_every=0.5) if running else progress)(batch)
+    widgets.ticking(progress, running)(batch)
     if not running and batch.archive.exists():
         st.download_button(
             "All results (ZIP)",

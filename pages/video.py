@@ -117,8 +117,7 @@ if job is None:
 elif job.problem:
     widgets.show_problem(job.problem)
 else:
-    # a fragment only while it runs: a late tick of one that stays takes what follows away
-    (st.fragment(progress, run_every=0.5) if running else progress)(job)
+    widgets.ticking(progress, running)(job)
     if not job.is_alive() and job.report:
         try:
             result(job)

@@ -19,11 +19,13 @@ DROP = '[data-testid="stFileUploaderDropzoneInput"]'
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
 
-def open_compare(page, address: str) -> None:
-    """Go to the workbench and wait for the sample in colour."""
+def open_compare(page, address: str, view: str = "") -> None:
+    """Go to the workbench, wait for the sample in colour, and choose a way to look at it."""
     page.goto(address)
     page.wait_for_selector("text=Vanilla CNN >> visible=true")
     page.wait_for_selector("figure img")
+    if view:
+        page.get_by_role("radio", name=view).click()
 
 
 def titles(page) -> list[str]:
@@ -123,8 +125,7 @@ def test_the_line_between_before_and_after_moves_by_keyboard(
     browser_page, workbench_server
 ) -> None:
     page = browser_page
-    open_compare(page, workbench_server)
-    page.get_by_role("radio", name="Before / after").click()
+    open_compare(page, workbench_server, "Before / after")
     line = page.get_by_role("slider", name=re.compile("Line between"))
     line.focus()
     page.keyboard.press("Home")
@@ -136,8 +137,7 @@ def test_the_line_between_before_and_after_moves_by_keyboard(
 
 def test_a_click_on_a_picture_gives_it_a_colour(browser_page, workbench_server) -> None:
     page = browser_page
-    open_compare(page, workbench_server)
-    page.get_by_role("radio", name="Colour hint").click()
+    open_compare(page, workbench_server, "Colour hint")
     page.wait_for_selector("text=0 hints")
     page.locator(".frame").first.click(position={"x": 100, "y": 80})
     page.wait_for_selector("text=1 hint >> visible=true")
@@ -150,8 +150,7 @@ def test_a_rectangle_takes_a_colour_by_mouse_and_by_keyboard(
     browser_page, workbench_server
 ) -> None:
     page = browser_page
-    open_compare(page, workbench_server)
-    page.get_by_role("radio", name="Colour hint").click()
+    open_compare(page, workbench_server, "Colour hint")
     page.wait_for_selector("text=0 hints")
     frame = page.locator(".frame").first
     frame.scroll_into_view_if_needed()

@@ -16,29 +16,14 @@ from workbench.evaluation.summaries import generalisation, paired
 from workbench.ui import state
 from workbench.ui.board import Choice, data_name, source_of, title
 from workbench.ui.viewers import Cell, gallery
+from workbench.ui.widgets import plot
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
     from workbench.evaluation.scores import Score
     from workbench.evaluation.summaries import Line
 
 PROTOCOL = Path(__file__).resolve().parent.parent.parent / "docs" / "protocol.md"
 SHOWN = 3  # best, and as many worst, cases
-
-
-def plot(figure: Figure, name: str) -> None:
-    """A chart with Plotly's own buttons, among them PNG."""
-    st.plotly_chart(
-        figure,
-        key=f"chart_{name}",
-        theme=None,
-        config={
-            "displaylogo": False,
-            "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
-            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": name},
-        },
-    )
 
 
 def ranking(rows: list[Score], lines: list[Line], choice: Choice) -> None:

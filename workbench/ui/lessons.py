@@ -12,7 +12,7 @@ import streamlit as st
 
 from workbench.ui import state
 from workbench.ui.viewers import Cell, gallery
-from workbench.ui.widgets import choose_picture
+from workbench.ui.widgets import choose_picture, plot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,10 +120,7 @@ def chart(figure: Figure, key: str, projected: bool) -> None:
     """A chart with its own button for a PNG; larger, type and all, for the back row."""
     if projected:
         figure.update_layout(font_size=PROJECTED_CHART, height=1.5 * figure.layout.height)
-    image = {"format": "png", "scale": 2, "filename": key}
-    st.plotly_chart(
-        figure, key=key, theme=None, config={"displaylogo": False, "toImageButtonOptions": image}
-    )
+    plot(figure, key)
 
 
 def exercise(question: str, answer: str) -> None:

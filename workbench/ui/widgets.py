@@ -13,6 +13,8 @@ from workbench.samples import SAMPLES
 from workbench.ui import state
 
 if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
     from workbench.checkpoints import Checkpoint
     from workbench.colorize import Settings
     from workbench.images import Picture
@@ -21,6 +23,28 @@ if TYPE_CHECKING:
 def show_problem(problem: Problem) -> None:
     """Say what went wrong, in place."""
     st.error(str(problem), icon=":material/error:")
+
+
+def plot(figure: Figure, name: str) -> None:
+    """A chart with Plotly's own buttons, among them PNG."""
+    st.plotly_chart(
+        figure,
+        key=f"chart_{name}",
+        theme=None,
+        config={
+            "displaylogo": False,
+            "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
+            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": name},
+        },
+    )
+
+
+def ticking(show: Callable[..., None], running: bool) -> Callable[..., None]:
+    """`show`, again every half second while something runs, and once when it has ended.
+
+    A fragment only while it runs: a late tick of one that stays would take away what follows it.
+    """
+    return st.fragment(show, run_every=0.5) if running else show
 
 
 def choose_picture() -> Callable[[], Picture]:
