@@ -144,7 +144,10 @@ def test_networks_render_the_pictures_and_their_revisions_are_recorded(
     small_checkpoints, monkeypatch, studies
 ):
     from workbench import checkpoints
+    from workbench.colorize import colorize
+    from workbench.data.pictures import square
     from workbench.images import open_image
+    from workbench.samples import SAMPLES
 
     here = checkpoints.available(small_checkpoints)
     monkeypatch.setattr(checkpoints, "available", lambda: here)
@@ -157,7 +160,11 @@ def test_networks_render_the_pictures_and_their_revisions_are_recorded(
     ]
     [picture] = json.loads(study.pictures)
     file = rendering.picture_file("s", picture["sha256"], json.loads(study.models)[0])
-    assert open_image(file).rgb.shape == (3, 64, 64)
+    sample = next(iter(SAMPLES.values()))
+    photograph = torch.from_numpy(square(sample.path.read_bytes(), 64)[0])
+    vanilla = here["vanilla_cnn"]
+    expected = colorize(vanilla.net(), photograph, size=vanilla.size).rgb
+    assert torch.equal(open_image(file).rgb, expected), "as the network colours it everywhere else"
     votes.close()
 
 

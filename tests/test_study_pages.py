@@ -208,6 +208,23 @@ def check_results_page(chromium, address: str, study: str, given: dict[str, list
     assert cast == given
 
 
+def test_the_next_questions_pictures_are_fetched_while_this_one_is_looked_at(
+    study_server, browser_page
+):
+    address, _ = study_server
+    page = browser_page
+    fetched = "performance.getEntriesByType('resource').map(each => new URL(each.name).pathname)"
+    join(page, address, "pairs")
+    first, second = progress_of(PAIR)[:2]
+    wait_for_question(page, first)
+    page.wait_for_function(f"{fetched}.filter(path => path.startsWith('/media/')).length > 3")
+    before = page.evaluate(fetched)
+    page.keyboard.press(KEYS["tie"])
+    wait_for_question(page, second)
+    shown = page.locator(".question .picture").all()
+    assert {image.get_attribute("src") for image in shown} <= set(before)
+
+
 def test_an_order_is_given_by_choosing_the_best_first(study_server, chromium):
     address, votes = study_server
     with watched_page(chromium) as page:

@@ -143,7 +143,7 @@ def _network_painter(checkpoint: object) -> Painter:
     def paint(rgb: Tensor) -> Tensor:
         nonlocal net
         net = checkpoint.net() if net is None else net
-        return colorize(net, rgb).rgb
+        return colorize(net, rgb, size=checkpoint.size).rgb
 
     return paint
 

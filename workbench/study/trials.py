@@ -40,6 +40,7 @@ class Question:
     picture: str
     picture_sha256: str
     shown: tuple[str, ...]  # models left to right
+    ahead: Question | None = None  # the next one, whose pictures may be fetched meanwhile
 
 
 def plan_of(study: Study) -> Plan:
@@ -66,21 +67,29 @@ def sign(study: Study, trial: Trial) -> str:
 
 
 def next_question(votes: Votes, study: Study, rater: Rater) -> Question | None:
-    """The rater's next question, None at the end. An unanswered one comes again."""
+    """The rater's next question, None at the end. An unanswered one comes again.
+
+    The one after it is chosen with it, so that its pictures can be on their way.
+    """
     plan = plan_of(study)
     require_open(study)
     with votes.turn(study, rater) as turn:
         asked = turn.asked()
+        chosen = [trial for trial, _ in asked]
         waiting = [trial for trial, answered in asked if not answered]
+        while len(waiting) < 2 and len(chosen) < plan.total:
+            chosen.append(_add(turn, plan, chosen, votes.clock()))
+            waiting.append(chosen[-1])
         if waiting:
-            trial = waiting[0]
-        elif len(asked) >= plan.total:
-            trial = None
-        else:
-            trial = _add(turn, plan, [trial for trial, _ in asked], votes.clock())
-    if trial is None:
+            turn.put(waiting[0])
+    if not waiting:
         votes.finish(rater)
         return None
+    ahead = _question(study, plan, waiting[1]) if len(waiting) > 1 else None
+    return _question(study, plan, waiting[0], ahead)
+
+
+def _question(study: Study, plan: Plan, trial: Trial, ahead: Question | None = None) -> Question:
     return Question(
         token=sign(study, trial),
         number=trial.number,
@@ -89,6 +98,7 @@ def next_question(votes: Votes, study: Study, rater: Rater) -> Question | None:
         picture=trial.picture,
         picture_sha256=trial.picture_sha256,
         shown=tuple(trial.shown.split(",")),
+        ahead=ahead,
     )
 
 

@@ -399,6 +399,10 @@ class Turn:
         self._session.flush()
         return trial
 
+    def put(self, trial: Trial) -> None:
+        """Note that the rater sees this trial now: nobody answers sooner than they can look."""
+        trial.issued_at = self._clock()
+
 
 def _locked(query: sa.Select) -> sa.Select:
     """Hold the row until the transaction ends (SQLite's write transactions do so anyway)."""

@@ -63,7 +63,8 @@ def ask(study: Study, rater: Rater) -> bool:
             "token": question.token,
             "attempt": st.session_state.get("study_attempt", 0),
             "design": plan.design,
-            "sources": [_address(study, question, shown) for shown in question.shown],
+            "sources": _addresses(study, question),
+            "ahead": _addresses(study, question.ahead),
             "exposure": plan.exposure_ms,
             "gap": plan.gap_ms,
             "minimum": plan.minimum_dwell_ms,
@@ -120,9 +121,12 @@ def _session() -> str:
     return st.session_state.setdefault("study_session", new_code())
 
 
-def _address(study: Study, question: trials.Question, shown: str) -> str:
-    """Where the browser finds a picture: named by its content, never by its model."""
-    data = picture_file(study.name, question.picture_sha256, shown).read_bytes()
-    place = f"{question.token}/{question.shown.index(shown)}"
-    path = Runtime.instance().media_file_mgr.add(data, "image/png", coordinates=place)
-    return f"{st.get_option('server.baseUrlPath').rstrip('/')}{path}"
+def _addresses(study: Study, question: trials.Question | None) -> list[str]:
+    """Where the browser finds the pictures: named by their content, never by their models."""
+    addresses = []
+    for place, shown in enumerate(question.shown if question else ()):
+        data = picture_file(study.name, question.picture_sha256, shown).read_bytes()
+        coordinates = f"{question.token}/{place}"
+        path = Runtime.instance().media_file_mgr.add(data, "image/png", coordinates=coordinates)
+        addresses.append(f"{st.get_option('server.baseUrlPath').rstrip('/')}{path}")
+    return addresses

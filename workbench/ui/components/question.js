@@ -1,11 +1,19 @@
 // One question of a study: shows pictures, measures with the browser's own clock, sends one answer.
-// data: {token, attempt, design, sources, exposure, gap, minimum, wait, progress, share, feedback}
+// data: {token, attempt, design, sources, ahead, exposure, gap, minimum, wait, progress, share,
+//        feedback}
+// ahead: the pictures of the next question, fetched while this one is looked at
 // design: pair (left, right, tie), real_or_fake (two timed exposures, then left or right), rank.
 // answer: {token, choice, shown_at, answered_at, dwell_ms, exposures_ms, viewport}
 const element = (parent, kind, className, text) => {
   const made = parent.appendChild(document.createElement(kind));
   made.className = className;
   if (text) made.textContent = text;
+  return made;
+};
+const picture = (source) => {
+  const made = document.createElement("img");
+  made.className = "picture";
+  made.src = source;
   return made;
 };
 const frame = () => new Promise(requestAnimationFrame);
@@ -35,10 +43,12 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const said = element(root, "div", "said");
   said.setAttribute("aria-live", "polite");
 
+  const fetched = root.fetched || new Map(); // address -> image, of the question before
+  root.fetched = new Map();
   const pictures = data.sources.map((source, place) => {
     const slot = element(stage, data.design === "real_or_fake" ? "div" : "button", "slot");
-    const image = element(slot, "img", "picture");
-    image.src = source;
+    const image = slot.appendChild(fetched.get(source) || picture(source));
+    fetched.delete(source);
     image.alt = `picture ${place + 1}`;
     image.draggable = false;
     return { slot, image };
@@ -157,6 +167,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
       shownAt = Date.now();
     }
     since = performance.now();
+    data.ahead.forEach((source) => root.fetched.set(source, picture(source)));
     await pause(data.minimum);
     if (!live) return;
     allow();
