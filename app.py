@@ -4,6 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from workbench.ui import state
+
 PAGES = {
     "Colourize": [
         ("compare", "Compare", ":material/compare:"),
@@ -29,6 +31,7 @@ PAGES = {
 }
 ICON = Path(__file__).parent / "workbench/ui/components/icon.svg"  # a named one is from a CDN
 
+state.settle()
 st.set_page_config(page_title="Colorization workbench", page_icon=str(ICON), layout="wide")
 sections = {
     section: [

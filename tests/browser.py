@@ -62,16 +62,23 @@ def wait_for(address: str, process: subprocess.Popen, seconds: float = PATIENCE 
 @contextmanager
 def serving(log: Path, **environment: str) -> Iterator[str]:
     """Run the workbench on a free port; yields its address, e.g. http://127.0.0.1:8599."""
-    port = free_port()
+    with running(log, free_port(), **environment) as (address, _):
+        yield address
+
+
+@contextmanager
+def running(log: Path, port: int, **environment: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Run the workbench; yields its address and its process."""
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
     command += [f"--server.port={port}", "--server.address=127.0.0.1"]
-    with log.open("wb") as out:
+    address = f"http://127.0.0.1:{port}"
+    with log.open("ab") as out:
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **environment}, stdout=out, stderr=out
         )
         try:
-            wait_for(f"http://127.0.0.1:{port}/_stcore/health", process)
-            yield f"http://127.0.0.1:{port}"
+            wait_for(f"{address}/_stcore/health", process)
+            yield address, process
         finally:
             process.terminate()
             try:

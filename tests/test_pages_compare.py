@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import threading
@@ -281,3 +282,14 @@ def test_picture_and_settings_are_still_there_after_a_look_at_another_page(
     workbench.switch_page("pages/compare.py").run()
     assert workbench.slider(key="chroma").value == 0.5
     assert [cell["src"] for cell in shown(workbench)["cells"]] == before
+
+
+def test_what_was_imported_is_not_walked_through_after_every_run(workbench) -> None:
+    workbench.run()
+    gc.unfreeze()
+    workbench.run()
+    assert gc.get_freeze_count() == 0  # nothing new since the last time
+    state._settled = 0
+    workbench.run()
+    assert gc.get_freeze_count() > 10_000
+    gc.unfreeze()

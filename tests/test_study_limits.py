@@ -53,3 +53,37 @@ def test_a_bucket_says_nothing_about_the_address_and_changes_every_day():
     clock.now += 86_400
     assert limits.bucket("192.0.2.7") != today
     assert "192.0.2" not in repr(vars(limits))
+
+
+def test_a_rater_over_the_limit_is_told_and_the_question_stays(tmp_path, monkeypatch):
+    from workbench.study import limits as kinds
+    from workbench.study import plans, simulate, trials
+    from workbench.study.votes import Votes
+    from workbench.ui import state, voting
+
+    monkeypatch.setenv("WORKBENCH_STUDIES", str(tmp_path))
+    monkeypatch.delenv("WORKBENCH_DATABASE_URL", raising=False)
+    store, limits = Votes(), Limits(Clock())
+    monkeypatch.setattr(state, "study_votes", lambda: store)
+    monkeypatch.setattr(state, "study_limits", lambda: limits)
+    study = simulate.study_to_try(store)
+    rater = store.add_rater(study, plans.Plan(name="x").consent_version, "normal")
+    question = trials.next_question(store, study, rater)
+    said = {
+        "token": question.token, "choice": "left", "shown_at": 1.0, "answered_at": 901.0,
+        "dwell_ms": 900.0, "exposures_ms": [], "viewport": "400x600x1",
+    }  # fmt: skip
+    page = {"study_question": {"answer": said}}
+    monkeypatch.setattr(voting.st, "session_state", page)
+    _, times, seconds = kinds.VOTE
+    for _ in range(times):
+        limits.count(kinds.VOTE, rater.code)
+    put = store.clock()
+    store.clock = lambda: put + 1.0
+    voting._take(study, rater, question)
+    assert "Try again in 1 min" in page["study_refused"]
+    assert store.rows(study) == []
+    limits._clock.now += seconds + 1
+    voting._take(study, rater, question)
+    assert [row["choice"] for row in store.rows(study)] == ["left"]
+    store.close()

@@ -5,13 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 import zipfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from browser import serving, watched_page
+from browser import free_port, running, serving, watched_page
+from visitors import visiting
+from websockets import ConnectionClosed
 
 from workbench.models import MODELS as MODELS_BY_NAME
 from workbench.study import plans, rendering, simulate, trials
@@ -223,6 +229,61 @@ def test_the_next_questions_pictures_are_fetched_while_this_one_is_looked_at(
     wait_for_question(page, second)
     shown = page.locator(".question .picture").all()
     assert {image.get_attribute("src") for image in shown} <= set(before)
+
+
+def answer_on_and_on(address: str, study: str, code: str, acknowledged: list[int]) -> None:
+    """A rater in a window of their own, until the server dies or there is no question left."""
+    with (
+        suppress(ConnectionClosed),
+        visiting(address, "study", f"study={study}&rater={code}") as visitor,
+    ):
+        visitor.look()
+        while True:
+            question = visitor.data("workbench_question")
+            said = {"shown_at": 1.0, "answered_at": 901.0, "dwell_ms": 900.0, "exposures_ms": []}
+            said |= {"token": question["token"], "choice": "left", "viewport": "400x600x1"}
+            visitor.send("workbench_question", "answer", said)
+            assert visitor.data("workbench_question")["token"] != question["token"], visitor.said
+            acknowledged.append(int(question["progress"].split()[1]) - 1)
+
+
+def test_killing_the_server_under_20_raters_loses_no_answer_and_all_can_go_on(
+    small_checkpoints, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("WORKBENCH_STUDIES", str(tmp_path))
+    monkeypatch.delenv("WORKBENCH_DATABASE_URL", raising=False)
+    votes = Votes()
+    plan = replace(PAIR, name="crowd", trials=500, practice=0, catch=0)
+    rendering.make_study(votes, plan, painters=PAINTERS)
+    rendering.open_study(votes, "crowd")
+    study = votes.study("crowd")
+    acknowledged = {votes.add_rater(study, "consent", "normal").code: [] for _ in range(20)}
+    environment = {"WORKBENCH_CHECKPOINTS": str(small_checkpoints)}
+    port, log = free_port(), tmp_path / "server.log"
+    with (
+        ThreadPoolExecutor(20) as room,
+        running(log, port, **environment) as (address, process),
+    ):
+        raters = [
+            room.submit(answer_on_and_on, address, "crowd", code, numbers)
+            for code, numbers in acknowledged.items()
+        ]
+        while sum(map(len, acknowledged.values())) < 200 and not any(r.done() for r in raters):
+            time.sleep(0.01)
+        process.kill()
+        for rater in raters:
+            rater.result(timeout=60)
+    assert all(acknowledged.values())  # they did vote side by side
+    kept = {(row["rater"], row["number"]) for row in votes.rows(study)}
+    assert {(code, n) for code, numbers in acknowledged.items() for n in numbers} <= kept
+    with running(log, port, **environment):
+        for code in list(acknowledged)[:3]:
+            answered = sum(rater == code for rater, _ in kept)
+            with visiting(address, "study", f"study=crowd&rater={code}") as visitor:
+                visitor.look()
+                progress = visitor.data("workbench_question")["progress"]
+                assert progress == f"Question {answered + 1} of 500"
+    votes.close()
 
 
 def test_an_order_is_given_by_choosing_the_best_first(study_server, chromium):

@@ -5,6 +5,8 @@ Networks, queue and results are those of `workbench.studio`.
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,21 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from workbench.study.tables import Study
     from workbench.study.votes import Votes
     from workbench.ui.board import Choice
+
+
+_settled = 0  # modules that were there when the collector was last told to leave them alone
+
+
+def settle() -> None:
+    """Keep the garbage collector from walking through all that was imported.
+
+    Streamlit collects after every run of a page; with torch and pandas that is 0.2 s during which
+    no other visitor's page moves. What lives as long as the server need not be looked at again.
+    """
+    global _settled
+    if len(sys.modules) > _settled:
+        _settled = len(sys.modules)
+        gc.freeze()
 
 
 def queue() -> Queue:
