@@ -127,6 +127,20 @@ def test_without_a_model_the_first_one_colours(client) -> None:
     assert facts["psnr"] is facts["ssim"] is None
 
 
+def test_ten_calls_at_once_are_all_answered_and_told_their_place(client) -> None:
+    jobs = [
+        client.submit(sent(CHELSEA), "vanilla_cnn", chroma=0.5 + place / 10, api_name="/colorize")
+        for place in range(10)
+    ]
+    places = set()
+    while not all(job.done() for job in jobs):
+        places |= {job.status().rank for job in jobs} - {None}
+    assert {facts["settings"]["chroma"] for _, facts in (job.result() for job in jobs)} == {
+        0.5 + place / 10 for place in range(10)
+    }
+    assert max(places) > 0
+
+
 def test_settings_reach_the_network(client) -> None:
     def coloured(model: str, **settings) -> torch.Tensor:
         png, facts = client.predict(sent(CHELSEA), model, **settings, api_name="/colorize")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from browser import PATIENCE, watched_page
 from PIL import Image
 from playwright.sync_api import expect
 from test_pages_compare import picture_bytes
+from visitors import visiting
 
 from workbench.models import MODELS
 
@@ -198,3 +201,23 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(
 def test_compare_answers_at_its_own_name_too(browser_page, workbench_server) -> None:
     open_compare(browser_page, f"{workbench_server}/compare")
     expect(browser_page.get_by_text("Page not found")).to_have_count(0)
+
+
+def test_ten_visitors_at_once_are_all_served_and_whoever_waits_is_told(workbench_server) -> None:
+    together = threading.Barrier(10)
+
+    def visit(place: int) -> tuple[list[str], list[str]]:
+        with visiting(workbench_server, "compare") as visitor:
+            visitor.look()
+            together.wait(60)
+            visitor.turn("chroma", 0.5 + place / 10)  # nobody has asked for this before
+            shown = visitor.data("workbench_gallery")["cells"]
+            return [cell["title"] for cell in shown], visitor.said
+
+    with ThreadPoolExecutor(10) as room:
+        visits = list(room.map(visit, range(10)))
+    said = [sentence for _, words in visits for sentence in words]
+    assert not [sentence for sentence in said if "error" in sentence]
+    for titles, _ in visits:
+        assert titles[1:6] == [spec.title for spec in MODELS.values()]
+    assert [sentence for sentence in said if re.search(r"busy: \d+ in front of you", sentence)]
