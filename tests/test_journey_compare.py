@@ -138,6 +138,20 @@ def test_the_line_between_before_and_after_moves_by_keyboard(
     assert "0.5%" in page.locator(".slider").get_attribute("style")
 
 
+@pytest.mark.parametrize("view", ["Maps", "Samples", "Grid"])
+def test_what_a_view_shows_is_a_figure_to_take_home(
+    browser_page, workbench_server, view: str
+) -> None:
+    page = browser_page
+    open_compare(page, workbench_server, view)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="This figure (PNG)").click()
+    assert waiting.value.suggested_filename.startswith("chelsea_")
+    with Image.open(waiting.value.path()) as image:
+        assert image.width > 3 * 320
+        assert "by AI" in image.text["Description"]
+
+
 def test_a_click_on_a_picture_gives_it_a_colour(browser_page, workbench_server) -> None:
     page = browser_page
     open_compare(page, workbench_server, "Colour hint")

@@ -141,6 +141,22 @@ def test_a_hint_changes_the_colours_around_it_and_can_be_taken_back(workbench: A
     assert shown(workbench, "hint_pictures")["cells"][1]["src"] == before[1]["src"]
 
 
+def test_how_far_a_hint_spreads_is_a_choice(workbench: AppTest) -> None:
+    workbench.run()
+    workbench.segmented_control(key="view").set_value("Colour hint").run()
+    sha256 = workbench.session_state["picture"].sha256
+    workbench.session_state["hints"][sha256].append(
+        {"x": 200, "y": 100, "color": "#3070c0", "radius": 6}
+    )
+    reaches = workbench.select_slider(key="hint_reach")
+    assert reaches.value == "the thing"
+    seen = set()
+    for reach in reaches.options:
+        workbench.select_slider(key="hint_reach").set_value(reach).run()
+        seen.add(shown(workbench, "hint_pictures")["cells"][1]["src"])
+    assert len(seen) == 5
+
+
 def test_a_hinted_picture_leaves_in_the_form_that_was_chosen(workbench: AppTest) -> None:
     workbench.run()
     workbench.segmented_control(key="view").set_value("Colour hint").run()

@@ -15,7 +15,6 @@ from functools import cache
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from workbench import color, edges
 from workbench.color import to_uint8
@@ -24,6 +23,8 @@ from workbench.errors import Problem
 SIZE = 256  # short side shown to a network that has no size of its own
 CELL = 8  # sides shown to a network with bins are a multiple: no bin hangs over the border
 LONGEST = 8  # the long side is at most this many times the size, however long the picture is
+ALIKE_BINS = 20.0  # ab units: colours this near to each other are drawn together
+DRAWN_SOFTLY = 0.7  # temperature of the mean around a drawn colour
 STRIP = 1 << 16  # pixels converted at once: a strip's planes stay in the processor's cache
 
 
@@ -303,28 +304,28 @@ def sample_ab(
     count: int = 4,
     seed: int = 0,
     size: int = SIZE,
-    temperature: float = 0.25,
-    smoothness: int = 8,
+    temperature: float = 0.38,
 ) -> Tensor:
     """`count` different colourings of one L (1, H, W) from the network's own distribution.
 
     Returns ab (count, 2, H, W). Perturb and decode: Gumbel noise is added to the scores of the
-    bins, so that each pixel's winner is a draw from its distribution (Gumbel-max); the noise of a
-    bin is the same over about 1/`smoothness` of the short side, so that neighbours draw alike;
-    then the annealed mean at a low `temperature` smooths what is left.
+    bins over `temperature`, so that the winner is a draw from the distribution (Gumbel-max). The
+    noise is the same all over the picture, so that what looks alike to the network is coloured
+    alike, and nearly the same for bins of like colours (`ALIKE_BINS`), so that a kind of colour
+    wins and not one bin; a mean over the winner's neighbours keeps it smooth (`DRAWN_SOFTLY`).
     """
-    logits = predict_logits(net, L[None], size)
+    scores = predict_logits(net, L[None], size) / temperature  # (1, bins, h, w)
+    bins = scores.shape[1]
+    sure = 100 * torch.eye(bins)[..., None, None]  # (bins, bins, 1, 1): sure of each in turn
+    colors = net.decode(sure, 1.0).flatten(1)  # (bins, 2)
+    mix = torch.exp(-0.5 * (torch.cdist(colors, colors) / ALIKE_BINS) ** 2)
+    mix /= mix.norm(dim=1, keepdim=True)
     random = torch.Generator().manual_seed(seed)
-    height, width = logits.shape[-2:]
-    scale = smoothness / min(height, width)
-    cells = (max(2, round(height * scale)), max(2, round(width * scale)))
-    bins = logits.shape[1]
     samples = []
     for _ in range(count):
-        normal = torch.randn(1, bins, *cells, generator=random)
-        normal = F.interpolate(normal, size=(height, width), mode="bicubic", align_corners=True)
-        normal = normal / normal.std(1, keepdim=True)  # unit variance between the cells, too
+        normal = mix @ torch.randn(bins, generator=random)
         uniform = (0.5 * torch.erfc(-normal / 2**0.5)).clamp(1e-6, 1 - 1e-6)
         gumbel = -torch.log(-torch.log(uniform))
-        samples.append(net.decode(logits + gumbel, temperature)[0].float())
+        drawn = net.decode(scores + gumbel[:, None, None], DRAWN_SOFTLY)
+        samples.append(drawn[0].float())
     return edges.upsample(torch.stack(samples), L.shape[-2:])

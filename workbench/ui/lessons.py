@@ -5,14 +5,13 @@ And the three lessons on colour and on measures; what happens inside a network i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from workbench.ui import state
 from workbench.ui.viewers import Cell, gallery
-from workbench.ui.widgets import choose_picture, plot
+from workbench.ui.widgets import choose_picture, plot, take_home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +80,7 @@ def figure(
             Cell(each.title, interpolate(each.rgb[None], size=size)[0], each.note) for each in cells
         ]
     picked = gallery(cells, key=key, cell=cell, marks=marks, pick="point" if pick else None)
-    take_home(lambda: as_png([each.rgb for each in cells]), f"{key}.png", "image/png")
+    take_home(lambda: as_png([each.rgb for each in cells]), f"{key}.png")
     return (int(picked["x"]), int(picked["y"])) if picked else None
 
 
@@ -94,15 +93,6 @@ def as_png(pictures: list[Tensor]) -> bytes:
     gap = pictures[0].new_full((3, pictures[0].shape[1], GUTTER), 255)
     parts = [part for rgb in pictures for part in (rgb, gap)][:-1]
     return encode(torch.cat(parts, 2))
-
-
-def take_home(make: Callable[[], bytes] | str, file: str, mime: str) -> None:
-    """A button for a figure; the file is made when it is asked for."""
-    form = file.rpartition(".")[2].upper()
-    st.download_button(
-        f"This figure ({form})", make, file, mime, icon=":material/download:", type="tertiary",
-        on_click="ignore", key=f"download_{file}",
-    )  # fmt: skip
 
 
 def drawing(svg: str, file: str, *, wide: bool = False) -> None:
@@ -160,7 +150,7 @@ def one_color() -> None:
             f"Every a (right: red) and b (up: yellow) that sRGB has at L {L}: "
             f"{share:.0%} of the square."
         )
-        take_home(lambda: as_png([_on_white(marked)]), "gamut.png", "image/png")
+        take_home(lambda: as_png([_on_white(marked)]), "gamut.png")
 
 
 def _marked(plane: Tensor, a: float, b: float) -> Tensor:
@@ -217,7 +207,7 @@ def many_colors_one_grey(picture: Picture) -> None:
     st.image(strips.permute(1, 2, 0).numpy(), width="stretch")
     st.caption("Above: twelve colours of one L. Below: what is left of each. Nothing tells them "
                "apart, so a network must know *what* it sees to guess the colour.")  # fmt: skip
-    take_home(lambda: as_png([strips]), "one_grey.png", "image/png")
+    take_home(lambda: as_png([strips]), "one_grey.png")
     degrees = st.slider("Turn all hues of the picture by, degrees", 0, 360, 180, 10, key="turn")
     turned = hue_turned(picture.rgb, degrees)
     grey_turned = grey_of(turned)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,6 +12,7 @@ import streamlit as st
 from workbench.ui import state
 from workbench.ui.results import Made
 from workbench.ui.viewers import Cell, gallery
+from workbench.ui.widgets import stem, take_home
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,6 +90,7 @@ def show(
     if not drawn:
         st.info(kind.absent)
         return
+    from workbench.grid import figure
     from workbench.maps import shade
 
     _legend(kind)
@@ -95,7 +98,18 @@ def show(
         Cell(title, shade(values, 0, kind.top), f"mean {values.mean():.1f} {kind.unit}")
         for title, values in drawn
     ]
-    gallery([Cell("The upload", picture.rgb), *shown], key="maps", cell=290)
+    cells = [Cell("The upload", picture.rgb), *shown]
+    gallery(cells, key="maps", cell=290)
+    take_home(
+        partial(
+            figure,
+            {name: [each.rgb for each in cells]},
+            [f"{each.title} {each.note}".strip() for each in cells],
+            f"{kind.unit}: dark is 0, bright {kind.top:g} or more",
+            {"Description": f"{name} in {kind.unit} of {len(drawn)} colourings by AI"},
+        ),
+        f"{stem(picture.name)}_{name.lower()}.png",
+    )
 
 
 def _legend(kind: Kind) -> None:

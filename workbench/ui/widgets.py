@@ -39,6 +39,21 @@ def plot(figure: Figure, name: str) -> None:
     )
 
 
+def take_home(make: Callable[[], bytes] | bytes | str, file: str, mime: str = "image/png") -> None:
+    """A button for a figure; the file is made when it is asked for."""
+    form = file.rpartition(".")[2].upper()
+    st.download_button(
+        f"This figure ({form})",
+        make,
+        file,
+        mime,
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        key=f"download_{file}",
+    )
+
+
 def ticking(show: Callable[..., None], running: bool) -> Callable[..., None]:
     """`show`, again every half second while something runs, and once when it has ended.
 
