@@ -290,6 +290,9 @@ def test_the_screen_fits_a_phone_in_neutral_greys(server, chromium, scheme) -> N
         page.goto(server[0])
         page.get_by_text("451 × 300 pixels").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        tops = [page.locator(f".{part}").first.bounding_box()["y"]
+                for part in ("picture", "upload", "samples", "results")]  # fmt: skip
+        assert tops == sorted(tops), "one's own photograph is chosen above the results"
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         red, green, blue = (int(value) for value in re.findall(r"\d+", ground)[:3])
         assert red == green == blue

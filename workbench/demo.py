@@ -259,7 +259,7 @@ def build() -> gr.Blocks:
     with page:
         source, made = gr.State(first), gr.State(start[0])
         gr.Markdown(f"# {TITLE}\nFive published networks colour the same photograph.")
-        with gr.Row():
+        with gr.Row(elem_classes="screen"):
             with gr.Column(scale=5, min_width=320):
                 slider = gr.ImageSlider(
                     start[3], type="filepath", interactive=False, show_label=False, container=False,
@@ -272,7 +272,10 @@ def build() -> gr.Blocks:
                     allow_preview=False, interactive=False, buttons=[], elem_classes="results",
                 )  # fmt: skip
             with gr.Column(scale=2, min_width=320):
-                file = gr.File(label="Your photograph, in colour or black and white", height=170)
+                file = gr.File(
+                    label="Your photograph, in colour or black and white", height=170,
+                    elem_classes="upload",
+                )  # fmt: skip
                 samples = gr.Gallery(
                     [(str(each.path), each.title) for each in SAMPLES.values()],
                     label="or one of ours", columns=5, height="auto", object_fit="cover",
