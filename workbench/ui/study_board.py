@@ -1,0 +1,145 @@
+"""The pieces of the page *Study results*: a study's state, its figures, how far to trust them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from workbench.errors import Problem
+from workbench.study import figures, rendering, trials
+from workbench.ui import state
+from workbench.ui.widgets import plot, show_problem
+
+if TYPE_CHECKING:
+    from workbench.study.plans import Plan
+    from workbench.study.results import Results
+    from workbench.study.tables import Study
+    from workbench.study.votes import Votes
+
+NUMBERS = {
+    "strength": st.column_config.NumberColumn(format="%+.2f"),
+    "low": st.column_config.NumberColumn("95 % low", format="%.3f"),
+    "high": st.column_config.NumberColumn("95 % high", format="%.3f"),
+    "fool_rate": st.column_config.NumberColumn("fool rate", format="%.3f"),
+    "deviation": st.column_config.NumberColumn("±", format="%.3f"),
+    "share": st.column_config.NumberColumn(format="%.3f"),
+    "sure": st.column_config.NumberColumn("sure of the order", format="%.3f"),
+    "gap": st.column_config.NumberColumn(format="%.2f"),
+    "more_votes": st.column_config.NumberColumn("more votes needed", format="localized"),
+}
+
+
+def choose_study(studies: list[Study]) -> Study:
+    """One of the studies, at first that of the address."""
+    names = {study.name: study for study in studies}
+    asked = st.query_params.get("study")
+    first = list(names).index(asked) if asked in names else 0
+    return names[st.selectbox("Study", list(names), index=first)]
+
+
+def counts(votes: Votes, study: Study) -> None:
+    """Raters and votes so far; live while the study is open."""
+
+    @st.fragment(run_every="5s" if study.state == "open" else None)
+    def live() -> None:
+        numbers = votes.counts(study)
+        for column, (what, number) in zip(st.columns(5), numbers.items(), strict=True):
+            column.metric({"votes": "scored votes"}.get(what, what).capitalize(), number)
+
+    live()
+
+
+def next_step(votes: Votes, study: Study, plan: Plan, where) -> None:
+    """What can be done with a study in its state: render, open, invite, close, open again."""
+    name = study.name
+    try:
+        if study.state == "draft":
+            if where.button("Render the pictures"):
+                with st.spinner("The networks are at work…"), state.queue().turn():
+                    rendering.render(votes, name)
+                st.rerun()
+            if study.pictures != "[]" and where.button("Open", type="primary"):
+                rendering.open_study(votes, name)
+                st.rerun()
+        elif study.state == "open":
+            here = (st.context.url or "").rstrip("/").rpartition("/")[0]
+            links = [f"{here}/study?study={name}"]
+            if plan.invites:
+                links = [f"{links[0]}&invite={code}" for code in votes.free_invites(study)]
+                st.caption(f"{len(links)} of {plan.invites} invitations are free; a link for each:")
+            st.code("\n".join(links), language=None, height=200 if len(links) > 8 else "content")
+            if where.button("Close"):
+                votes.set_state(name, "closed")
+                st.rerun()
+        elif where.button("Open again"):
+            votes.set_state(name, "open")
+            st.rerun()
+    except Problem as problem:
+        show_problem(problem)
+
+
+def ranking(found: Results, name: str) -> None:
+    """Strengths or fool rates with their intervals; who beat whom."""
+    st.subheader("Ranking" if found.ranking else "Fool rates", anchor=False)
+    plot(figures.ranking_figure(found), f"{name}_ranking")
+    st.dataframe(found.table(), column_config=NUMBERS, hide_index=True)
+    if not found.ranking:
+        return
+    st.subheader("Who was preferred to whom", anchor=False)
+    plot(figures.wins_figure(found), f"{name}_wins")
+    st.caption("How sure the order of two models is, and how many more votes would settle it.")
+    separations = [
+        {**row, "more_votes": row["more_votes"] if np.isfinite(row["more_votes"]) else None}
+        for row in found.separations()
+    ]
+    st.dataframe(separations, column_config=NUMBERS, hide_index=True)
+
+
+def picture_by_picture(study: Study, found: Results) -> None:
+    """One photograph, every colouring of it, and how each fared."""
+    st.subheader("Picture by picture", anchor=False)
+    picture = st.selectbox("Photograph", sorted({row["picture"] for row in found.pictures}))
+    rows = [row for row in found.pictures if row["picture"] == picture]
+    sha256 = next(p["sha256"] for p in trials.pictures_of(study) if p["picture"] == picture)
+    shown = [(trials.TRUTH, "photograph")] + [
+        (row["shown"], f"{row['model']}: {row['share']:.0%} of {row['trials']}") for row in rows
+    ]
+    for column, (one, caption) in zip(st.columns(len(shown)), shown, strict=True):
+        file = rendering.picture_file(study.name, sha256, one)
+        column.image(file.read_bytes(), caption=caption, width="stretch")
+    st.dataframe(
+        [{key: row[key] for key in ("model", "trials", "share", "low", "high")} for row in rows],
+        column_config=NUMBERS,
+        hide_index=True,
+    )
+
+
+def trust(everyone: Results, kept: Results, found: Results, name: str) -> None:
+    """Agreement, side bias, flags, and what leaving the flagged out would change."""
+    st.subheader("How far to trust it", anchor=False)
+    left, middle, right = st.columns(3)
+    left.metric("Krippendorff's alpha", "n/a" if np.isnan(found.alpha) else f"{found.alpha:.2f}")
+    middle.metric("Left : right", f"{found.lefts} : {found.rights}")
+    right.metric("Side bias, p", f"{found.side_p:.2g}")
+    flagged = [
+        {"rater": rater, "flags": ", ".join(names)}
+        for rater, names in everyone.flags.items()
+        if names
+    ]
+    st.write(f"{len(flagged)} of {len(everyone.raters)} raters are flagged.")
+    if flagged:
+        st.dataframe(flagged, hide_index=True)
+        plot(figures.effect_figure(everyone, kept), f"{name}_without_flagged")
+
+
+def delete_rater(votes: Votes, study: Study) -> None:
+    """A rater who asks for it is deleted by their code."""
+    with st.expander("Delete a rater by code"), st.form("delete", border=False):
+        code = st.text_input("Code").strip()
+        if st.form_submit_button("Delete for good") and code:
+            try:
+                st.success(f"Deleted, with {votes.delete_rater(code, study)} answers.")
+            except Problem as problem:
+                show_problem(problem)
