@@ -98,9 +98,11 @@ def result(job: videos.VideoJob) -> None:
         gain = numbers["psnr_after"] - numbers["psnr_before"]
         columns[2].metric("PSNR, dB", f"{numbers['psnr_after']:.2f}", f"{gain:+.2f}")
     color = job.checkpoint.spec.color
-    st.plotly_chart(charts.over_time(report.rows, "drift", "change of colour, ΔE", color))
+    widgets.plot(
+        charts.over_time(report.rows, "drift", "change of colour, ΔE", color), "change_of_colour"
+    )
     if numbers["psnr_after"] is not None:
-        st.plotly_chart(charts.over_time(report.rows, "psnr", "PSNR, dB", color))
+        widgets.plot(charts.over_time(report.rows, "psnr", "PSNR, dB", color), "psnr")
     st.caption(
         "CDC compares the histograms of frames 1, 2 and 4 apart; the change of colour compares a "
         "frame with the one before it, followed along the motion (ΔE in ab, 0 is steady). Arrows "

@@ -24,7 +24,7 @@ LAYERS = [
     ["checkpoints", "edges", "maps", "colorize", "hints", "grid"],
     ["training", "video", "evaluation", "study", "studio", "service"],
     ["ablation", "charts", "cards", "lessons"],
-    ["leaderboard"],
+    ["leaderboard", "study.figures"],
     ["ui", "demo", "spaces"],
     ["serve"],
     ["cli"],

@@ -72,7 +72,7 @@ def intervals(lines: Sequence[Line], metric: str = "psnr", titles: Titles = str)
     if grey := next((line for line in shown if line.model == "grey"), None):
         figure.add_vline(grey.means[metric].value, line={"dash": "dash", "color": GREYS["grey"]})
     figure.update_layout(showlegend=False, height=90 + 36 * len(shown))
-    return _styled(figure, x=_axis(metric))
+    return styled(figure, x=_axis(metric))
 
 
 def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go.Figure:
@@ -110,7 +110,7 @@ def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go
             annotation={"text": f"{titles('truth')} {value:.1f}", "font": {"color": INK}},
         )
     figure.update_layout(showlegend=False, height=440)
-    return _styled(figure, x=_axis("colorfulness"), y=_axis("psnr"))
+    return styled(figure, x=_axis("colorfulness"), y=_axis("psnr"))
 
 
 def distribution(scores: Iterable[Score], metric: str = "psnr", titles: Titles = str) -> go.Figure:
@@ -134,7 +134,7 @@ def distribution(scores: Iterable[Score], metric: str = "psnr", titles: Titles =
             hovertemplate="%{x:.4g}<br>%{text}<extra></extra>",
         )
     figure.update_layout(showlegend=False, height=90 + 48 * len(values))
-    return _styled(figure, x=_axis(metric))
+    return styled(figure, x=_axis(metric))
 
 
 def paired_differences(
@@ -148,7 +148,7 @@ def paired_differences(
     figure.add_vline(0, line={"dash": "dash", "color": INK})
     figure.update_layout(height=320, bargap=0.05)
     title = f"{METRICS[metric].title}: {titles(first)} minus {titles(second)}"
-    return _styled(figure, x=title, y="pictures")
+    return styled(figure, x=title, y="pictures")
 
 
 def generalisation(
@@ -179,7 +179,7 @@ def generalisation(
     )
     figure.update_layout(height=140 + 40 * len(rows))
     figure.update_yaxes(autorange="reversed")
-    return _styled(figure)
+    return styled(figure)
 
 
 def training_curves(
@@ -207,7 +207,7 @@ def training_curves(
             name=titles(name),
         )
     figure.update_layout(height=360, hovermode="x unified", showlegend=len(logs) > 1)
-    return _styled(
+    return styled(
         figure, x="images seen", y=_axis(what) if what in METRICS else LOGGED.get(what, what)
     )
 
@@ -232,7 +232,7 @@ def over_time(rows: Sequence[Mapping[str, Any]], key: str, title: str, color: st
     for row in rows[1:]:
         if row["cut"]:
             figure.add_vline(x=row["time"], line={"color": INK, "width": 1, "dash": "dash"})
-    return _styled(figure, "seconds", title)
+    return styled(figure, "seconds", title)
 
 
 def plotly_js() -> str:
@@ -249,7 +249,8 @@ def _logged(line: Mapping[str, Any], what: str) -> float | None:
     return None
 
 
-def _styled(figure: go.Figure, x: str = "", y: str = "") -> go.Figure:
+def styled(figure: go.Figure, x: str = "", y: str = "") -> go.Figure:
+    """The house style: transparent ground, mid-grey ink that is read on white and on black."""
     figure.update_layout(
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
@@ -343,7 +344,7 @@ def prior_plane(prior: Tensor) -> go.Figure:
     )  # fmt: skip
     figure.update_layout(height=520)
     figure.update_yaxes(autorange=True)  # go.Image would turn b upside down
-    return _styled(figure, x="a (green to red)", y="b (blue to yellow)")
+    return styled(figure, x="a (green to red)", y="b (blue to yellow)")
 
 
 def _shown(ab: Tensor) -> list[list[int]]:

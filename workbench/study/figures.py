@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench import charts
 from workbench.study.results import Results
 from workbench.study.trials import model_name
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-GREY = "#8a8a8a"
+GREY = charts.GREYS["grey"]
 
 
 def title_of(shown: str) -> str:
@@ -25,10 +26,7 @@ def title_of(shown: str) -> str:
 
 def color_of(shown: str) -> str:
     """The model's colour in every chart."""
-    from workbench.models import MODELS
-
-    name = model_name(shown)
-    return MODELS[name].color if name in MODELS else GREY
+    return charts.color_of(model_name(shown))
 
 
 def ranking_figure(results: Results) -> go.Figure:
@@ -66,7 +64,7 @@ def ranking_figure(results: Results) -> go.Figure:
     else:
         figure.add_vline(x=0, line={"dash": "dot", "color": GREY})
         figure.update_xaxes(title="Bradley-Terry strength, log odds against the average model")
-    return figure.update_layout(height=90 + 46 * len(results.models), margin={"t": 10, "b": 10})
+    return charts.styled(figure.update_layout(height=110 + 46 * len(results.models)))
 
 
 def wins_figure(results: Results) -> go.Figure:
@@ -99,7 +97,7 @@ def wins_figure(results: Results) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed")
-    return figure.update_layout(height=160 + 56 * len(titles), margin={"t": 10, "b": 10})
+    return charts.styled(figure.update_layout(height=160 + 56 * len(titles)))
 
 
 def effect_figure(everyone: Results, kept: Results) -> go.Figure:
@@ -121,11 +119,10 @@ def effect_figure(everyone: Results, kept: Results) -> go.Figure:
         figure.update_xaxes(title="fool rate", tickformat=".0%", rangemode="tozero")
     else:
         figure.update_xaxes(title="Bradley-Terry strength")
-    return figure.update_layout(
-        height=120 + 40 * len(everyone.models),
-        margin={"t": 10, "b": 10},
-        legend={"orientation": "h", "y": 1.15},
+    figure.update_layout(
+        height=140 + 40 * len(everyone.models), legend={"orientation": "h", "y": 1.15}
     )
+    return charts.styled(figure)
 
 
 def _values(results: Results) -> np.ndarray:

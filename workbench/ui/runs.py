@@ -16,7 +16,7 @@ from workbench.models import MODELS
 from workbench.samples import FOLDER as SAMPLES
 from workbench.training import follow
 from workbench.training.follow import FINISHED, RUNNING, STOPPED, Followed
-from workbench.ui.widgets import show_problem
+from workbench.ui.widgets import plot, show_problem
 
 BADGES = {
     RUNNING: (":material/play_arrow:", "green"),
@@ -106,7 +106,8 @@ def curves(runs: Mapping[str, Followed], titles: Mapping[str, str], which: str) 
     for what in CURVES[which]:
         figure = charts.training_curves(logs, what, lambda name: titles[name])
         if any(len(trace.x) for trace in figure.data):
-            columns[shown % 2].plotly_chart(figure, key=f"curve_{what}", theme=None)
+            with columns[shown % 2]:
+                plot(figure, f"curve_{what}")
             shown += 1
     if not shown:
         st.caption("Nothing has been logged yet: the first line comes after a hundredth of a run.")
