@@ -37,6 +37,7 @@ def test_a_clip_is_coloured_and_plays_beside_the_original(
     source = make_clip(tmp_path / "holiday.mp4", 40, size=(96, 128))
     page.locator("input[type=file]").set_input_files(str(source))
     page.get_by_role("button", name="Colour it").click()
+    page.get_by_text("of 40 frames").wait_for(timeout=120_000)
     page.get_by_role("button", name="The clip (MP4)").wait_for(timeout=120_000)
     before, after = page.locator("video.before"), page.locator("video.after")
     page.wait_for_function(
@@ -66,6 +67,17 @@ def test_a_clip_is_coloured_and_plays_beside_the_original(
     with page.expect_download() as download:
         page.get_by_role("button", name="The clip (MP4)").click()
     assert probe(Path(download.value.path())).frames == 40
+
+
+@pytest.mark.browser
+def test_whoever_comes_sees_our_sample_already_coloured(workbench_server, browser_page) -> None:
+    page = browser_page
+    page.goto(f"{workbench_server}/video")
+    page.get_by_role("button", name="The clip (MP4)").wait_for(timeout=120_000)
+    assert page.get_by_role("group", name=re.compile("Original and result")).is_visible()
+    assert page.locator("figcaption").last.inner_text() == "Vanilla CNN"
+    assert page.get_by_role("button", name="Stop").count() == 0  # it is everybody's
+    page.get_by_text("Flicker", exact=True).wait_for()
 
 
 @pytest.mark.browser

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from workbench.study.tables import Study
     from workbench.study.votes import Votes
     from workbench.ui.board import Choice
+    from workbench.ui.videos import VideoJob
 
 
 _settled = 0  # modules that were there when the collector was last told to leave them alone
@@ -128,6 +129,19 @@ def _parameters(name: str, revision: str, _checkpoint: Checkpoint) -> int:
 def parameters(checkpoint: Checkpoint) -> int:
     """How many numbers the checkpoint's network has learnt."""
     return _parameters(checkpoint.name, checkpoint.revision, checkpoint)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _sample_video(name: str, revision: str, _checkpoint: Checkpoint) -> VideoJob:
+    from workbench.colorize import Settings
+    from workbench.ui.videos import start
+
+    return start(_checkpoint, Settings())
+
+
+def sample_video(checkpoint: Checkpoint) -> VideoJob:
+    """Our sample clip on its way through this network with its own settings, once a server."""
+    return _sample_video(checkpoint.name, checkpoint.revision, checkpoint)
 
 
 @st.cache_resource(show_spinner=False)

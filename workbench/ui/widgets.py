@@ -126,11 +126,16 @@ def _usable() -> dict[str, Checkpoint]:
     return checkpoints
 
 
-def choose_model(where=st, *, key: str = "model") -> Checkpoint:
-    """One of the models that can be used."""
+def choose_model(where=st, *, key: str = "model", first: str = "") -> Checkpoint:
+    """One of the models that can be used, at first the one named `first` where it is there."""
     checkpoints = _usable()
+    names = list(checkpoints)
     name = where.selectbox(
-        "Model", list(checkpoints), format_func=lambda name: checkpoints[name].title, key=key
+        "Model",
+        names,
+        index=names.index(first) if first in names else 0,
+        format_func=lambda name: checkpoints[name].title,
+        key=key,
     )
     return checkpoints[name]
 
