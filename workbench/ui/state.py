@@ -5,6 +5,7 @@ Networks, queue and results are those of `workbench.studio`.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections.abc import Callable, Collection
@@ -42,6 +43,8 @@ def settle() -> None:
     no other visitor's page moves. What lives as long as the server need not be looked at again.
     """
     global _settled
+    if not _settled:
+        atexit.register(gc.unfreeze)  # or what is left over is called a leak when the server ends
     if len(sys.modules) > _settled:
         _settled = len(sys.modules)
         gc.freeze()
