@@ -38,10 +38,10 @@ smoke-space: setup
 	$(BIN)/python tests/smoke_space.py $(if $(URL),--url $(URL))
 
 bench: setup
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python -m benchmarks.bench
 
 bench-train: setup
-	PYTHONPATH=. $(BIN)/python benchmarks/bench_train.py $(ARGS)
+	$(BIN)/python -m benchmarks.bench_train $(ARGS)
 
 clean:
 	rm -rf $(VENV) .work

@@ -1,4 +1,4 @@
-"""How long a person waits. `make bench`, or `python benchmarks/bench.py [--no-browser] [--json]`.
+"""How long a person waits. `make bench`, or `python -m benchmarks.bench [--no-browser] [--json]`.
 
 Five networks on one 512 x 512 photograph, warm, from bytes to five pictures; beside it the usual
 way to do the same (scikit-image's Lab, fp32, one model after the other). Then, in a browser: from
@@ -22,13 +22,12 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from workbench import checkpoints, samples
+from workbench.cli import show
+from workbench.colorize import colorize_all
+from workbench.images import open_image
 
-from workbench import checkpoints, samples  # noqa: E402
-from workbench.cli import show  # noqa: E402
-from workbench.colorize import colorize_all  # noqa: E402
-from workbench.images import open_image  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def photograph(side: int) -> bytes:

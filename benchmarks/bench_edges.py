@@ -1,4 +1,4 @@
-"""Does colour along edges help? `python benchmarks/bench_edges.py --data FILE [--data FILE ...]`.
+"""Does colour along edges help? `python -m benchmarks.bench_edges --data FILE [--data FILE ...]`.
 
 Mean CIEDE2000 to the truth over all pixels and over those near an edge of L (within two pixels of
 a step of more than 10), with ab up-sampled bilinearly and along the edges. A row per checkpoint,

@@ -1,6 +1,6 @@
 """Pictures a second of `evaluate`, beside a loop of scikit-image calls for the same metrics.
 
-`python benchmarks/bench_evaluate.py --data FILE [--model NAME] [--images N]`, at 256 x 256: all
+`python -m benchmarks.bench_evaluate --data FILE [--model NAME] [--images N]`, at 256 x 256: all
 non-optional metrics of `cw-1`; the whole of `evaluate` (decoding, network, metrics) for a model;
 the difference in CIEDE2000 between bf16 and fp32 where the machine is faster in bf16.
 """

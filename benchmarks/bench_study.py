@@ -1,4 +1,4 @@
-"""How many answers a study takes. `python benchmarks/bench_study.py [--raters N] [--seconds S]`.
+"""How many answers a study takes. `python -m benchmarks.bench_study [--raters N] [--seconds S]`.
 
 N raters at once answer as fast as they are asked: through the pages of a server (each as one
 browser would, message by message), and beside it by calls into the same kind of database, which
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,16 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from browser import serving  # noqa: E402
-from visitors import visiting  # noqa: E402
-
-from workbench.cli import show  # noqa: E402
-from workbench.study import plans, rendering, trials  # noqa: E402
-from workbench.study.tables import Study  # noqa: E402
-from workbench.study.votes import Answer, Votes  # noqa: E402
+from tests.browser import serving
+from tests.visitors import visiting
+from workbench.cli import show
+from workbench.study import plans, rendering, trials
+from workbench.study.tables import Study
+from workbench.study.votes import Answer, Votes
 
 ANSWER = Answer("left", shown_at=1.0, answered_at=901.0, dwell_ms=900.0)
 

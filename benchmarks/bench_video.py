@@ -1,7 +1,9 @@
-"""Speed and flicker of video, a table: `python benchmarks/bench_video.py [--clip FILE] ...`.
+"""Speed and flicker of video, a table: `python -m benchmarks.bench_video [--speed FILE] ...`.
 
 Speed: frames/s of `colorize_video` (decoding, network, smoothing, measuring, encoding: everything)
 beside a plain loop over the same frames: read, `colorize`, encode, one frame after the other.
+Memory: `--minutes 10` colours a clip that long, made by repeating `--speed`, and prints the peak
+of this process at every tenth.
 Flicker: CDC and warped-ab error before and after the smoothing, and PSNR where the clip has
 colour, on the pictures at full size before H.264.
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -28,7 +31,7 @@ from workbench.color import join_rgb, split_lab
 from workbench.colorize import Settings, colorize
 from workbench.evaluation.flicker import cdc_of_histograms, histogram
 from workbench.models import MODELS
-from workbench.video import Clip, colorize_video, probe
+from workbench.video import Clip, Progress, colorize_video, probe
 from workbench.video.clips import read_frames, to_rgb
 from workbench.video.pipeline import colour_blocks, read_blocks
 from workbench.video.trace import COLOURED
@@ -37,14 +40,15 @@ LEGACY = Path(__file__).resolve().parents[2] / "shared" / "data" / "legacy"
 
 
 def shorten(source: Path, out: Path, frames: int, size: tuple[int, int] | None) -> Path:
-    """The first frames of a clip, at another size (width, height) if asked."""
+    """The first frames of a clip, over and over if it has fewer, at another size if asked."""
     clip = probe(source)
     width, height = size or (clip.width, clip.height)
     with av.open(str(out), "w") as container:
         stream = container.add_stream("libx264", rate=clip.rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.options = {"crf": "14"}
-        for i, (_, frame) in enumerate(itertools.islice(read_frames(clip), frames)):
+        again = itertools.chain.from_iterable(read_frames(clip) for _ in itertools.count())
+        for i, (_, frame) in enumerate(itertools.islice(again, frames)):
             small = frame.reformat(width, height, "yuv420p")
             small.pts, small.time_base = i, 1 / clip.rate
             container.mux(stream.encode(small))
@@ -96,6 +100,23 @@ def flicker(clip: Clip, net: nn.Module, size: int, strength: float, every: int) 
     return row
 
 
+def memory(source: Path, minutes: float, title: str, net: nn.Module, size: int) -> None:
+    """Print the peak of this process at every tenth of a long clip."""
+    with tempfile.TemporaryDirectory() as folder:
+        frames = round(minutes * 60 * probe(source).rate)
+        long = shorten(source, Path(folder, "long.mp4"), frames, None)
+        tenths: list[str] = []
+
+        def heard(progress: Progress) -> None:
+            if progress.frames * 10 >= (len(tenths) + 1) * frames:
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+                tenths.append(f"{peak:.2f}")
+
+        report = colorize_video(long, Path(folder, "out.mp4"), net, size=size, progress=heard)
+        print(f"{title}: {report.frames:,} frames at {report.rate:.0f} frames/s; peak GiB at every "
+              f"tenth: {' '.join(tenths)}")  # fmt: skip
+
+
 def networks(names: list[str], width: float) -> list[tuple[str, nn.Module, int]]:
     """(title, network, its size): a checkpoint of that name or random weights."""
     found, here = [], available()
@@ -120,9 +141,14 @@ def main() -> None:
     parser.add_argument("--strength", type=float, default=0.5)
     parser.add_argument("--every", type=int, default=2)
     parser.add_argument("--size", type=int, help="short side for the network, pixels")
+    parser.add_argument("--minutes", type=float, help="of a long clip: its memory, nothing else")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if arguments.minutes:
+        for title, net, own in networks(arguments.models, arguments.width):
+            memory(arguments.speed, arguments.minutes, title, net, arguments.size or own)
+        return
     print(f"{arguments.threads} threads, bf16 where quick, strength {arguments.strength}")
     with tempfile.TemporaryDirectory() as folder:
         short = shorten(arguments.speed, Path(folder, "short.mp4"), arguments.frames, (432, 320))

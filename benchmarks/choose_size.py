@@ -1,4 +1,4 @@
-"""At which size should a network look? `python benchmarks/choose_size.py MODEL... --data FILE`.
+"""At which size should a network look? `python -m benchmarks.choose_size MODEL... --data FILE`.
 
 Mean PSNR at 128 x 128 and colourfulness for each size of the network's input, on validation
 pictures (never on a test set). `--write` puts the size with the best PSNR into config.json.
@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from workbench import checkpoints
 from workbench.cli import show

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -298,11 +297,10 @@ def test_tensorboard_is_told_every_line_of_the_log(folder, tmp_path, monkeypatch
 
 def test_the_benchmark_of_training_runs_without_data() -> None:
     done = subprocess.run(
-        [sys.executable, "benchmarks/bench_train.py", "--models", "vanilla_cnn", "--width", "0.125",
-         "--size", "32", "--batch-size", "4", "--seconds", "0.2", "--pictures", "16",
-         "--workers", "0"],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-        timeout=300, check=False,
+        [sys.executable, "-m", "benchmarks.bench_train", "--models", "vanilla_cnn",
+         "--width", "0.125", "--size", "32", "--batch-size", "4", "--seconds", "0.2",
+         "--pictures", "16", "--workers", "0"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     row = next(line for line in done.stdout.splitlines() if line.startswith("vanilla_cnn"))
