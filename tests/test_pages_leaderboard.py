@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from workbench import checkpoints
 from workbench.errors import Problem
 from workbench.evaluation import scores, tables
+from workbench.models import MODELS
 from workbench.ui import board, board_views, state
 
 
@@ -138,3 +139,12 @@ def test_two_models_are_compared_picture_by_picture(leaderboard: AppTest) -> Non
 )
 def test_training_data_has_a_short_name(source: str, name: str) -> None:
     assert board.data_name(source) == name
+
+
+def test_about_has_an_answer_in_every_cell_for_the_bundled_models() -> None:
+    from workbench.ui import facts
+
+    state.checkpoints.clear()
+    table = facts.models()
+    assert set(table["Name"]) >= set(MODELS)
+    assert (table.astype(str).map(str.strip) != "").to_numpy().all()

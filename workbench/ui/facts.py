@@ -68,9 +68,9 @@ def models() -> pd.DataFrame:
                 "Parameters": state.parameters(checkpoint),
                 "Images seen": config.get("images_seen"),
                 "Trained on": ", ".join(map(data_name, config.get("trained_on", []))),
-                "Hardware": _text(config.get("hardware")),
+                "Hardware": config.get("machine", {}).get("device", ""),
                 "Revision": checkpoint.revision,
-                "Licence": _text(config.get("licence")),
+                "Licence": config.get("licence", "terms of the photographs"),
             }
         )
     return pd.DataFrame(rows)
@@ -124,10 +124,6 @@ def versions() -> pd.DataFrame:
         except PackageNotFoundError:
             rows.append((name, "not installed"))
     return pd.DataFrame(rows, columns=["Package", "Version"])
-
-
-def _text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")
 
 
 def _differences(build: object) -> str:
