@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--width", type=float, default=0.5, help="of networks with random weights")
     parser.add_argument("--speed", type=Path, default=LEGACY / "bw_film_clip.mp4")
     parser.add_argument("--flicker", type=Path, nargs="*", default=[])
-    parser.add_argument("--frames", type=int, default=120)
+    parser.add_argument("--frames", type=int, default=360)
     parser.add_argument("--strength", type=float, default=0.5)
     parser.add_argument("--every", type=int, default=2)
     parser.add_argument("--size", type=int, help="short side for the network, pixels")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -402,3 +403,15 @@ def test_wrong_wishes_are_refused_before_any_work(tmp_path: Path) -> None:
     ):
         with pytest.raises(Problem, match=words):
             colour(source, tmp_path / out, **more)
+
+
+def test_a_stage_takes_its_share_of_the_cores_and_leaves_the_others_theirs() -> None:
+    def threads_elsewhere() -> int:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(torch.get_num_threads).result()
+
+    before = torch.get_num_threads(), threads_elsewhere()
+    with pipeline.share_of_cores():
+        assert torch.get_num_threads() == max(1, before[0] // pipeline.STAGES)
+        assert threads_elsewhere() == before[0]
+    assert (torch.get_num_threads(), threads_elsewhere()) == before

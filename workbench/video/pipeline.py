@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Empty, Full, Queue
@@ -39,6 +39,7 @@ HELD_BYTES = 192 * 2**20  # of frames under way; 4K takes smaller blocks
 BATCH = 4  # frames in one call of the network: the quickest on two cores
 COLOUR_SIDE = 128  # colours are settled at this short side, or half the network's if that is more
 PART = 256  # frames of a part: what a kill can cost
+STAGES = 3  # threads that a clip passes through at the same time
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,24 @@ class Coloured:
     steady: Steady
 
 
+@contextmanager
+def share_of_cores() -> Iterator[None]:
+    """Let this thread, and no other, compute with a stage's share of torch's threads.
+
+    Stages with all the threads each wait for one another after every operation. A thread of torch
+    keeps the number that it was given; that for threads to come is set back by one of those.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // STAGES))
+    other = Thread(target=torch.set_num_threads, args=(threads,))
+    other.start()
+    other.join()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def ahead(items: Iterable[T], limit: int = 1) -> Iterator[T]:
     """The same items, made in a thread of their own, at most `limit` of them in advance.
 
@@ -128,7 +147,11 @@ def ahead(items: Iterable[T], limit: int = 1) -> Iterator[T]:
             if hasattr(source, "close"):
                 source.close()
 
-    thread = Thread(target=work, name="video", daemon=True)
+    def stage() -> None:
+        with share_of_cores():
+            work()
+
+    thread = Thread(target=stage, name="video", daemon=True)
     thread.start()
     try:
         while True:
@@ -289,7 +312,7 @@ def colorize_video(
     blocks = ahead(read_blocks(clip, size, start, notes))
     coloured = ahead(colour_blocks(clip, blocks, net, settings, strength, every, parts.carry, turn))
     writing = _Writing(clip, parts, quality)
-    with closing(blocks), closing(coloured):
+    with share_of_cores(), closing(blocks), closing(coloured):
         try:
             for item in coloured:
                 writing.add(item)
