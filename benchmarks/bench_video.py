@@ -4,8 +4,8 @@ Speed: frames/s of `colorize_video` (decoding, network, smoothing, measuring, en
 beside a plain loop over the same frames: read, `colorize`, encode, one frame after the other.
 Memory: `--minutes 10` colours a clip that long, made by repeating `--speed`, and prints the peak
 of this process at every tenth.
-Flicker: CDC and warped-ab error before and after the smoothing, and PSNR where the clip has
-colour, on the pictures at full size before H.264.
+Flicker: CDC before and after the smoothing, and PSNR where the clip has colour, on pictures 432
+wide before H.264; drift (warped-ab error) as `video.trace` measures it.
 
 A model without a checkpoint is built with random weights, and its row says so: its speed counts,
 its flicker does not.
@@ -34,7 +34,7 @@ from workbench.models import MODELS
 from workbench.video import Clip, Progress, colorize_video, probe
 from workbench.video.clips import read_frames, to_rgb
 from workbench.video.pipeline import colour_blocks, read_blocks
-from workbench.video.trace import COLOURED
+from workbench.video.trace import COLOURED, Trace, mean
 
 LEGACY = Path(__file__).resolve().parents[2] / "shared" / "data" / "legacy"
 
@@ -77,15 +77,19 @@ def plain_loop(source: Path, out: Path, net: nn.Module, size: int, exact: bool) 
 
 @torch.inference_mode()
 def flicker(clip: Clip, net: nn.Module, size: int, strength: float, every: int) -> dict[str, float]:
-    """CDC (also of the clip's own L, the floor) and PSNR of full-size pictures."""
-    seen: dict[str, list] = {"floor": [], "before": [], "after": []}
+    """CDC (also of the clip's own colours and of its L alone), drift and PSNR."""
+    seen: dict[str, list] = {"own": [], "L alone": [], "before": [], "after": []}
+    trace, rows = Trace(), []
     errors: dict[str, list[float]] = {"before": [], "after": []}
     blocks = read_blocks(clip, size, 0, [])
     for item in colour_blocks(clip, blocks, net, Settings(), strength, every):
+        seconds = [float(moment * clip.time_base) for moment in item.block.times]
+        rows += trace.rows(seconds, item.block.small, item.given, item.steady.ab, item.steady.moves)
         for i, frame in enumerate(item.block.frames):
             rgb = torch.from_numpy(to_rgb(frame)).permute(2, 0, 1)
             L, ab = split_lab(rgb)
-            seen["floor"].append(histogram(join_rgb(L, torch.zeros_like(ab))))
+            seen["own"].append(histogram(rgb))
+            seen["L alone"].append(histogram(join_rgb(L, torch.zeros_like(ab))))
             coloured = ab.square().sum(0).sqrt().mean() > COLOURED
             for name, small in (("before", item.given), ("after", item.steady.ab)):
                 big = F.interpolate(small[i : i + 1], size=L.shape[-2:], mode="bilinear")[0]
@@ -96,6 +100,7 @@ def flicker(clip: Clip, net: nn.Module, size: int, strength: float, every: int) 
                     errors[name].append(float(10 * torch.log10(255**2 / error)))
     row = {f"CDC {name}": cdc_of_histograms(values) for name, values in seen.items()}
     for name, values in errors.items():
+        row[f"drift {name}"] = mean(rows, f"drift_{name}")
         row[f"PSNR {name}"] = float(np.mean(values)) if values else float("nan")
     return row
 
@@ -167,7 +172,10 @@ def main() -> None:
                 flush=True,
             )
             for path in arguments.flicker:
-                row = flicker(probe(path), net, size, arguments.strength, arguments.every)
+                clip = probe(path)
+                wide = (432, round(432 * clip.height / clip.width / 2) * 2)
+                small = probe(shorten(path, Path(folder, "small.mp4"), clip.frames, wide))
+                row = flicker(small, net, size, arguments.strength, arguments.every)
                 text = "  ".join(f"{key} {value:.4f}" for key, value in row.items())
                 print(f"    {path.name}: {text}", flush=True)
 
