@@ -52,6 +52,12 @@ def progress(batch: batches.Batch) -> None:
         batch.stop()
     for failure in batch.failures:
         st.warning(failure, icon=":material/error:")
+    for name, shown in list(batch.shown.items()):
+        titles, pictures = zip(*shown, strict=True)
+        st.caption(name)
+        st.image(list(pictures), list(titles))
+    if batch.done > len(batch.shown):
+        st.caption(f"The first {len(batch.shown)} are shown; the ZIP has all.")
 
 
 if batch is not None:
@@ -76,3 +82,5 @@ else:
         "and metrics where a photograph had colour. A file that cannot be read is named; the rest "
         "go on."
     )
+    samples = list(SAMPLES.values())
+    st.image([each.path for each in samples], [each.title for each in samples], width=200)

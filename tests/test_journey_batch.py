@@ -9,6 +9,8 @@ from browser import PATIENCE
 from playwright.sync_api import expect
 from test_pages_compare import picture_bytes
 
+from workbench.models import MODELS
+
 pytestmark = pytest.mark.browser
 
 
@@ -25,6 +27,7 @@ def test_a_batch_of_files_ends_in_a_zip_and_names_the_broken_one(
     page.get_by_role("button", name="Colour them").click()
     expect(page.get_by_text("4 of 4 files")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("broken.png is")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("img")).to_have_count(3 * (1 + len(MODELS)), timeout=PATIENCE)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="All results (ZIP)").click()
     with zipfile.ZipFile(waiting.value.path()) as folder:

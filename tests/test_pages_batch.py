@@ -71,6 +71,16 @@ def test_names_folders_and_sizes_are_kept_and_every_model_has_its_own_folder(pai
     assert [model["name"] for model in about["models"]] == [p.name for p in painters]
 
 
+def test_the_first_files_are_kept_small_to_be_looked_at(painters) -> None:
+    uploads = [(f"{i}.png", picture_bytes((400, 30 + i))) for i in range(8)]
+    batch = coloured([("broken.png", b"no picture"), *uploads], painters)
+    assert list(batch.shown) == [f"{i}.png" for i in range(batches.SHOWN)]
+    for shown in batch.shown.values():
+        assert [title for title, _ in shown] == ["The file", *(p.title for p in painters)]
+        sizes = {Image.open(io.BytesIO(data)).width for _, data in shown}
+        assert sizes == {batches.THUMBNAIL}
+
+
 def test_files_may_be_jpeg_and_say_in_the_picture_what_they_are(painters) -> None:
     uploads = [("a.png", picture_bytes((200, 90)))]
     plain, stamped = (

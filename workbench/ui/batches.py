@@ -26,12 +26,14 @@ from workbench.errors import Problem
 from workbench.ui.exports import Form
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from workbench.colorize import Settings
 
 MOST_FILES = 2000
 MOST_BYTES = 64 * 2**20  # of one picture inside a ZIP, unpacked
+SHOWN = 6  # files whose pictures are kept small, to be looked at
+THUMBNAIL = 200  # longer side of those, pixels
 COLUMNS = ("picture", "model", "revision", "width", "height", "seconds", "psnr_db", "ssim", "file")
 
 
@@ -88,7 +90,10 @@ def unpacked(uploads: Iterable[tuple[str, bytes]]) -> tuple[list[File], list[str
 
 
 class Batch(threading.Thread):
-    """One batch. Read `done`, `total`, `current`, `failures`; call `stop`; then take `archive`."""
+    """One batch. Read `done`, `total`, `current`, `failures`; call `stop`; then take `archive`.
+
+    `shown` has the first files by name: a small PNG for what went in and for each model's picture.
+    """
 
     def __init__(
         self,
@@ -103,6 +108,7 @@ class Batch(threading.Thread):
         self.files, self.painters, self.settings, self.turn = files, painters, settings, turn
         self.failures, self.form = list(failures), form
         self.done, self.total, self.current = 0, len(files), ""
+        self.shown: dict[str, list[tuple[str, bytes]]] = {}  # file -> (title, PNG), in order
         self.folder = Path(tempfile.mkdtemp(prefix="workbench-batch-"))
         self.archive = self.folder / "colourized.zip"
         self._halt = threading.Event()
@@ -169,6 +175,9 @@ class Batch(threading.Thread):
 
         picture = open_image(file.read(), file.name)
         path = _free(PurePosixPath(file.name).with_suffix(self.form.suffix), taken)
+        shown: list[tuple[str, bytes]] = [("The file", _thumbnail(picture.rgb))]
+        if len(self.shown) < SHOWN:
+            self.shown[str(path)] = shown
         painters = {each.name: each for each in self.painters}
         nets = {each.name: (each.net, each.size) for each in self.painters}
         height, width = picture.rgb.shape[-2:]
@@ -182,6 +191,9 @@ class Batch(threading.Thread):
             painter = painters[name]
             text = marks(name, painter.revision, self.settings, painter.title)
             data = self.form.encode(picture, result.rgb, text)
+            rgb = to_eight_bits(result.rgb)
+            if str(path) in self.shown:
+                shown.append((painter.title, _thumbnail(rgb)))
             row: dict[str, object] = {
                 "picture": file.name,
                 "model": name,
@@ -192,7 +204,7 @@ class Batch(threading.Thread):
                 "file": f"{name}/{path}",
             }
             if not picture.grey:
-                pair = to_eight_bits(result.rgb)[None], picture.rgb[None]
+                pair = rgb[None], picture.rgb[None]
                 row["psnr_db"] = f"{float(psnr(*pair)):.3f}"
                 if min(height, width) >= 11:  # SSIM's window
                     row["ssim"] = f"{float(ssim(*pair)):.4f}"
@@ -212,6 +224,17 @@ class Batch(threading.Thread):
             "done": self.done,
             "failures": self.failures,
         }
+
+
+def _thumbnail(rgb: Tensor) -> bytes:
+    """uint8 RGB (3, H, W) -> a small PNG."""
+    from PIL import Image
+
+    image = Image.fromarray(rgb.permute(1, 2, 0).contiguous().numpy())
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
 
 
 def _free(path: PurePosixPath, taken: set[str]) -> PurePosixPath:
