@@ -41,6 +41,14 @@ if st.button(label, type="primary", disabled=running, icon=":material/play_arrow
         widgets.show_problem(problem)
 
 
+def pictures(batch: batches.Batch) -> None:
+    """The first files, small: what went in and what came out."""
+    for name, shown in list(batch.shown.items()):
+        titles, files = zip(*shown, strict=True)
+        st.caption(name)
+        st.image(list(files), list(titles), width=150)
+
+
 def progress(batch: batches.Batch) -> None:
     """How far the batch is; once it has ended, the whole page runs again."""
     share = batch.done / max(batch.total, 1)
@@ -52,12 +60,8 @@ def progress(batch: batches.Batch) -> None:
         batch.stop()
     for failure in batch.failures:
         st.warning(failure, icon=":material/error:")
-    for name, shown in list(batch.shown.items()):
-        titles, pictures = zip(*shown, strict=True)
-        st.caption(name)
-        st.image(list(pictures), list(titles))
-    if batch.done > len(batch.shown):
-        st.caption(f"The first {len(batch.shown)} are shown; the ZIP has all.")
+    if running:
+        pictures(batch)
 
 
 if batch is not None:
@@ -74,8 +78,9 @@ if batch is not None:
         )
         st.caption(
             "A folder for each model with your file names kept, metrics.csv, settings.json and "
-            "report.txt."
+            "report.txt. The first files, small:"
         )
+        pictures(batch)
 else:
     st.caption(
         "Each model's pictures come in a folder of their own, with their names and sizes kept, "
@@ -83,4 +88,4 @@ else:
         "go on."
     )
     samples = list(SAMPLES.values())
-    st.image([each.path for each in samples], [each.title for each in samples], width=200)
+    st.image([each.path for each in samples], [each.title for each in samples], width=150)
