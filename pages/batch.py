@@ -3,8 +3,7 @@
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.samples import SAMPLES
-from workbench.ui import batches, exports, state, widgets
+from workbench.ui import batch_views, batches, exports, widgets
 
 st.title("Many photographs at once")
 uploads = st.file_uploader(
@@ -19,73 +18,24 @@ with st.sidebar:
 
 batch: batches.Batch | None = st.session_state.get("batch")
 running = batch is not None and batch.is_alive()
-chosen = [(file.name, file.getvalue()) for file in uploads]
-label = "Colour them" if chosen else "Try it on our five samples"
+label = "Colour them" if uploads else "Try it on our five samples"
 if st.button(label, type="primary", disabled=running, icon=":material/play_arrow:"):
     try:
-        files, failures = batches.unpacked(
-            chosen or [(each.file, each.path.read_bytes()) for each in SAMPLES.values()]
-        )
-        with st.spinner("The networks are waking up…"):
-            painters = [
-                batches.Painter(c.name, c.title, c.revision, state.network(c), c.size)
-                for c in checkpoints
-            ]
+        st.session_state["batch"] = batch_views.start(uploads, checkpoints, settings, form)
         if batch is not None:
             batch.discard()
-        batch = batches.Batch(files, painters, settings, state.queue().turn, failures, form)
-        batch.start()
-        st.session_state["batch"] = batch
         st.rerun()
     except Problem as problem:
         widgets.show_problem(problem)
 
-
-def pictures(batch: batches.Batch) -> None:
-    """The first files, small: what went in and what came out."""
-    for name, shown in list(batch.shown.items()):
-        titles, files = zip(*shown, strict=True)
-        st.caption(name)
-        st.image(list(files), list(titles), width=150)
-
-
-def progress(batch: batches.Batch) -> None:
-    """How far the batch is; once it has ended, the whole page runs again."""
-    share = batch.done / max(batch.total, 1)
-    text = f"{batch.done} of {batch.total} files"
-    st.progress(share, f"{text} – {batch.current}" if batch.current else text)
-    if running and not batch.is_alive():
-        st.rerun()
-    if running and st.button("Stop", icon=":material/stop:", disabled=batch.stopped):
-        batch.stop()
-    for failure in batch.failures:
-        st.warning(failure, icon=":material/error:")
-    if running:
-        pictures(batch)
-
-
 if batch is not None:
-    widgets.ticking(progress, running)(batch)
+    widgets.ticking(batch_views.progress, running)(batch, running)
     if not running and batch.archive.exists():
-        st.download_button(
-            "All results (ZIP)",
-            batch.archive.read_bytes,
-            "colourized.zip",
-            "application/zip",
-            type="primary",
-            icon=":material/folder_zip:",
-            on_click="ignore",
-        )
-        st.caption(
-            "A folder for each model with your file names kept, metrics.csv, settings.json and "
-            "report.txt. The first files, small:"
-        )
-        pictures(batch)
+        batch_views.result(batch)
 else:
     st.caption(
         "Each model's pictures come in a folder of their own, with their names and sizes kept, "
         "and metrics where a photograph had colour. A file that cannot be read is named; the rest "
         "go on."
     )
-    samples = list(SAMPLES.values())
-    st.image([each.path for each in samples], [each.title for each in samples], width=150)
+    batch_views.samples()
