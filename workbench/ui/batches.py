@@ -175,9 +175,9 @@ class Batch(threading.Thread):
 
         picture = open_image(file.read(), file.name)
         path = _free(PurePosixPath(file.name).with_suffix(self.form.suffix), taken)
-        shown: list[tuple[str, bytes]] = [("The file", _thumbnail(picture.rgb))]
+        shown: list[tuple[str, bytes]] | None = None
         if len(self.shown) < SHOWN:
-            self.shown[str(path)] = shown
+            shown = self.shown[str(path)] = [("The file", _thumbnail(picture.rgb))]
         painters = {each.name: each for each in self.painters}
         nets = {each.name: (each.net, each.size) for each in self.painters}
         height, width = picture.rgb.shape[-2:]
@@ -192,7 +192,7 @@ class Batch(threading.Thread):
             text = marks(name, painter.revision, self.settings, painter.title)
             data = self.form.encode(picture, result.rgb, text)
             rgb = to_eight_bits(result.rgb)
-            if str(path) in self.shown:
+            if shown:
                 shown.append((painter.title, _thumbnail(rgb)))
             row: dict[str, object] = {
                 "picture": file.name,

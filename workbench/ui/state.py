@@ -144,7 +144,10 @@ def _sample_video(name: str, revision: str, _checkpoint: Checkpoint) -> VideoJob
 
 def sample_video(checkpoint: Checkpoint) -> VideoJob:
     """Our sample clip on its way through this network with its own settings, once a server."""
-    return _sample_video(checkpoint.name, checkpoint.revision, checkpoint)
+    job = _sample_video(checkpoint.name, checkpoint.revision, checkpoint)
+    if job.problem:  # the next visitor's is made anew
+        _sample_video.clear()
+    return job
 
 
 @st.cache_resource(show_spinner=False)

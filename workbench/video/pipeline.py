@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Empty, Full, Queue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any, TypeVar
 
 import av
@@ -40,6 +40,8 @@ BATCH = 4  # frames in one call of the network: the quickest on two cores
 COLOUR_SIDE = 128  # colours are settled at this short side, or half the network's if that is more
 PART = 256  # frames of a part: what a kill can cost
 STAGES = 3  # threads that a clip passes through at the same time
+
+_sharing = Lock()
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,12 @@ def share_of_cores() -> Iterator[None]:
     Stages with all the threads each wait for one another after every operation. A thread of torch
     keeps the number that it was given; that for threads to come is set back by one of those.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // STAGES))
-    other = Thread(target=torch.set_num_threads, args=(threads,))
-    other.start()
-    other.join()
+    with _sharing:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(max(1, threads // STAGES))
+        other = Thread(target=torch.set_num_threads, args=(threads,))
+        other.start()
+        other.join()
     try:
         yield
     finally:
