@@ -15,7 +15,7 @@ from torch import nn
 from workbench.color import join_rgb, split_lab
 from workbench.colorize import Settings
 from workbench.errors import Problem
-from workbench.video import VideoReport, colorize_video, pipeline, probe
+from workbench.video import VideoReport, colorize_video, pipeline, probe, stages
 from workbench.video.clips import Encoder, read_frames, to_rgb
 from workbench.video.yuv import REC_601, REC_709, grey_levels, join_yuv
 
@@ -411,7 +411,7 @@ def test_a_stage_takes_its_share_of_the_cores_and_leaves_the_others_theirs() -> 
             return pool.submit(torch.get_num_threads).result()
 
     before = torch.get_num_threads(), threads_elsewhere()
-    with pipeline.share_of_cores():
-        assert torch.get_num_threads() == max(1, before[0] // pipeline.STAGES)
+    with stages.share_of_cores():
+        assert torch.get_num_threads() == max(1, before[0] // stages.STAGES)
         assert threads_elsewhere() == before[0]
     assert (torch.get_num_threads(), threads_elsewhere()) == before

@@ -11,12 +11,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from queue import Empty, Full, Queue
-from threading import Event, Lock, Thread
-from typing import Any, TypeVar
+from typing import Any
 
 import av
 import numpy as np
@@ -29,19 +27,16 @@ from workbench.errors import Problem
 from workbench.video.clips import Clip, Encoder, even, probe, read_frames, to_rgb
 from workbench.video.motion import Carry, Smoother, Steady, motion_size
 from workbench.video.parts import Parts
+from workbench.video.stages import ahead, share_of_cores
 from workbench.video.trace import Trace, cdc_of_rows, mean
 from workbench.video.yuv import join_yuv
 
-T = TypeVar("T")
 Turn = Callable[[], AbstractContextManager[Any]]
 BLOCK = 16  # frames that go through the network and the smoothing together
 HELD_BYTES = 192 * 2**20  # of frames under way; 4K takes smaller blocks
 BATCH = 4  # frames in one call of the network: the quickest on two cores
 COLOUR_SIDE = 128  # colours are settled at this short side, or half the network's if that is more
 PART = 256  # frames of a part: what a kill can cost
-STAGES = 3  # threads that a clip passes through at the same time
-
-_sharing = Lock()
 
 
 @dataclass(frozen=True)
@@ -98,78 +93,6 @@ class Coloured:
     block: Block
     given: Tensor
     steady: Steady
-
-
-@contextmanager
-def share_of_cores() -> Iterator[None]:
-    """Let this thread, and no other, compute with a stage's share of torch's threads.
-
-    Stages with all the threads each wait for one another after every operation. A thread of torch
-    keeps the number that it was given; that for threads to come is set back by one of those.
-    """
-    with _sharing:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(max(1, threads // STAGES))
-        other = Thread(target=torch.set_num_threads, args=(threads,))
-        other.start()
-        other.join()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def ahead(items: Iterable[T], limit: int = 1) -> Iterator[T]:
-    """The same items, made in a thread of their own, at most `limit` of them in advance.
-
-    An error in the thread is raised here; closing this closes `items` in its thread.
-    """
-    queue: Queue[tuple[str, Any]] = Queue(limit)
-    halt = Event()
-
-    def put(item: tuple[str, Any]) -> bool:
-        while not halt.is_set():
-            try:
-                queue.put(item, timeout=0.2)
-                return True
-            except Full:
-                continue
-        return False
-
-    def work() -> None:
-        source = iter(items)
-        try:
-            for item in source:
-                if not put(("item", item)):
-                    break
-            else:
-                put(("end", None))
-        except BaseException as error:
-            put(("error", error))
-        finally:
-            if hasattr(source, "close"):
-                source.close()
-
-    def stage() -> None:
-        with share_of_cores():
-            work()
-
-    thread = Thread(target=stage, name="video", daemon=True)
-    thread.start()
-    try:
-        while True:
-            try:
-                kind, item = queue.get(timeout=0.2)
-            except Empty:
-                continue
-            if kind == "error":
-                raise item
-            if kind == "end":
-                return
-            yield item
-    finally:
-        halt.set()
-        thread.join()
 
 
 def network_size(clip: Clip, size: int) -> tuple[int, int]:

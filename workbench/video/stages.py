@@ -1,0 +1,88 @@
+"""Work that overlaps: each stage of a clip in a thread of its own, with its share of the cores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from queue import Empty, Full, Queue
+from threading import Event, Lock, Thread
+from typing import Any, TypeVar
+
+import torch
+
+T = TypeVar("T")
+STAGES = 3  # threads that a clip passes through at the same time
+
+_sharing = Lock()
+
+
+@contextmanager
+def share_of_cores() -> Iterator[None]:
+    """Let this thread, and no other, compute with a stage's share of torch's threads.
+
+    Stages with all the threads each wait for one another after every operation. A thread of torch
+    keeps the number that it was given; that for threads to come is set back by one of those.
+    """
+    with _sharing:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(max(1, threads // STAGES))
+        other = Thread(target=torch.set_num_threads, args=(threads,))
+        other.start()
+        other.join()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def ahead(items: Iterable[T], limit: int = 1) -> Iterator[T]:
+    """The same items, made in a thread of their own, at most `limit` of them in advance.
+
+    An error in the thread is raised here; closing this closes `items` in its thread.
+    """
+    queue: Queue[tuple[str, Any]] = Queue(limit)
+    halt = Event()
+
+    def put(item: tuple[str, Any]) -> bool:
+        while not halt.is_set():
+            try:
+                queue.put(item, timeout=0.2)
+                return True
+            except Full:
+                continue
+        return False
+
+    def work() -> None:
+        source = iter(items)
+        try:
+            for item in source:
+                if not put(("item", item)):
+                    break
+            else:
+                put(("end", None))
+        except BaseException as error:
+            put(("error", error))
+        finally:
+            if hasattr(source, "close"):
+                source.close()
+
+    def stage() -> None:
+        with share_of_cores():
+            work()
+
+    thread = Thread(target=stage, name="video", daemon=True)
+    thread.start()
+    try:
+        while True:
+            try:
+                kind, item = queue.get(timeout=0.2)
+            except Empty:
+                continue
+            if kind == "error":
+                raise item
+            if kind == "end":
+                return
+            yield item
+    finally:
+        halt.set()
+        thread.join()
