@@ -269,13 +269,13 @@ def encode(
     return out.getvalue()
 
 
-def for_screen(rgb: Tensor) -> tuple[bytes, str]:
+def for_screen(rgb: Tensor, side: int = SHOWN_SIDE) -> tuple[bytes, str]:
     """uint8 RGB (3, H, W) -> a file for a browser, and its kind: image/png or image/jpeg.
 
-    Reduced where a side is over `SHOWN_SIDE`, which no download is; without marks.
+    Reduced to `side` where a side is longer, which no download is; without marks.
     """
     image = Image.fromarray(rgb.permute(1, 2, 0).contiguous().numpy())
-    image.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
     out = BytesIO()
     if image.width * image.height <= _PNG_PIXELS:
         image.save(out, "PNG", compress_level=1)

@@ -30,9 +30,11 @@ def start(
     uploads: list[UploadedFile], checkpoints: list[Checkpoint], settings: Settings, form: Form
 ) -> Batch:
     """A batch of the uploads, or of our samples, under way. Raises Problem."""
-    given = [(file.name, file.getvalue()) for file in uploads]
-    ours = [(each.file, each.path.read_bytes()) for each in SAMPLES.values()]
-    files, failures = unpacked(given or ours)
+    if uploads:
+        chosen = [(file.name, file.getvalue()) for file in uploads]
+    else:
+        chosen = [(each.file, each.path.read_bytes()) for each in SAMPLES.values()]
+    files, failures = unpacked(chosen)
     with st.spinner("The networks are waking up…"):
         painters = [
             Painter(c.name, c.title, c.revision, state.network(c), c.size) for c in checkpoints

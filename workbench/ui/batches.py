@@ -26,7 +26,7 @@ from workbench.errors import Problem
 from workbench.ui.exports import Form
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from workbench.colorize import Settings
 
@@ -92,7 +92,7 @@ def unpacked(uploads: Iterable[tuple[str, bytes]]) -> tuple[list[File], list[str
 class Batch(threading.Thread):
     """One batch. Read `done`, `total`, `current`, `failures`; call `stop`; then take `archive`.
 
-    `shown` has the first files by name: a small PNG for what went in and for each model's picture.
+    `shown` has the first files by name: a small file for what went in and for each model's picture.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Batch(threading.Thread):
         self.files, self.painters, self.settings, self.turn = files, painters, settings, turn
         self.failures, self.form = list(failures), form
         self.done, self.total, self.current = 0, len(files), ""
-        self.shown: dict[str, list[tuple[str, bytes]]] = {}  # file -> (title, PNG), in order
+        self.shown: dict[str, list[tuple[str, bytes]]] = {}  # file -> (title, picture), in order
         self.folder = Path(tempfile.mkdtemp(prefix="workbench-batch-"))
         self.archive = self.folder / "colourized.zip"
         self._halt = threading.Event()
@@ -171,13 +171,13 @@ class Batch(threading.Thread):
         """Yield (name in the archive, file, row of metrics.csv) for each model."""
         from workbench.colorize import colorize_all, marks
         from workbench.evaluation.metrics import psnr, ssim
-        from workbench.images import open_image, to_eight_bits
+        from workbench.images import for_screen, open_image, to_eight_bits
 
         picture = open_image(file.read(), file.name)
         path = _free(PurePosixPath(file.name).with_suffix(self.form.suffix), taken)
         shown: list[tuple[str, bytes]] | None = None
         if len(self.shown) < SHOWN:
-            shown = self.shown[str(path)] = [("The file", _thumbnail(picture.rgb))]
+            shown = self.shown[str(path)] = [("The file", for_screen(picture.rgb, THUMBNAIL)[0])]
         painters = {each.name: each for each in self.painters}
         nets = {each.name: (each.net, each.size) for each in self.painters}
         height, width = picture.rgb.shape[-2:]
@@ -193,7 +193,7 @@ class Batch(threading.Thread):
             data = self.form.encode(picture, result.rgb, text)
             rgb = to_eight_bits(result.rgb)
             if shown:
-                shown.append((painter.title, _thumbnail(rgb)))
+                shown.append((painter.title, for_screen(rgb, THUMBNAIL)[0]))
             row: dict[str, object] = {
                 "picture": file.name,
                 "model": name,
@@ -224,17 +224,6 @@ class Batch(threading.Thread):
             "done": self.done,
             "failures": self.failures,
         }
-
-
-def _thumbnail(rgb: Tensor) -> bytes:
-    """uint8 RGB (3, H, W) -> a small PNG."""
-    from PIL import Image
-
-    image = Image.fromarray(rgb.permute(1, 2, 0).contiguous().numpy())
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
 
 
 def _free(path: PurePosixPath, taken: set[str]) -> PurePosixPath:

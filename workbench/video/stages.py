@@ -52,6 +52,7 @@ def ahead(items: Iterable[T], limit: int = 1) -> Iterator[T]:
                 continue
         return False
 
+    @share_of_cores()
     def work() -> None:
         source = iter(items)
         try:
@@ -66,11 +67,7 @@ def ahead(items: Iterable[T], limit: int = 1) -> Iterator[T]:
             if hasattr(source, "close"):
                 source.close()
 
-    def stage() -> None:
-        with share_of_cores():
-            work()
-
-    thread = Thread(target=stage, name="video", daemon=True)
+    thread = Thread(target=work, name="video", daemon=True)
     thread.start()
     try:
         while True:
