@@ -183,8 +183,8 @@ def _load(checkpoint: Checkpoint) -> nn.Module:
 
 
 def _fetched_elsewhere(net: nn.Module, key: str) -> bool:
-    """A pretrained backbone's weights are the Hub's: not stored here."""
-    return key.startswith("backbone.") and getattr(net, "pretrained", False)
+    """Weights of a pretrained part, one copy for all: not stored in this folder."""
+    return key.startswith(getattr(net, "stored_elsewhere", ()))
 
 
 def save(

@@ -217,7 +217,8 @@ def predict_coarse(
     device, cast = _autocast(net, exact)
     small = network_input(L, size).to(device, memory_format=torch.channels_last)
     with cast:
-        ab = net(small)
+        whole = (net.embed(L.to(device)),) if hasattr(net, "embed") else ()
+        ab = net(small, *whole)
     return ab.float().to(L.device).contiguous()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -28,14 +29,16 @@ class Recipe(nn.Module):
 
     net: nn.Module
     optimizers: dict[str, Optimizer]
+    asks: str | None = None  # what the eye is asked about: "grey" or "colour" pictures, or nothing
 
     def losses(
-        self, L: Tensor, ab: Tensor, label: Tensor | None = None
+        self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield (optimizer's name, scalar loss).
 
         L (N, 1, H, W) in [0, 100], ab (N, 2, H, W) in CIELAB units, label (N,) int64, -1 where
-        a picture has none.
+        a picture has none; answers (N, 1000): the eye's class scores of the whole pictures, where
+        the recipe asks for them.
         """
         raise NotImplementedError
 
@@ -103,3 +106,18 @@ def fall(optimizers: Mapping[str, Optimizer], seen: int, images: int, decay: flo
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
             group["lr"] = group["initial_lr"] * min(1.0, max(0.0, left))
+
+
+def warm_cosine(
+    optimizers: Mapping[str, Optimizer], seen: int, images: int, warm_up: float
+) -> None:
+    """Let every learning rate rise over `warm_up` of all images, then fall to 0 along a cosine."""
+    done = min(1.0, seen / images)
+    if done < warm_up:
+        share = (done + 1e-3) / (warm_up + 1e-3)
+    else:
+        share = 0.5 + 0.5 * math.cos(math.pi * (done - warm_up) / (1 - warm_up))
+    for optimizer in optimizers.values():
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+            group["lr"] = group["initial_lr"] * share

@@ -5,6 +5,7 @@ from workbench.models import (
     cbam_gan,
     colorful,
     inception_attention,
+    reference,
     vanilla_cnn,
 )
 from workbench.spec import ModelSpec
@@ -15,4 +16,5 @@ MODELS: dict[str, ModelSpec] = {
     "colorful": colorful.SPEC,
     "attention_pix2pix": attention_pix2pix.SPEC,
     "vanilla_cnn": vanilla_cnn.SPEC,
+    "reference": reference.SPEC,
 }

@@ -157,13 +157,19 @@ def recipe(
     last: float = 80.0,
     decay: float = 0.0,
     critic_width: float = 1.0,
+    soft_labels: bool = False,
 ) -> AdversarialRecipe:
-    """The paper's loss: log GAN over an n x n x 2 PatchGAN + class + lambda_e * L1(ab / 110)."""
+    """The paper's loss: log GAN over an n x n x 2 PatchGAN + class + lambda_e * L1(ab / 110).
+
+    soft_labels: the class is the eye's answer about the colour picture, 1000 ImageNet classes,
+    for every picture, labelled or not.
+    """
     channels = tuple(scaled(c, critic_width) for c in (64, 128, 256, 512))
     critic = pix2pix_init(patch_critic(channels, outputs=2, strides=(2, 2, 2, 1)))
     return AdversarialRecipe(
         net, critic, images, adversarial="log", first=first, last=last, decay=decay,
         rates=(learning_rate, learning_rate), betas=(0.5, 0.999),
+        asks="colour" if soft_labels else None,
     )  # fmt: skip
 
 

@@ -123,7 +123,7 @@ class ColorfulRecipe(Recipe):
         self.optimizers = {"net": torch.optim.Adam(net.parameters(), learning_rate, fused=True)}
 
     def losses(
-        self, L: Tensor, ab: Tensor, label: Tensor | None = None
+        self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield the one loss."""
         if not self.net.bins:

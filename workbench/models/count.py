@@ -14,9 +14,8 @@ from workbench.spec import ModelSpec
 
 def count(net: nn.Module) -> int:
     """Parameters of a network; a pretrained backbone, which is not stored with it, left out."""
-    skipped = getattr(net, "pretrained", False) and getattr(net, "backbone", None) is not None
-    total = sum(p.numel() for p in net.parameters())
-    return total - (sum(p.numel() for p in net.backbone.parameters()) if skipped else 0)
+    skipped = getattr(net, "stored_elsewhere", ())
+    return sum(p.numel() for key, p in net.named_parameters() if not key.startswith(skipped))
 
 
 @cache

@@ -24,10 +24,9 @@ from torch.nn import functional as F
 
 from workbench import losses
 from workbench.errors import Problem
+from workbench.models import eye
 from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scaled
 from workbench.spec import (
-    BUNDLED_RUN,
-    BUNDLED_TITLE,
     LONGER_RUN,
     LONGER_TITLE,
     QUICK_RUN,
@@ -40,6 +39,13 @@ from workbench.spec import (
 
 STRIDE = 8
 INCEPTION = "inception_resnet_v2.tf_in1k"  # 1000 classes, 299 x 299, 55,873,736 parameters
+
+
+# What `build` takes so that the frozen EfficientNet-Lite0 that comes with the workbench is asked.
+EYE = {
+    "backbone": eye.NAME, "backbone_classes": eye.CLASSES, "backbone_size": eye.SIDE,
+    "pretrained": True,
+}  # fmt: skip
 
 
 class Backbone(nn.Module):
@@ -156,8 +162,20 @@ class InceptionAttention(nn.Module):
         initialise(self, nn.init.xavier_uniform_)
         self.backbone = None
         if fusion:
-            self.backbone = Backbone(backbone, backbone_classes, backbone_size, pretrained)
+            if backbone == eye.NAME:
+                self.backbone = eye.Eye()
+            else:
+                self.backbone = Backbone(backbone, backbone_classes, backbone_size, pretrained)
             self.backbone.requires_grad_(False)
+
+    @property
+    def stored_elsewhere(self) -> tuple[str, ...]:
+        """A pretrained backbone's weights are not this checkpoint's."""
+        return ("backbone.",) if self.pretrained else ()
+
+    def embed(self, L: Tensor) -> Tensor | None:
+        """What the backbone says of the whole picture: L (N, 1, H, W), any size -> (N, classes)."""
+        return None if self.backbone is None else self.backbone(L)
 
     def train(self, mode: bool = True) -> InceptionAttention:
         """The backbone is frozen: it stays in evaluation mode."""
@@ -166,7 +184,7 @@ class InceptionAttention(nn.Module):
             self.backbone.eval()
         return self
 
-    def encode(self, L: Tensor) -> Tensor:
+    def encode(self, L: Tensor, embedding: Tensor | None = None) -> Tensor:
         """L (N, 1, H, W), H and W multiples of 8 -> features (N, 256, H/8, W/8)."""
         x = L / 50 - 1  # (N, 1, H, W)
         if self.coordinates:
@@ -175,15 +193,20 @@ class InceptionAttention(nn.Module):
             x = torch.cat((x, columns, rows), 1)  # (N, 3, H, W)
         x = self.encoder(x)  # (N, 256, H/8, W/8)
         if self.fusion is not None:
-            with torch.no_grad():
-                embedding = self.backbone(L).to(x.dtype)[..., None, None]  # (N, classes, 1, 1)
-            x = torch.cat((x, embedding.expand(-1, -1, *x.shape[-2:])), 1)
+            if embedding is None:
+                with torch.no_grad():
+                    embedding = self.embed(L)
+            told = embedding.to(x.dtype)[..., None, None]  # (N, classes, 1, 1)
+            x = torch.cat((x, told.expand(-1, -1, *x.shape[-2:])), 1)
             x = self.fusion(x)  # (N, 256, H/8, W/8)
         return x
 
-    def forward(self, L: Tensor) -> Tensor:
-        """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units."""
-        x = self.encode(pad_to_multiple(L, STRIDE))  # (N, 256, H/8, W/8)
+    def forward(self, L: Tensor, embedding: Tensor | None = None) -> Tensor:
+        """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units.
+
+        embedding (N, classes): what `embed` said of a larger copy of the same picture.
+        """
+        x = self.encode(pad_to_multiple(L, STRIDE), embedding)  # (N, 256, H/8, W/8)
         if self.attention is not None:
             x = self.attention(x)  # (N, 256, H/8, W/8)
         ab = torch.tanh(self.decoder(x).float()) * 128  # (N, 2, H/2, W/2)
@@ -198,14 +221,15 @@ class InceptionRecipe(Recipe):
     ) -> None:
         super().__init__()
         self.net, self.images, self.decay = net, images, decay
+        self.asks = "grey" if isinstance(net.backbone, eye.Eye) else None
         trained = [p for p in net.parameters() if p.requires_grad]
         self.optimizers = {"net": torch.optim.Adam(trained, learning_rate, fused=True)}
 
     def losses(
-        self, L: Tensor, ab: Tensor, label: Tensor | None = None
+        self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield the one loss."""
-        yield "net", losses.euclidean(self.net(L), ab)
+        yield "net", losses.euclidean(self.net(L, answers), ab)
 
     def schedule(self, seen: int) -> None:
         """The learning rate falls to 0 over the last `decay` of all images."""
@@ -223,7 +247,7 @@ class ClassifierRecipe(Recipe):
         }
 
     def losses(
-        self, L: Tensor, ab: Tensor, label: Tensor | None = None
+        self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield the one loss. Pictures without a label do not count."""
         scores = self.net(L).float()
@@ -262,10 +286,17 @@ SPEC = ModelSpec(
             run={"images": 6_000_000, "batch_size": 100, "size": "256"},
         ),
         "bundled": Preset(
-            BUNDLED_TITLE,
-            build={"width": 0.5},
-            recipe={"decay": 0.5},
-            run=BUNDLED_RUN,
+            "The bundled weights: two CPU cores, 128 x 128, told what the eye says of the picture",
+            build={"width": 0.5, **EYE},
+            recipe={"decay": 1.0, "learning_rate": 1e-3},
+            run={
+                "images": 2_000_000,
+                "batch_size": 32,
+                "size": "128",
+                "shear": 0.1,
+                "zoom": 0.2,
+                "rotate": 10.0,
+            },
         ),
         "longer": Preset(
             LONGER_TITLE, recipe={"decay": 1.0, "learning_rate": 5e-4}, run=LONGER_RUN

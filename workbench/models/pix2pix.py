@@ -154,9 +154,10 @@ class AdversarialRecipe(Recipe):
         decay: float,
         rates: tuple[float, float],
         betas: tuple[float, float],
+        asks: str | None = None,
     ) -> None:
         super().__init__()
-        self.net, self.critic, self.images = net, critic, images
+        self.net, self.critic, self.images, self.asks = net, critic, images, asks
         self.critic_loss, self.net_loss = losses.ADVERSARIAL[adversarial]
         self.first, self.last, self.pixel_weight, self.decay = first, last, first, decay
         fused = {"betas": betas, "fused": True}
@@ -166,7 +167,7 @@ class AdversarialRecipe(Recipe):
         }
 
     def losses(
-        self, L: Tensor, ab: Tensor, label: Tensor | None = None
+        self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield the critic's loss, then the net's."""
         fake = self.net(L)
@@ -178,7 +179,9 @@ class AdversarialRecipe(Recipe):
         self.critic.requires_grad_(False)
         loss = self.net_loss(self.critic(normalised(L, fake)).float())
         loss = loss + self.pixel_weight * losses.l1(fake, ab)
-        if scores is not None and label is not None and bool((label >= 0).any()):
+        if scores is not None and answers is not None:
+            loss = loss + F.cross_entropy(scores.float(), answers.softmax(1))
+        elif scores is not None and label is not None and bool((label >= 0).any()):
             loss = loss + F.cross_entropy(scores.float(), label, ignore_index=-1)
         yield "net", loss
         self.critic.requires_grad_(True)

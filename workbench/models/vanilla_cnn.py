@@ -85,7 +85,7 @@ class VanillaRecipe(Recipe):
         self.optimizers = {"net": torch.optim.RMSprop(net.parameters(), learning_rate, alpha=0.9)}
 
     def losses(
-        self, L: Tensor, ab: Tensor, label: Tensor | None = None
+        self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield the one loss."""
         yield "net", losses.mse(self.net(L), ab)

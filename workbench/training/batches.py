@@ -28,9 +28,9 @@ class Batches:
 
     def __init__(
         self, pixels: np.ndarray | Tensor, labels: np.ndarray, run: Run, device: torch.device,
-        rank: int = 0, ranks: int = 1,
+        rank: int = 0, ranks: int = 1, answers: np.ndarray | None = None,
     ) -> None:  # fmt: skip
-        self.pixels, self.run, self.device = pixels, run, device
+        self.pixels, self.run, self.device, self.answers = pixels, run, device, answers
         self.rank, self.ranks = rank, ranks
         self.labels = torch.from_numpy(np.array(labels)).to(device)
         self._orders: dict[int, np.ndarray] = {}
@@ -52,8 +52,11 @@ class Batches:
         part = self.run.batch_at(seen, self.ranks) // self.ranks
         return slice(self.rank * part, (self.rank + 1) * part)
 
-    def fetch(self, seen: int) -> tuple[Tensor, Tensor]:
-        """This process's uint8 pictures (n, 3, S, S) and labels (n,) of a batch."""
+    def fetch(self, seen: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """This process's part of a batch.
+
+        uint8 pictures (n, 3, S, S), labels (n,), the eye's answers (n, 1000) where there are some.
+        """
         chosen = self.indices(seen)[self.share(seen)]
         if isinstance(self.pixels, Tensor):
             picked = torch.from_numpy(chosen).to(self.device)
@@ -63,7 +66,10 @@ class Batches:
             pixels = pixels[torch.from_numpy(np.argsort(np.argsort(chosen)))]
             if self.device.type == "cuda":
                 pixels = pixels.pin_memory().to(self.device, non_blocking=True)
-        return pixels, self.labels[torch.from_numpy(chosen).to(self.device)]
+        answers = None
+        if self.answers is not None:
+            answers = torch.from_numpy(self.answers[chosen]).to(self.device).float()
+        return pixels, self.labels[torch.from_numpy(chosen).to(self.device)], answers
 
     def augment(self, pixels: Tensor, seen: int) -> Tensor:
         """uint8 (n, 3, S, S) -> float RGB (n, 3, size, size): scaled, cropped, flipped, turned."""

@@ -21,11 +21,13 @@ from workbench.data.pictures import Pictures
 from workbench.errors import Problem
 from workbench.spec import Recipe
 from workbench.training import record
+from workbench.training.answers import eye_answers
 from workbench.training.batches import Batches
 from workbench.training.run import Run, machine, use_bf16
 from workbench.training.step import step
 
 Report = Callable[[dict[str, Any]], None]
+SAVE_SECONDS = 180  # between two resumable states, where --save-every does not say otherwise
 
 
 class Stopped(Exception):
@@ -83,8 +85,9 @@ def train(
     pixels: np.ndarray | Tensor = pictures.pixels
     if device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
         pixels = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
-    batches = Batches(pixels, pictures.labels, run, device, rank, ranks)
-    watch = record.Watch(validation, run.largest, device)
+    answers = eye_answers(pictures, recipe.asks, bf16, device) if recipe.asks else None
+    batches = Batches(pixels, pictures.labels, run, device, rank, ranks, answers)
+    watch = record.Watch(validation, run.largest, device, about.get("size"))
 
     # --- From where: the state of an earlier call, when it is of this very run.
     identity = {"run": run.identity(), "data": pictures.key, "model": about.get("model"),
@@ -137,19 +140,19 @@ def train(
         return save(average, out, config)
 
     # --- The loop. Losses stay on the device; they are read back once per log line.
-    log_every = run.every(run.log_every, 100)
-    strip_every = run.every(run.strip_every, 20)
-    save_every = run.every(run.save_every, 10, most=10_000)
+    log_every = run.log_every or max(1, run.images // 100)
+    strip_every = run.strip_every or max(log_every, run.images // 20)
     share = (lambda optimizer: share_gradients(optimizer, ranks)) if ranks > 1 else None
     sums: dict[str, Tensor] = {}
     count, waited, mark, mark_seen = 0, 0.0, time.monotonic(), seen
     begun, last_report = time.monotonic(), 0.0
+    last_save = begun
     with ThreadPoolExecutor(1) as reader:
         ahead = reader.submit(batches.fetch, seen)
         while seen < run.images:
             # A batch: fetched ahead of time, augmented and turned into Lab on the device.
             before = time.monotonic()
-            taken, label = ahead.result()
+            taken, label, told = ahead.result()
             waited += time.monotonic() - before
             batch = run.batch_at(seen, ranks)
             if seen + batch < run.images:
@@ -160,7 +163,7 @@ def train(
             torch.manual_seed(run.seed * 1_000_003 + seen + rank)  # dropout, the same when resumed
 
             # Step each optimizer before the recipe computes its next loss.
-            for name, loss in step(recipe, lab, label, bf16, share):
+            for name, loss in step(recipe, lab, label, bf16, share, told):
                 sums[name] = sums.get(name, 0) + loss
             count += 1
             seen += batch
@@ -176,7 +179,8 @@ def train(
             if first and time.monotonic() - last_report > 0.5:
                 last_report = time.monotonic()
                 report({"seen": seen, "images": run.images})
-            if seen % log_every == 0 or done or asked:
+            look = run.due(seen, batch, strip_every) or done
+            if run.due(seen, batch, log_every) or look or asked:
                 values = {n: float(s) / count for n, s in sums.items()}
                 if ranks > 1:
                     values = average_values(values, ranks, device)
@@ -196,7 +200,7 @@ def train(
                         "size": run.size_at(seen - 1),
                         "seconds": round(elapsed + time.monotonic() - begun, 1),
                     }  # fmt: skip
-                    if seen % strip_every == 0 or done:
+                    if look:
                         use_buffers(average, net)
                         painted = watch.paint(average, bf16)
                         line |= {"validation": watch.scores(painted)}
@@ -208,8 +212,13 @@ def train(
                     record.write_status(out, status)
                 sums, count, waited = {}, 0, 0.0
                 mark, mark_seen = time.monotonic(), seen
-            if first and (seen % save_every == 0 or done or asked):
+            if run.save_every:
+                due = run.due(seen, batch, run.save_every)
+            else:
+                due = time.monotonic() - last_save > SAVE_SECONDS
+            if first and (due or done or asked):
                 keep()
+                last_save = time.monotonic()
             if asked and not done:
                 ahead.cancel()
                 if first:

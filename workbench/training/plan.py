@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from workbench import checkpoints
 from workbench.color import rgb_to_lab
 from workbench.data import pictures as data
 from workbench.data.pictures import Pictures
 from workbench.errors import Problem
+from workbench.models.eye import CLASSES
 from workbench.spec import ModelSpec, Preset, Recipe
 from workbench.training.batches import Batches, source_side
 from workbench.training.run import Run, parse_sizes, use_bf16
@@ -46,9 +48,10 @@ class Plan:
         for i in range(steps + 1):
             if i == 1:
                 begun = time.monotonic()  # the first step warms up
-            pixels, label = batches.fetch(0)
+            pixels, label, _ = batches.fetch(0)
             lab = rgb_to_lab(batches.augment(pixels, 0))
-            for _ in step(recipe, lab, label, bf16):
+            answers = lab.new_zeros(len(lab), CLASSES) if recipe.asks else None
+            for _ in step(recipe, lab, label, bf16, answers=answers):
                 pass
         return steps * self.run.batch_size / (time.monotonic() - begun)
 
@@ -93,23 +96,24 @@ def plan(
         pictures, watched = hold_back(pictures)
     run = replace(run, batch_size=min(run.batch_size, max(2, len(pictures.pixels) // 2 * 2)))
 
-    if "classes" in inspect.signature(spec.build).parameters and build.get("classification", True):
-        build["classes"] = len(pictures.classes)
     if backbone:
         build |= backbone_options(Path(backbone))
     base = checkpoints.find(start_from) if start_from else None
     if base is not None:
         if base.spec is not spec:
             raise Problem(f"--from {start_from} is a {base.spec.name}, not a {spec.name}.")
-        width, build = base.config["width"], dict(base.config["options"])
+        width, build = base.config["width"], {**base.config["options"], **build}
+    elif "classes" in inspect.signature(spec.build).parameters:
+        if build.get("classification", True):
+            build.setdefault("classes", len(pictures.classes))
+
+    dropped: list[str] = []
 
     def make(images: int) -> Recipe:
         torch.manual_seed(run.seed)
         net = spec.build(width=width, **build)
         if base is not None:
-            net = base.net().requires_grad_(True)
-            if getattr(net, "backbone", None) is not None:
-                net.backbone.requires_grad_(False)
+            dropped[:] = carry_over(base.net(), net)
         elif backbone:
             from workbench.models.inception_attention import load_backbone
 
@@ -117,7 +121,8 @@ def plan(
         return spec.recipe(net, images, **recipe)
 
     about = {
-        "model": spec.name, "width": width, "options": build, "recipe": recipe, "size": run.largest,
+        "model": spec.name, "width": width, "options": build, "recipe": recipe,
+        "size": run.shown or run.largest,
         "preset": preset, "trained_on": list(sources), "from": base.revision if base else None,
         "images_before": base.config["images_seen"] if base else 0,
     }  # fmt: skip
@@ -127,6 +132,14 @@ def plan(
         images = max(run.batch_size, int(minutes * 60 * speed))
         made = replace(made, run=replace(run, images=images))
     return made
+
+
+def carry_over(base: nn.Module, net: nn.Module) -> list[str]:
+    """Copy into `net` every weight of `base` that has its place there; returns what had none."""
+    given, state = base.state_dict(), net.state_dict()
+    fits = {k for k, v in given.items() if k in state and state[k].shape == v.shape}
+    net.load_state_dict({k: given[k] for k in fits}, strict=False)
+    return sorted(k for k in {*given, *state} - fits)
 
 
 def assign(

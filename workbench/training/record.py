@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from workbench.checkpoints import write_whole
 from workbench.color import join_rgb, split_lab
+from workbench.colorize import predict_ab
 from workbench.errors import Problem
 
 STATE = "training/state.pt"
@@ -80,8 +81,14 @@ class Watch:
     STRIP = 8
     SIDE = 96  # of a picture in the strip
 
-    def __init__(self, pixels: np.ndarray, size: int, device: torch.device) -> None:
-        """pixels uint8 (N, 3, S, S) of validation pictures; scored at size x size."""
+    def __init__(
+        self, pixels: np.ndarray, size: int, device: torch.device, shown: int | None = None
+    ) -> None:
+        """pixels uint8 (N, 3, S, S) of validation pictures; scored at size x size.
+
+        shown: short side at which the network is shown them, as it will be when it is used.
+        """
+        self.shown = shown or size
         x = torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
         x = nn.functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
         self.truth = (x * 255 + 0.5).clamp(0, 255).to(torch.uint8).to(device)
@@ -92,13 +99,11 @@ class Watch:
         parts = []
         for truth in self.truth.split(32):
             L, _ = split_lab(truth)
-            with torch.autocast(truth.device.type, torch.bfloat16, enabled=bf16):
-                ab = net(L).float()
-            parts.append(join_rgb(L, ab))
+            parts.append(join_rgb(L, predict_ab(net, L, self.shown, exact=not bf16)))
         return torch.cat(parts)
 
     def scores(self, painted: Tensor) -> dict[str, float]:
-        """Mean PSNR, SSIM, AuC, and the difference in colourfulness to the truth."""
+        """Mean PSNR, SSIM, AuC, CIEDE2000, and the difference in colourfulness to the truth."""
         from workbench.evaluation import metrics
 
         colourful = metrics.colorfulness(painted).mean() - metrics.colorfulness(self.truth).mean()
@@ -106,6 +111,7 @@ class Watch:
             "psnr": metrics.psnr(painted, self.truth).mean(),
             "ssim": metrics.ssim(painted, self.truth).mean(),
             "auc": metrics.auc(painted, self.truth).mean(),
+            "delta_e": metrics.delta_e(painted, self.truth).mean(),
             "delta_cf": colourful,
         }
         return {name: round(float(value), 4) for name, value in values.items()}

@@ -41,6 +41,7 @@ class Run:
     images: int
     batch_size: int
     size: str = "128"  # side of the crops, or stages: see `parse_sizes`
+    shown: int = 0  # short side at which the network is shown a picture in use; 0: the largest crop
     seed: int = 0
     flip: bool = True
     shear: float = 0.0  # largest slope
@@ -51,7 +52,7 @@ class Run:
     compile: bool = False
     log_every: int = 0  # images between two lines of log.jsonl; 0: a hundredth of the run
     strip_every: int = 0  # images between two frames of the film-strip; 0: a twentieth
-    save_every: int = 0  # images between two resumable states; 0: a tenth, at most 10,000
+    save_every: int = 0  # images between two resumable states; 0: every few minutes
 
     def __post_init__(self) -> None:
         parse_sizes(self.size)
@@ -85,14 +86,13 @@ class Run:
         left = max(2, self.images - seen)
         return min(self.batch_size, -(-left // ranks) * ranks)
 
-    def every(self, chosen: int, parts: int, most: int = 1 << 62) -> int:
-        """An interval in images, a whole number of batches."""
-        images = chosen or min(most, self.images // parts)
-        return max(1, round(images / self.batch_size)) * self.batch_size
+    def due(self, seen: int, batch: int, every: int) -> bool:
+        """Whether a multiple of `every` images was passed by the batch that ends at `seen`."""
+        return seen // every > (seen - batch) // every
 
     def identity(self) -> dict[str, Any]:
         """The choices that change the weights: a resumed run must have the same."""
-        cosmetic = {"log_every", "strip_every", "save_every"}
+        cosmetic = {"shown", "log_every", "strip_every", "save_every"}
         return {k: v for k, v in asdict(self).items() if k not in cosmetic}
 
 

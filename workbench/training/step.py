@@ -17,13 +17,14 @@ def step(
     label: Tensor,
     bf16: bool,
     share: Callable[[Optimizer], None] | None = None,
+    answers: Tensor | None = None,
 ) -> Iterator[tuple[str, Tensor]]:
     """Step every optimizer of a recipe on a batch; yield (optimizer's name, detached loss).
 
     lab (N, 3, H, W), label (N,); losses are computed under bf16 autocast where asked for;
-    share(optimizer) averages its gradients over several processes.
+    share(optimizer) averages its gradients over several processes; answers (N, 1000): the eye's.
     """
-    losses = recipe.losses(lab[:, :1], lab[:, 1:], label)
+    losses = recipe.losses(lab[:, :1], lab[:, 1:], label, answers)
     while True:
         with torch.autocast(lab.device.type, torch.bfloat16, enabled=bf16):
             name, loss = next(losses, (None, None))

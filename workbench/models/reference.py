@@ -1,0 +1,174 @@
+"""Reference: what one would build today. Not from a paper: ours, and labelled so everywhere.
+
+A frozen classifier trained on ImageNet (`eye.py`) sees what is in the picture; a light decoder
+after Ronneberger et al., U-Net (2015), turns its features at five scales into a distribution over
+the 313 bins of ab (Zhang, Isola & Efros, ECCV 2016) at a quarter of the resolution. It is the
+yardstick that tells what pretraining is worth, beside the five networks and never one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from workbench import losses
+from workbench.models import ab_bins
+from workbench.models.blocks import pad_to_multiple, scaled
+from workbench.models.eye import CHANNELS, POOLED, STRIDE, Eye
+from workbench.spec import ModelSpec, Preset, Recipe, warm_cosine
+
+CELL = 4  # pixels of the input to a cell of the distribution
+SHOWN = 192  # short side at which it looks
+BINS = 313
+TEMPERATURE = 0.6
+
+
+class Up(nn.Module):
+    """Twice as large, the eye's features beside it, two convolutions 3x3 with batch norm."""
+
+    def __init__(self, before: int, skip: int, after: int) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            nn.Conv2d(before + skip, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
+            nn.Conv2d(after, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
+        )
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """x (N, C, h, w), skip (N, S, 2h, 2w) -> (N, after, 2h, 2w)."""
+        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        return self.convs(torch.cat((x, skip), 1))
+
+
+class Reference(nn.Module):
+    """L (N, 1, H, W) -> ab (N, 2, H, W), by way of a distribution over 313 bins."""
+
+    stored_elsewhere = ("eye.",)
+    bins = True
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        deep, c16, c8, c4 = (scaled(c, width) for c in (256, 192, 128, 64))
+        self.eye = Eye()
+        self.deepest = nn.Conv2d(CHANNELS[4], deep, 1)
+        self.whole = nn.Linear(POOLED, deep)
+        self.up16 = Up(deep, CHANNELS[3], c16)
+        self.up8 = Up(c16, CHANNELS[2], c8)
+        self.up4 = Up(c8, CHANNELS[1], c4)
+        self.head = nn.Conv2d(c4, BINS, 1)
+        for layer in (*self.up16.modules(), *self.up8.modules(), *self.up4.modules()):
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.normal_(self.head.weight, 0.0, 0.01)  # start at ln 313: a uniform distribution
+        nn.init.zeros_(self.head.bias)
+
+    def trunk(self, L: Tensor) -> Tensor:
+        """L (N, 1, H, W), H and W multiples of 32 -> features (N, 64, H/4, W/4)."""
+        with torch.no_grad():
+            _, s4, s8, s16, s32 = self.eye.features(L / 50 - 1)
+            pooled = self.eye.pool(s32)  # (N, 1280)
+        x = self.deepest(s32) + self.whole(pooled)[..., None, None]  # (N, 256, H/32, W/32)
+        x = self.up16(x, s16)  # (N, 192, H/16, W/16)
+        x = self.up8(x, s8)  # (N, 128, H/8, W/8)
+        return self.up4(x, s4)  # (N, 64, H/4, W/4)
+
+    def logits(self, L: Tensor) -> Tensor:
+        """L (N, 1, H, W) -> scores of the bins (N, 313, H/4, W/4)."""
+        height, width = (-(-side // CELL) for side in L.shape[-2:])
+        x = self.trunk(pad_to_multiple(L, STRIDE))[..., :height, :width]
+        return self.head(x)  # (N, 313, H/4, W/4)
+
+    def decode(self, logits: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+        """Scores (N, 313, h, w) -> ab (N, 2, h, w) by the annealed mean (Zhang et al., eq. 5)."""
+        return ab_bins.annealed_mean(logits, temperature)
+
+    def forward(self, L: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+        """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units."""
+        ab = self.decode(self.logits(L), temperature)  # (N, 2, H/4, W/4)
+        ab = F.interpolate(ab, scale_factor=CELL, mode="bilinear", align_corners=False)
+        return ab[..., : L.shape[-2], : L.shape[-1]]  # (N, 2, H, W)
+
+
+class ReferenceRecipe(Recipe):
+    """Cross-entropy of the bins, and smooth L1 between the distribution's mean and the truth.
+
+    AdamW, a short warm-up, then a cosine. Crops are enlarged to the size at which the network is
+    shown a picture. The head and the losses look at every second row and column, another offset
+    in each step: neighbours say nearly the same, and 313 scores for each place are dear.
+    """
+
+    def __init__(
+        self,
+        net: Reference,
+        images: int,
+        learning_rate: float = 2e-3,
+        warm_up: float = 0.02,
+        regression: float = 0.1,
+        rebalancing: float = 0.0,
+        shown: int = SHOWN,
+        prior: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.net, self.images, self.warm_up, self.shown = net, images, warm_up, shown
+        self.regression = regression
+        weight = ab_bins.rebalancing(ab_bins.load_prior(prior or ab_bins.BUNDLED_PRIOR))
+        self.register_buffer("weight", weight**rebalancing)
+        trained = [p for p in net.parameters() if p.requires_grad]
+        self.optimizers = {
+            "net": torch.optim.AdamW(trained, learning_rate, weight_decay=0.01, fused=True)
+        }
+
+    def losses(
+        self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield the one loss."""
+        scale = self.shown / min(L.shape[-2:])
+        sides = [round(side * scale / STRIDE) * STRIDE for side in L.shape[-2:]]
+        L = F.interpolate(L, sides, mode="bilinear", antialias=True)
+        x = self.net.trunk(L)  # (N, 64, h, w)
+        truth = F.interpolate(ab, x.shape[-2:], mode="bilinear", antialias=True)  # (N, 2, h, w)
+        top, left = torch.randint(2, (2,)).tolist()
+        x, truth = x[..., top::2, left::2], truth[..., top::2, left::2]
+        logits = self.net.head(x).float()  # (N, 313, h/2, w/2)
+        bins, shares = ab_bins.soft_encode(truth)  # (N, 5, h/2, w/2)
+        weight = self.weight[bins[:, 0]]  # (N, h/2, w/2)
+        loss = losses.rebalanced_cross_entropy(logits, bins, shares, weight)
+        mean = ab_bins.annealed_mean(logits, 1.0)  # (N, 2, h/2, w/2)
+        yield "net", loss + self.regression * F.smooth_l1_loss(mean, truth, beta=10.0)
+
+    def schedule(self, seen: int) -> None:
+        """The learning rate rises over `warm_up` of all images, then falls along a cosine."""
+        warm_cosine(self.optimizers, seen, self.images, self.warm_up)
+
+
+SPEC = ModelSpec(
+    name="reference",
+    title="Reference",
+    paper="",
+    claim="Not from a paper: what a frozen ImageNet classifier and a light decoder do, the "
+    "yardstick for the five.",
+    build=Reference,
+    recipe=ReferenceRecipe,
+    size=SHOWN,
+    batch_size=32,
+    images=1_000_000,
+    color="#6B6B6B",
+    presets={
+        "bundled": Preset(
+            "The bundled weights: two CPU cores, 128 x 128, shown at 192",
+            run={"images": 1_000_000, "batch_size": 32, "size": "128", "shown": SHOWN},
+        ),
+        "quick": Preset(
+            "Something to look at within three minutes on two cores",
+            build={"width": 0.5},
+            recipe={"shown": 96},
+            run={"images": 4_000, "batch_size": 32, "size": "64", "shown": 96},
+        ),
+    },
+)
