@@ -103,9 +103,10 @@ def plan(
         if base.spec is not spec:
             raise Problem(f"--from {start_from} is a {base.spec.name}, not a {spec.name}.")
         width, build = base.config["width"], {**base.config["options"], **build}
-    elif "classes" in inspect.signature(spec.build).parameters:
-        if build.get("classification", True):
-            build.setdefault("classes", len(pictures.classes))
+    elif "classes" in inspect.signature(spec.build).parameters and build.get(
+        "classification", True
+    ):
+        build.setdefault("classes", len(pictures.classes))
 
     dropped: list[str] = []
 
