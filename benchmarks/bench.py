@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from workbench import checkpoints, samples
 from workbench.cli import show
-from workbench.colorize import colorize_all
+from workbench.coloring.colorize import colorize_all
 from workbench.images import open_image
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,7 +14,7 @@ import torch
 from workbench import checkpoints
 from workbench.cli import show
 from workbench.color import join_rgb, split_lab
-from workbench.colorize import predict_ab
+from workbench.coloring.colorize import predict_ab
 from workbench.data import pictures
 from workbench.evaluation import metrics
 

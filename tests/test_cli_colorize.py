@@ -184,9 +184,9 @@ def test_a_clip_is_handed_to_the_video_engine(colorize, tmp_path):
 
 
 def test_a_grid_figure_has_a_cell_for_each_model_and_value_and_says_how_it_was_made():
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
+    from workbench.coloring.grid import grid_figure, parameter_grid
     from workbench.errors import Problem
-    from workbench.grid import grid_figure, parameter_grid
     from workbench.models import MODELS
 
     torch.manual_seed(0)

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench import color, edges
-from workbench.colorize import (
+from workbench import color
+from workbench.coloring import edges
+from workbench.coloring.colorize import (
     Settings,
     blend,
     colorize,
@@ -21,8 +22,8 @@ from workbench.colorize import (
     predict_ab,
     sample_ab,
 )
+from workbench.coloring.maps import chroma_map, entropy_map, error_map, shade
 from workbench.errors import Problem
-from workbench.maps import chroma_map, entropy_map, error_map, shade
 
 BINS = torch.tensor([[60.0, 0.0], [-60.0, 0.0], [0.0, 60.0], [0.0, -60.0]])
 

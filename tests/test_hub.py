@@ -19,7 +19,7 @@ from hub_server import READ_ONLY, TOKEN, LoopbackHub, loopback_hub
 
 from workbench import hub
 from workbench.errors import Problem
-from workbench.model_folder import model_files
+from workbench.hub.model_folder import model_files
 
 __all__ = ["loopback_hub"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,7 +108,8 @@ def test_what_is_published_comes_back_bit_by_bit(loopback_hub, shell, model):
 def test_a_fetched_model_is_listed_beside_the_bundled_ones_and_loads(
     loopback_hub, shell, small_checkpoints, tmp_path, monkeypatch
 ):
-    from workbench import cards, checkpoints
+    from workbench import checkpoints
+    from workbench.publishing import cards
 
     folder = tmp_path / "vanilla_cnn"
     shutil.copytree(small_checkpoints / folder.name, folder)

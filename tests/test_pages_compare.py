@@ -89,7 +89,7 @@ def test_the_same_upload_again_is_not_coloured_again(workbench: AppTest, monkeyp
     def forbidden(*arguments, **options):
         raise AssertionError("a network ran")
 
-    monkeypatch.setattr("workbench.colorize.colorize_lightness", forbidden)
+    monkeypatch.setattr("workbench.coloring.colorize.colorize_lightness", forbidden)
     upload(workbench, "again.png", picture_bytes((41, 31)))
     assert len(results_of(workbench)) == 5
     with pytest.raises(AssertionError):
@@ -167,7 +167,7 @@ def test_a_hinted_picture_leaves_in_the_form_that_was_chosen(workbench: AppTest)
 
 def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints) -> None:
     from workbench import checkpoints
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import open_image
 
     picture = open_image(picture_bytes(), "holiday.png")
@@ -189,7 +189,7 @@ def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints
 
 def test_a_file_keeps_the_depth_and_says_that_colours_are_a_machines(small_checkpoints) -> None:
     from workbench import checkpoints
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import open_image
 
     deep = (torch.arange(40 * 30 * 3).reshape(3, 30, 40) * 18).to(torch.uint16)
@@ -258,7 +258,7 @@ def test_a_visitor_who_leaves_does_not_hold_up_the_queue() -> None:
 
 def test_ten_visitors_at_once_are_all_served(small_checkpoints) -> None:
     from workbench import checkpoints
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import open_image
 
     found = list(checkpoints.available(small_checkpoints).values())

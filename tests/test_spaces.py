@@ -16,8 +16,8 @@ from hub_repos import Blob
 from hub_server import TOKEN, loopback_hub
 from smoke_space import call, smoke, started
 
-from workbench import spaces
 from workbench.errors import Problem
+from workbench.publishing import spaces
 
 __all__ = ["loopback_hub"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,7 +78,7 @@ def test_the_gradio_space_holds_the_demo_and_nothing_of_the_workbench(shell, tmp
     )
     files = sent(out)
     assert {row["file"]: row["bytes"] for row in rows} == {p: len(d) for p, d in files.items()}
-    assert {"app.py", "README.md", "requirements.txt", "workbench/demo.py"} <= set(files)
+    assert {"app.py", "README.md", "requirements.txt", "workbench/serving/demo.py"} <= set(files)
     assert "workbench/models/prior.json" in files  # data that a module reads
     assert not [p for p in files if p.startswith(("workbench/ui/", "workbench/study/", "pages/"))]
     weights = [path for path in files if path.startswith("checkpoints/")]
@@ -204,7 +204,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
 
 def test_imports_are_followed_inside_functions_too():
     names = {file.name for file in spaces.imported_by("workbench.hub")}
-    assert names == {"__init__.py", "hub.py", "errors.py", "model_folder.py"}
+    assert names == {"__init__.py", "transfer.py", "errors.py", "model_folder.py"}
     inside = {"workbench/color.py", "workbench/models/colorful.py"}  # imported by functions
     files = spaces.imported_by("workbench.checkpoints")
     assert inside <= {file.relative_to(ROOT).as_posix() for file in files}

@@ -144,7 +144,7 @@ def test_networks_render_the_pictures_and_their_revisions_are_recorded(
     small_checkpoints, monkeypatch, studies
 ):
     from workbench import checkpoints
-    from workbench.colorize import colorize
+    from workbench.coloring.colorize import colorize
     from workbench.data.pictures import square
     from workbench.images import open_image
     from workbench.samples import SAMPLES

@@ -11,7 +11,7 @@ import pytest
 from test_video import Tint, make_clip
 
 from workbench import checkpoints
-from workbench.colorize import Settings
+from workbench.coloring.colorize import Settings
 from workbench.ui import videos
 from workbench.video import Progress, probe
 from workbench.video.pipeline import colour_blocks, read_blocks

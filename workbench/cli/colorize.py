@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
 
 FORMS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
@@ -103,7 +103,7 @@ def colorize(
 
 
 def _settings(**turned: Any) -> Settings:
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
 
     return Settings(**turned)
 
@@ -165,7 +165,7 @@ def _target(source: Path, relative: Path, model: str, suffix: str, job: Job) -> 
 
 def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     from workbench import checkpoints
-    from workbench.colorize import colorize_all, marks
+    from workbench.coloring.colorize import colorize_all, marks
     from workbench.images import encode, open_image
     from workbench.images import stamp as stamped
 

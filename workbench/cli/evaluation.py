@@ -162,7 +162,8 @@ def scores(
 
 def card(models: Models = None) -> None:
     """Write the model cards: README.md with scores, and a picture grid, in each folder."""
-    from workbench import cards, checkpoints
+    from workbench import checkpoints
+    from workbench.publishing import cards
 
     every = models in (None, [], ["all"])
     for name in checkpoints.available(checkpoints.ROOT) if every else models:
@@ -175,7 +176,7 @@ def export_leaderboard(
     """Write the leaderboard as one page of HTML that needs no server and no network."""
     from workbench.evaluation import scores as files
     from workbench.evaluation import tables
-    from workbench.leaderboard import write_page
+    from workbench.publishing.leaderboard_page import write_page
 
     write_page(out, files.read_all(tables.roots()))
     typer.echo(f"{out}")

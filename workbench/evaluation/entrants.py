@@ -69,7 +69,7 @@ def mean_ab() -> tuple[float, float]:
 
 def from_checkpoint(checkpoint: Checkpoint, device: str = "cpu") -> Entrant:
     """One of our networks, run at the size that its config.json names."""
-    from workbench.colorize import predict_ab
+    from workbench.coloring.colorize import predict_ab
 
     net = checkpoint.net().to(device).eval()
     return from_function(

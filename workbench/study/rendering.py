@@ -136,7 +136,7 @@ def turned_colours(rgb: Tensor) -> Tensor:
 
 
 def _network_painter(checkpoint: object) -> Painter:
-    from workbench.colorize import colorize
+    from workbench.coloring.colorize import colorize
 
     net = None
 

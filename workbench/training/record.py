@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from workbench.checkpoints import write_whole
 from workbench.color import join_rgb, split_lab
-from workbench.colorize import predict_ab
+from workbench.coloring.colorize import predict_ab
 from workbench.errors import Problem
 
 STATE = "training/state.pt"

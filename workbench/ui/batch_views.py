@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.ui.exports import Form
 
 WIDTH = 150  # of a small picture, pixels of the screen

@@ -28,7 +28,7 @@ from workbench.ui.exports import Form
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
 
 MOST_FILES = 2000
 MOST_BYTES = 64 * 2**20  # of one picture inside a ZIP, unpacked
@@ -169,7 +169,7 @@ class Batch(threading.Thread):
         self, file: File, taken: set[str]
     ) -> Iterator[tuple[str, bytes, dict[str, object]]]:
         """Yield (name in the archive, file, row of metrics.csv) for each model."""
-        from workbench.colorize import colorize_all, marks
+        from workbench.coloring.colorize import colorize_all, marks
         from workbench.evaluation.metrics import psnr, ssim
         from workbench.images import for_screen, open_image, to_eight_bits
 

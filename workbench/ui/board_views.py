@@ -194,7 +194,7 @@ def repainted(name: str, row: Score, source: str):
     import torch
 
     from workbench.color import join_rgb, split_lab
-    from workbench.colorize import predict_ab
+    from workbench.coloring.colorize import predict_ab
     from workbench.data.pictures import square
     from workbench.data.sources import open_source
 

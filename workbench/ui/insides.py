@@ -27,13 +27,13 @@ def show(checkpoint: Checkpoint, picture: Picture) -> None:
 
 def seen_by(checkpoint: Checkpoint, picture: Picture) -> Tensor:
     """L (1, 1, h, w) at the size at which the network looks."""
-    from workbench.colorize import CELL, network_input
+    from workbench.coloring.colorize import CELL, network_input
 
     return network_input(state.lightness(picture)[None], checkpoint.size, CELL)
 
 
 def _painted(values: Tensor, high: float | None = None) -> Tensor:
-    from workbench.maps import shade
+    from workbench.coloring.maps import shade
 
     return shade(values.float(), 0, float(values.max()) if high is None else high)
 
@@ -123,8 +123,8 @@ def attends(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture)
 
 def inception(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
     """With and without what the classifier says; then attention and belief."""
-    from workbench.colorize import paint
-    from workbench.edges import upsample
+    from workbench.coloring.colorize import paint
+    from workbench.coloring.edges import upsample
     from workbench.lessons.probes import of_its_own, without_fusion
 
     if getattr(net, "backbone", None) is not None:
@@ -154,7 +154,7 @@ def inception(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Pictur
 
 def colorful(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
     """The distribution of one pixel over 313 colours, its entropy, and the temperature."""
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.lessons.colors import colored
     from workbench.lessons.diagram import distribution_svg
     from workbench.lessons.probes import decoded, distribution

@@ -230,7 +230,7 @@ def candidates(
     picture: Picture, checkpoint: Checkpoint | None, degrees: float
 ) -> dict[str, Tensor]:
     """What is measured against the picture: grey, wrong hues, one step off, a network's guess."""
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.lessons.colors import grey_of, hue_turned
     from workbench.lessons.traps import one_step_off
 

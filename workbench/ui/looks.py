@@ -15,7 +15,7 @@ from workbench.ui.viewers import gallery, slider
 
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import Picture
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import Picture
 
 Drawn = list[tuple[str, "Tensor"]]  # title, values (H, W)
@@ -38,14 +38,14 @@ class Kind:
 
 def error(picture: Picture, made: list[Made], checkpoints: list[Checkpoint]) -> Drawn:
     """CIEDE2000 between each result and the upload, per pixel."""
-    from workbench.maps import error_map
+    from workbench.coloring.maps import error_map
 
     return [(each.title, error_map(each.rgb, picture.rgb)) for each in made]
 
 
 def chroma(picture: Picture, made: list[Made], checkpoints: list[Checkpoint]) -> Drawn:
     """The distance of each shown colour from grey, per pixel."""
-    from workbench.maps import chroma_map
+    from workbench.coloring.maps import chroma_map
 
     return [(each.title, chroma_map(each.ab)) for each in made]
 
@@ -90,8 +90,8 @@ def show(
     if not drawn:
         st.info(kind.absent)
         return
-    from workbench.grid import figure
-    from workbench.maps import shade
+    from workbench.coloring.grid import figure
+    from workbench.coloring.maps import shade
 
     _legend(kind)
     shown = [
@@ -115,7 +115,7 @@ def show(
 def _legend(kind: Kind) -> None:
     import torch
 
-    from workbench.maps import shade
+    from workbench.coloring.maps import shade
 
     ramp = shade(torch.linspace(0, 1, 9)[None], 0, 1)[:, 0].T.tolist()
     stops = ", ".join(f"rgb({r} {g} {b})" for r, g, b in ramp)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.studio import MEASURED_PIXELS, measured
+from workbench.serving.studio import MEASURED_PIXELS, measured
 from workbench.ui import state
 from workbench.ui.viewers import Cell
 from workbench.ui.widgets import show_problem
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import Picture
 
 
@@ -75,7 +75,7 @@ def make_all(picture: Picture, checkpoints: list[Checkpoint], settings: Settings
 
 def blend(picture: Picture, made: list[Made]) -> Made:
     """The mean of the results' colours, under the picture's own L."""
-    from workbench.colorize import blend, paint
+    from workbench.coloring.colorize import blend, paint
 
     ab = blend([each.ab for each in made])
     full = paint(state.lightness(picture), ab, picture.full.dtype)

@@ -34,7 +34,7 @@ GRID_VALUES = {  # parameter -> (title, values to choose from, values chosen at 
 
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import Picture
 
 
@@ -42,7 +42,7 @@ def samples(
     picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
 ) -> None:
     """Several plausible colourings, drawn from the distribution that Colorful predicts."""
-    from workbench.grid import figure
+    from workbench.coloring.grid import figure
 
     able = [checkpoint for checkpoint in checkpoints if state.has_bins(checkpoint)]
     if not able:
@@ -93,7 +93,7 @@ def hint(
     picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
 ) -> None:
     """Give points and rectangles a colour; it spreads to the lightness's edges, after any model."""
-    from workbench.hints import REACH
+    from workbench.coloring.hints import REACH
 
     hints: list[dict] = st.session_state.setdefault("hints", {}).setdefault(picture.sha256, [])
     left, middle, right = st.columns([2, 1, 2], vertical_alignment="bottom")
@@ -131,7 +131,7 @@ def grid(
     picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
 ) -> None:
     """Models down, the values of one parameter across, as one figure to take home."""
-    from workbench.grid import PARAMETERS
+    from workbench.coloring.grid import PARAMETERS
 
     left, right = st.columns([1, 2])
     parameter = left.selectbox(
@@ -163,7 +163,7 @@ def _grid_figure(
 ) -> bytes:
     from torch.nn.functional import interpolate
 
-    from workbench.grid import grid_figure
+    from workbench.coloring.grid import grid_figure
 
     revisions = {each.name: each.revision for each in checkpoints}
     key = ("grid", picture.sha256, tuple(revisions.items()), parameter, values, settings)
@@ -188,8 +188,8 @@ def _grid_figure(
 
 def _hinted(picture: Picture, start: Made, hints: list[dict], reach: float) -> Made:
     """The result with the hints' colours spread over it."""
-    from workbench.colorize import paint
-    from workbench.hints import Hint, apply_hints
+    from workbench.coloring.colorize import paint
+    from workbench.coloring.hints import Hint, apply_hints
 
     if not hints:
         return start

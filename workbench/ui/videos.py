@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.video import Progress, VideoReport
 
 TYPES = ["mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ogv", "ts", "gif"]

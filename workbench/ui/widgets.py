@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import Picture
 
 
@@ -160,7 +160,7 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
 
 def choose_settings(where=st) -> Settings:
     """Temperature, chroma, network size and edges; the defaults are the models' own."""
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
 
     temperature = where.slider(
         "Temperature",

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
-from workbench.colorize import Settings, colorize_lightness, has_temperature, lightness
+from workbench.coloring.colorize import Settings, colorize_lightness, has_temperature, lightness
 from workbench.errors import Problem
 from workbench.images import encode, to_eight_bits
 

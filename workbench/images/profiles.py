@@ -7,7 +7,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from workbench.image_depth import DEEP_MODES, halve
+from workbench.images.depth import DEEP_MODES, halve
 
 _CUBE = np.stack(np.meshgrid(*[np.linspace(0, 255, 6)] * 3), -1).reshape(6, 36, 3).astype(np.uint8)
 _RAMP = np.arange(256, dtype=np.uint8)[None]

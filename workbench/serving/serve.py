@@ -18,7 +18,7 @@ def serve(port: int = 7860, host: str = "127.0.0.1") -> None:
     from starlette.routing import Route
     from streamlit import App
 
-    from workbench import demo
+    from workbench.serving import demo
 
     os.chdir(HOME)  # where .streamlit/config.toml lies: STREAMLIT_* variables do not count here
     inner = demo.mounted("/demo")

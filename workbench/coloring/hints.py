@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from workbench.color import split_lab
-from workbench.edges import shrink, upsample_along_edges
+from workbench.coloring.edges import shrink, upsample_along_edges
 from workbench.errors import Problem
 
 SIDE = 192  # short side at which the system is solved, pixels

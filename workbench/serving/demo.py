@@ -25,12 +25,12 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from workbench import checkpoints, images
-from workbench.colorize import Settings
+from workbench.coloring.colorize import Settings
 from workbench.errors import Problem
 from workbench.models.colorful import TEMPERATURE
 from workbench.samples import SAMPLES
-from workbench.service import chosen, models, opened, painted, png, turned
-from workbench.studio import shared
+from workbench.serving.api import chosen, models, opened, painted, png, turned
+from workbench.serving.studio import shared
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -71,7 +71,7 @@ def grid(checkpoint: Checkpoint) -> bytes:
     import numpy as np
     from PIL import Image
 
-    from workbench.colorize import predict_ab
+    from workbench.coloring.colorize import predict_ab
     from workbench.data.pictures import square
 
     files = [sample.path.read_bytes() for sample in _samples()]
@@ -173,7 +173,7 @@ python -m workbench colorize photo.jpg --model {checkpoint.name} --out coloured
 from pathlib import Path
 
 from workbench import checkpoints
-from workbench.colorize import colorize
+from workbench.coloring.colorize import colorize
 from workbench.images import open_image
 
 checkpoint = checkpoints.find("{checkpoint.name}")

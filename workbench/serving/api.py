@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import checkpoints, images
-from workbench.colorize import Settings, has_temperature, marks
+from workbench.coloring.colorize import Settings, has_temperature, marks
 from workbench.errors import Problem
-from workbench.studio import measured, shared
+from workbench.serving.studio import measured, shared
 
 if TYPE_CHECKING:
     from torch import Tensor

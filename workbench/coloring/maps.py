@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from workbench.colorize import SIZE, predict_logits
-from workbench.edges import upsample
+from workbench.coloring.colorize import SIZE, predict_logits
+from workbench.coloring.edges import upsample
 
 # Viridis (van der Walt & Smith 2015) at nine even steps: even in lightness, safe for the
 # colour-blind, and readable when it is printed in grey.

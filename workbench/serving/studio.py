@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import Picture
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class Studio:
 
     def lightness(self, picture: Picture) -> Tensor:
         """The picture's L (1, H, W) in [0, 100], made once for all networks."""
-        from workbench.colorize import lightness
+        from workbench.coloring.colorize import lightness
 
         key = ("L", picture.sha256)
         if (L := self.shelf.get(key)) is None:
@@ -118,7 +118,7 @@ class Studio:
         """The picture's lightness as uint8 RGB (3, H, W)."""
         import torch
 
-        from workbench.colorize import paint
+        from workbench.coloring.colorize import paint
 
         L = self.lightness(picture)
         return paint(L, torch.zeros(2, *L.shape[-2:]))
@@ -135,7 +135,7 @@ class Studio:
         From the shelf when the same weights made it before. `on_wait` hears how many visitors are
         in front while another's picture is being made.
         """
-        from workbench.colorize import colorize_lightness, has_temperature
+        from workbench.coloring.colorize import colorize_lightness, has_temperature
 
         net = self.network(checkpoint)
         if not has_temperature(net):

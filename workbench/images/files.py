@@ -21,8 +21,8 @@ from PIL import ExifTags, Image, ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
 from workbench.errors import Problem
-from workbench.image_color import deep_profile, flat_rgb, is_grey
-from workbench.image_depth import deep_pixels, encode_png16, halve
+from workbench.images.depth import deep_pixels, encode_png16, halve
+from workbench.images.profiles import deep_profile, flat_rgb, is_grey
 
 MAX_PIXELS = 120_000_000  # checked on the header, before anything is decoded
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "AVIF", "JPEG2000", "PPM")

@@ -19,7 +19,7 @@ from workbench.evaluation.reported import REPORTED, Reported
 from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import BASELINES, Line, generalisation, lines
 
-PAGE = Path(__file__).with_name("leaderboard.html")
+PAGE = Path(__file__).with_name("leaderboard_page.html")
 PROTOCOL = checkpoints.HOME / "docs" / "protocol.md"
 SHOWN = ("psnr", "ssim", "delta_e", "colorfulness", "auc", "auc_rebalanced")
 TITLES = {"grey": "Grey (no colour)", "mean_ab": "Mean colour", "truth": "Truth"}

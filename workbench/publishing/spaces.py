@@ -18,7 +18,7 @@ from pathlib import Path
 
 from workbench.checkpoints import HOME, ROOT, available
 from workbench.errors import Problem
-from workbench.model_folder import WEIGHTS, model_files
+from workbench.hub.model_folder import WEIGHTS, model_files
 
 KINDS = ("gradio", "docker", "static")
 TITLE = "Colorization workbench"
@@ -45,7 +45,8 @@ try:
 except ImportError:
     spaces = None
 
-from workbench import demo, hub
+from workbench import hub
+from workbench.serving import demo
 
 MODELS = {models}  # fetched when the Space starts; empty: they lie in checkpoints/
 
@@ -112,7 +113,7 @@ def assemble(kind: str, out: Path, models: Sequence[str] = ()) -> Path:
 
 
 def _gradio(out: Path, models: Sequence[str]) -> None:
-    modules = imported_by("workbench.demo", "workbench.hub")
+    modules = imported_by("workbench.serving.demo", "workbench.hub")
     beside = {file for module in modules for file in module.parent.iterdir() if file.is_file()}
     for file in [*modules, *(f for f in beside if f.suffix not in (".py", ".pyc"))]:
         target = out / file.relative_to(HOME)
@@ -136,7 +137,7 @@ def _docker(out: Path, models: Sequence[str]) -> None:
 
 def _static(out: Path, models: Sequence[str]) -> None:
     from workbench.evaluation import scores, tables
-    from workbench.leaderboard import write_page
+    from workbench.publishing.leaderboard_page import write_page
 
     write_page(out / "index.html", scores.read_all(tables.roots()))
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem
-from workbench.model_folder import (
+from workbench.hub.model_folder import (
     BELONGS,
     git_sha1,
     model_files,

@@ -16,8 +16,9 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from workbench import color, edges
+from workbench import color
 from workbench.color import to_uint8
+from workbench.coloring import edges
 from workbench.errors import Problem
 
 SIZE = 256  # short side shown to a network that has no size of its own
