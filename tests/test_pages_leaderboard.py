@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from workbench import checkpoints
 from workbench.errors import Problem
-from workbench.evaluation import scores, tables
+from workbench.evaluation import score_run, scores
 from workbench.models import MODELS
 from workbench.ui import board, board_views, state
 
@@ -18,7 +18,7 @@ from workbench.ui import board, board_views, state
 @pytest.fixture
 def leaderboard(workbench: AppTest, small_scores: Path, monkeypatch) -> AppTest:
     """The leaderboard, not yet run."""
-    monkeypatch.setattr(tables, "roots", lambda: (small_scores,))
+    monkeypatch.setattr(score_run, "roots", lambda: (small_scores,))
     workbench.switch_page("pages/leaderboard.py")
     return workbench
 
@@ -26,7 +26,7 @@ def leaderboard(workbench: AppTest, small_scores: Path, monkeypatch) -> AppTest:
 def test_without_scores_the_page_says_what_makes_them(
     workbench: AppTest, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(tables, "roots", lambda: (tmp_path,))
+    monkeypatch.setattr(score_run, "roots", lambda: (tmp_path,))
     workbench.switch_page("pages/leaderboard.py").run()
     assert not workbench.exception
     assert "python -m workbench evaluate" in workbench.info[0].value

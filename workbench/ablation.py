@@ -23,9 +23,9 @@ from workbench.evaluation import entrants, metrics, scores
 from workbench.evaluation.evaluate import evaluate
 from workbench.evaluation.protocols import PROTOCOLS, Protocol
 from workbench.evaluation.reported import P003, REPORTED, Reported
+from workbench.evaluation.score_run import dataset_name
 from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import Mean, mean, paired
-from workbench.evaluation.tables import dataset_name
 from workbench.models.count import parameters
 from workbench.spec import ModelSpec
 from workbench.training.plan import Plan, plan

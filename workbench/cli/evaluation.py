@@ -67,7 +67,7 @@ def evaluate(
 
     from workbench.data.sources import open_source
     from workbench.errors import Problem
-    from workbench.evaluation import entrants, protocols, tables
+    from workbench.evaluation import entrants, protocols, score_run
 
     if not data:
         raise Problem("Name what to score on with --data: a .parquet file or a folder of pictures.")
@@ -78,11 +78,11 @@ def evaluate(
         raise Problem(f"{protocol} is the mean over {chosen.pictures} named pictures: --picture.")
     if lpips:
         chosen = _with_lpips(chosen)
-    names = [tables.dataset_name(text) for text in data]
+    names = [score_run.dataset_name(text) for text in data]
     if doubled := {found for found in names if names.count(found) > 1}:
         raise Problem(f"Two data sets would be called {doubled.pop()!r}: score them one by one.")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    shard = tables.this_shard()
+    shard = score_run.this_shard()
     field = [] if predictions else _networks(models, device, out)
     for text, dataset in zip(data, names, strict=True):
         source = open_source(text)
@@ -90,12 +90,12 @@ def evaluate(
         if predictions is not None:
             sizes = size or chosen.sizes
             made, wrong = entrants.from_predictions(predictions, name, source.items(), sizes)
-            here.append((made, tables.scores_folder(name, out=out)))
+            here.append((made, score_run.scores_folder(name, out=out)))
             _say(wrong)
-        folder = tables.baselines_folder(out)
+        folder = score_run.baselines_folder(out)
         here += [(baseline, folder) for baseline in entrants.baselines()]
         with _progress(dataset, quiet=shard.index > 0) as progress:
-            tables.score_data(
+            score_run.score_data(
                 here,
                 source,
                 dataset,
@@ -150,10 +150,10 @@ def scores(
 ) -> None:
     """Means with 95 % intervals, best first; over several data sets the mean of their means."""
     from workbench.cli import show
+    from workbench.evaluation import score_run, summaries
     from workbench.evaluation import scores as files
-    from workbench.evaluation import summaries, tables
 
-    roots = (out,) if out else tables.roots()
+    roots = (out,) if out else score_run.roots()
     rows = [row for dataset in data or (None,) for row in files.read_all(roots, dataset)]
     lines = summaries.lines(r for r in rows if r.size == size and r.protocol == protocol)
     lines.sort(key=lambda line: -line.means["psnr"].value)
@@ -174,11 +174,11 @@ def export_leaderboard(
     out: Annotated[Path, typer.Argument(metavar="OUT.html", help="The page to write.")],
 ) -> None:
     """Write the leaderboard as one page of HTML that needs no server and no network."""
+    from workbench.evaluation import score_run
     from workbench.evaluation import scores as files
-    from workbench.evaluation import tables
     from workbench.publishing.leaderboard_page import write_page
 
-    write_page(out, files.read_all(tables.roots()))
+    write_page(out, files.read_all(score_run.roots()))
     typer.echo(f"{out}")
 
 
@@ -233,16 +233,16 @@ def _networks(
 ) -> list[tuple[Entrant, Path]]:
     from workbench import checkpoints
     from workbench.errors import Problem
-    from workbench.evaluation import entrants, tables
+    from workbench.evaluation import entrants, score_run
 
     found = []
     for model in checkpoints.available() if models in (None, [], ["all"]) else models:
         if ":" in model and not Path(model).exists():
             entry = entrants.from_entry_point(model)
-            found.append((entry, tables.scores_folder(model, out=out)))
+            found.append((entry, score_run.scores_folder(model, out=out)))
         else:
             checkpoint = checkpoints.find(model)
-            folder = tables.scores_folder(checkpoint.name, checkpoint.folder, out)
+            folder = score_run.scores_folder(checkpoint.name, checkpoint.folder, out)
             found.append((entrants.from_checkpoint(checkpoint, device), folder))
     names = [entrant.name for entrant, _ in found]
     if doubled := {name for name in names if names.count(name) > 1}:

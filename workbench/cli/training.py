@@ -274,7 +274,7 @@ def register(app: typer.Typer) -> None:
         batch_size: Annotated[int, typer.Option(min=2)] = 64,
     ) -> None:
         """Train a classifier on L alone: the backbone of inception_attention."""
-        from workbench.training.backbone import train_backbone
+        from workbench.preparation.backbone import train_backbone
 
         made, save = train_backbone(data, out, name, images, size, batch_size)
         tell(made, None)
@@ -289,7 +289,7 @@ def register(app: typer.Typer) -> None:
         """Compute the prior of the 313 bins of ab over your pictures, and plot it (HTML)."""
         from workbench.charts import prior_plane
         from workbench.models import ab_bins
-        from workbench.training.prior import compute
+        from workbench.preparation.prior import compute
 
         about = compute(data, out)
         plot = out.with_suffix(".html")

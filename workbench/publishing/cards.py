@@ -18,7 +18,7 @@ import torch
 from workbench.checkpoints import Checkpoint, write_whole
 from workbench.color import join_rgb, split_lab
 from workbench.data import DATASETS
-from workbench.evaluation import tables
+from workbench.evaluation import score_run
 from workbench.evaluation.metrics import METRICS
 from workbench.evaluation.protocols import PROTOCOLS
 from workbench.evaluation.scores import Score, read
@@ -50,7 +50,7 @@ def card(checkpoint: Checkpoint, baselines: Path | None = None) -> str:
     Only scores of this revision of the weights count; without any the card says so.
     """
     spec, config = checkpoint.spec, checkpoint.config
-    scores = _scores(checkpoint, baselines or tables.baselines_folder())
+    scores = _scores(checkpoint, baselines or score_run.baselines_folder())
     parts = [
         f"---\n{_metadata(checkpoint, scores)}\n---",
         f"# {checkpoint.title}\n\nColourizes a black-and-white photograph. A reimplementation of: "
@@ -101,7 +101,9 @@ def _scores(checkpoint: Checkpoint, baselines: Path) -> list[Score]:
     """Rows of these very weights, and grey and the truth on the same pictures."""
     own = [
         row
-        for file in sorted(tables.scores_folder(checkpoint.name, checkpoint.folder).glob("*.csv"))
+        for file in sorted(
+            score_run.scores_folder(checkpoint.name, checkpoint.folder).glob("*.csv")
+        )
         for row in read(file)
         if row.revision == checkpoint.revision and row.protocol == "cw-1"
     ]

@@ -136,10 +136,10 @@ def _docker(out: Path, models: Sequence[str]) -> None:
 
 
 def _static(out: Path, models: Sequence[str]) -> None:
-    from workbench.evaluation import scores, tables
+    from workbench.evaluation import score_run, scores
     from workbench.publishing.leaderboard_page import write_page
 
-    write_page(out / "index.html", scores.read_all(tables.roots()))
+    write_page(out / "index.html", scores.read_all(score_run.roots()))
 
 
 def _weights(out: Path, wanted: Callable[[str], bool]) -> None:

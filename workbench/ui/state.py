@@ -195,7 +195,7 @@ def study_limits() -> Limits:
 
 def _score_files() -> tuple[tuple[str, int, int], ...]:
     """The files of scores with size and time: what changes when anyone evaluates."""
-    from workbench.evaluation.tables import roots
+    from workbench.evaluation.score_run import roots
 
     files = (file for root in roots() for file in sorted(root.glob("*/scores/*.csv")))
     return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
