@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 from workbench import checkpoints
 from workbench.models import MODELS
 from workbench.training.record import write_log
-from workbench.ui import networks, state
+from workbench.ui import state
+from workbench.ui.lessons import networks
 
 
 def opened(app: AppTest, page: str) -> AppTest:

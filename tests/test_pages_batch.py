@@ -19,7 +19,7 @@ from test_pages_compare import picture_bytes
 from workbench import checkpoints
 from workbench.coloring.colorize import Settings
 from workbench.errors import Problem
-from workbench.ui import batches
+from workbench.jobs import batch as batches
 from workbench.ui.exports import Form
 
 

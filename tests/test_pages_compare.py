@@ -17,7 +17,8 @@ from streamlit.testing.v1 import AppTest
 from workbench.images import encode
 from workbench.models import MODELS
 from workbench.samples import SAMPLES
-from workbench.ui import exports, looks, results, state
+from workbench.ui import exports, state
+from workbench.ui.compare import looks, results
 
 
 def picture_bytes(size: tuple[int, int] = (40, 30), mode: str = "RGB") -> bytes:

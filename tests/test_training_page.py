@@ -15,7 +15,7 @@ from workbench import ablation, checkpoints
 from workbench.errors import Problem
 from workbench.models import MODELS
 from workbench.training import follow, record
-from workbench.ui import experiments, runs
+from workbench.ui import experiments, training
 
 
 def made_run(folder: Path, seen: int, images: int = 100, pid: int | None = None) -> Path:
@@ -59,7 +59,7 @@ def test_a_run_is_what_its_folder_says(tmp_path: Path) -> None:
     running = follow.follow(made_run(tmp_path / "c", 50, pid=os.getpid()))
     assert running.state == follow.RUNNING
     assert list(running.frames) == [10, 20, 30, 40, 50]
-    assert "50 of 100 images, 5/s, 10 s left" in runs.progress(running)
+    assert "50 of 100 images, 5/s, 10 s left" in training.progress(running)
     with pytest.raises(Problem, match="There is no run in"):
         follow.follow(tmp_path)
 
@@ -158,12 +158,12 @@ def test_a_small_run_is_started_followed_and_stopped_from_the_page(
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        (runs.Small("vanilla_cnn", "/no/such/place", "quick", 100, "a"), "/no/such/place"),
-        (runs.Small("vanilla_cnn", ".", "quick", 100, "../a"), "no name for a folder"),
-        (runs.Small("vanilla_cnn", ".", "quick", 100, ""), "no name for a folder"),
+        (training.Small("vanilla_cnn", "/no/such/place", "quick", 100, "a"), "/no/such/place"),
+        (training.Small("vanilla_cnn", ".", "quick", 100, "../a"), "no name for a folder"),
+        (training.Small("vanilla_cnn", ".", "quick", 100, ""), "no name for a folder"),
     ],
 )
-def test_what_cannot_be_started_is_said(wanted: runs.Small, sentence: str) -> None:
+def test_what_cannot_be_started_is_said(wanted: training.Small, sentence: str) -> None:
     with pytest.raises(Problem, match=sentence):
         wanted.arguments()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench import __version__
-from workbench.ui.results import Made
+from workbench.ui.compare.results import Made
 from workbench.ui.widgets import stem
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import streamlit as st
 
 from workbench.errors import Problem
 from workbench.study import limits
-from workbench.ui import state, voting, widgets
+from workbench.ui import state, widgets
+from workbench.ui.study import voting
 
 
 def password() -> str:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from workbench.study.results import Results
     from workbench.study.tables import Study
     from workbench.study.votes import Votes
-    from workbench.ui.board import Choice
-    from workbench.ui.videos import VideoJob
+    from workbench.ui.leaderboard.board import Choice
+    from workbench.ui.video import VideoJob
 
 
 _settled = 0  # modules that were there when the collector was last told to leave them alone
@@ -137,7 +137,7 @@ def parameters(checkpoint: Checkpoint) -> int:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _sample_video(name: str, revision: str, _checkpoint: Checkpoint) -> VideoJob:
     from workbench.coloring.colorize import Settings
-    from workbench.ui.videos import start
+    from workbench.ui.video import start
 
     return start(_checkpoint, Settings())
 

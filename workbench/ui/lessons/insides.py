@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.ui import state
-from workbench.ui.lessons import drawing, figure
+from workbench.ui.lessons.pieces import drawing, figure
 from workbench.ui.viewers import Cell
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import streamlit as st
 from workbench.errors import Problem
 from workbench.study import limits, simulate, trials
 from workbench.ui import state
-from workbench.ui.voting import address_bucket, ask, guessing
+from workbench.ui.study.voting import address_bucket, ask, guessing
 
 if TYPE_CHECKING:
     from workbench.study.tables import Study

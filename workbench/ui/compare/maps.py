@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.ui import state
-from workbench.ui.results import Made
+from workbench.ui.compare.results import Made
 from workbench.ui.viewers import Cell, gallery
 from workbench.ui.widgets import stem, take_home
 

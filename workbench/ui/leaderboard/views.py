@@ -14,7 +14,7 @@ from workbench.errors import Problem
 from workbench.evaluation.metrics import METRICS
 from workbench.evaluation.summaries import generalisation, paired
 from workbench.ui import state
-from workbench.ui.board import Choice, data_name, source_of, title
+from workbench.ui.leaderboard.board import Choice, data_name, source_of, title
 from workbench.ui.viewers import Cell, gallery
 from workbench.ui.widgets import plot
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.evaluation.scores import Score
     from workbench.evaluation.summaries import Line
 
-PROTOCOL = Path(__file__).resolve().parent.parent.parent / "docs" / "protocol.md"
+PROTOCOL = Path(__file__).resolve().parents[3] / "docs" / "protocol.md"
 SHOWN = 3  # best, and as many worst, cases
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.ui import maps, turning
-from workbench.ui.results import Made, cells
+from workbench.ui.compare import maps, samples
+from workbench.ui.compare.results import Made, cells
 from workbench.ui.viewers import gallery, slider
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ LOOKS = {
     "Side by side": side_by_side,
     "Before / after": before_and_after,
     "Maps": maps.show,
-    "Samples": turning.samples,
-    "Colour hint": turning.hint,
-    "Grid": turning.grid,
+    "Samples": samples.samples,
+    "Colour hint": samples.hint,
+    "Grid": samples.grid,
 }

@@ -14,7 +14,7 @@ import streamlit as st
 from workbench import __version__
 from workbench.samples import SAMPLES
 from workbench.ui import state
-from workbench.ui.board import data_name
+from workbench.ui.leaderboard.board import data_name
 
 WHAT = """
 Five published colorization networks, built again to the layer, trained by one trainer on real

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.ui import state
+from workbench.ui.compare.results import Made, grey
 from workbench.ui.exports import chosen_form, download_one
-from workbench.ui.results import Made, grey
 from workbench.ui.viewers import Cell, gallery
 from workbench.ui.widgets import stem, take_home
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from workbench.jobs.batch import Batch, Painter, unpacked
 from workbench.samples import SAMPLES
 from workbench.ui import state
-from workbench.ui.batches import Batch, Painter, unpacked
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

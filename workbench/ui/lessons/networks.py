@@ -15,7 +15,7 @@ from workbench.lessons.diagram import amount, network_svg
 from workbench.models import MODELS
 from workbench.training.record import read_log
 from workbench.ui import state
-from workbench.ui.lessons import chart, drawing, exercise
+from workbench.ui.lessons.pieces import chart, drawing, exercise
 
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint

@@ -18,7 +18,7 @@ from workbench.study.tables import Rater, Study
 from workbench.study.votes import Answer, new_code
 from workbench.ui import state
 
-COMPONENTS = Path(__file__).parent / "components"
+COMPONENTS = Path(__file__).parent.parent / "components"
 READY_MS = 700  # before the first exposure, so that the eye has come to rest
 
 _question = st.components.v2.component(
