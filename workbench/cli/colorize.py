@@ -68,7 +68,14 @@ def colorize(
     temperature: Annotated[
         float | None, typer.Option(help="Of `colorful`: 1 is the mean, near 0 the boldest colour.")
     ] = None,
+    rebalancing: Annotated[
+        float | None,
+        typer.Option(help="Of `colorful`: 1 keeps rare colours as bold as trained, 0 as they are."),
+    ] = None,
     chroma: Annotated[float, typer.Option(help="Gain of the colours.")] = 1.0,
+    mirror: Annotated[
+        bool, typer.Option(help="Mean of the picture's and its mirror image's colours.")
+    ] = False,
     edges: Annotated[bool, typer.Option(help="Let colours follow the picture's edges.")] = False,
     form: Annotated[
         Form | None, typer.Option("--format", help="Default: JPEG stays JPEG, the rest is PNG.")
@@ -83,7 +90,10 @@ def colorize(
     One broken file does not stop the rest: it is named on stderr, and the exit code is 2.
     """
     files = list(_files(sources))
-    settings = _settings(size=size, temperature=temperature, chroma=chroma, edges=edges)
+    settings = _settings(
+        size=size, temperature=temperature, rebalancing=rebalancing, chroma=chroma, mirror=mirror,
+        edges=edges,
+    )  # fmt: skip
     painters = [(checkpoint, checkpoint.net()) for checkpoint in _chosen(model)]
     job = Job(painters, settings, out, form, stamp, strength)
     if job.single and len(files) * len(painters) > 1:

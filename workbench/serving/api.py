@@ -44,11 +44,22 @@ def opened(file: str | None) -> Picture:
     return picture
 
 
-def turned(size: float | None, temperature: float | None, chroma: float | None) -> Settings:
-    """Settings from what a form or a caller sent; nothing and 0 are the model's own."""
+def turned(
+    size: float | None,
+    temperature: float | None,
+    chroma: float | None,
+    rebalancing: float | None = None,
+    mirror: bool = False,
+) -> Settings:
+    """Settings from what a form or a caller sent; nothing is the model's own, as 0 is.
+
+    A rebalancing of 0 is 0.
+    """
     return Settings(
         size=int(size) if size else None,
         temperature=temperature or None,
+        rebalancing=rebalancing,
+        mirror=bool(mirror),
         chroma=1.0 if chroma is None else chroma,
     )
 

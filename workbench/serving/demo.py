@@ -108,6 +108,8 @@ def colorize(
     size: float | None = None,
     temperature: float | None = None,
     chroma: float = 1.0,
+    rebalancing: float | None = None,
+    mirror: bool = False,
 ) -> tuple[str, dict[str, Any]]:
     """Colour one picture with one model.
 
@@ -117,12 +119,15 @@ def colorize(
         size: Short side in pixels at which the network looks, 16 to 2048; without it, its own.
         temperature: Of a model that has one, above 0: small is bold, 1 is the mean.
         chroma: Gain of the colours, 0 to 10.
+        rebalancing: Of a model trained with rare colours weighted up, how much of it is kept, 0
+            to 1; without it, the model's own.
+        mirror: The mean of the picture's and its mirror image's colours, in twice the time.
 
     Returns:
         A PNG at the picture's own size and bit depth, and an object of facts: model, revision,
         seconds, settings, the picture's measures, PSNR and SSIM if it had colour.
     """
-    picture, settings = opened(file), turned(size, temperature, chroma)
+    picture, settings = opened(file), turned(size, temperature, chroma, rebalancing, mirror)
     checkpoint = chosen([model] if model else None)[0]
     rgb, facts = painted(picture, checkpoint, settings)
     facts |= {
@@ -321,10 +326,12 @@ def _endpoints(listed: list[tuple[str, str]], alone: dict[str, Any]) -> None:
         size = gr.Number(None, label="Short side the network sees, pixels")
         temperature = gr.Number(None, label="Temperature")
         chroma = gr.Number(1.0, label="Gain of the colours")
+        rebalancing = gr.Number(None, label="Rebalancing")
+        mirror = gr.Checkbox(False, label="Average with the mirror image")
         result, facts = gr.File(label="PNG"), gr.JSON(label="Facts")
         gallery, rows = gr.Gallery(label="PNGs", format="png"), gr.JSON(label="Rows")
         one, many = gr.Button(), gr.Button()
-    asked = [file, model, size, temperature, chroma]
+    asked = [file, model, size, temperature, chroma, rebalancing, mirror]
     one.click(told(colorize), asked, [result, facts], api_name="colorize", **alone)
     many.click(told(compare), [file, several], [gallery, rows], api_name="compare", **alone)
     gr.api(told(models), api_name="models")

@@ -11,7 +11,6 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -135,11 +134,10 @@ class Studio:
         From the shelf when the same weights made it before. `on_wait` hears how many visitors are
         in front while another's picture is being made.
         """
-        from workbench.coloring.colorize import colorize_lightness, has_temperature
+        from workbench.coloring.colorize import colorize_lightness, own_settings
 
         net = self.network(checkpoint)
-        if not has_temperature(net):
-            settings = replace(settings, temperature=None)
+        settings = own_settings(net, settings)
         key = (checkpoint.name, checkpoint.revision, picture.sha256, settings)
         if found := self.shelf.get(key):
             return found

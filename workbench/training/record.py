@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from workbench.checkpoints import write_whole
 from workbench.color import join_rgb, split_lab
-from workbench.coloring.colorize import predict_ab
+from workbench.coloring.colorize import Settings, predict_ab
 from workbench.errors import Problem
 
 STATE = "training/state.pt"
@@ -99,7 +99,7 @@ class Watch:
         parts = []
         for truth in self.truth.split(32):
             L, _ = split_lab(truth)
-            parts.append(join_rgb(L, predict_ab(net, L, self.shown, exact=not bf16)))
+            parts.append(join_rgb(L, predict_ab(net, L, self.shown, Settings(exact=not bf16))))
         return torch.cat(parts)
 
     def scores(self, painted: Tensor) -> dict[str, float]:

@@ -161,6 +161,7 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
 def choose_settings(where=st) -> Settings:
     """Temperature, chroma, network size and edges; the defaults are the models' own."""
     from workbench.coloring.colorize import Settings
+    from workbench.models.colorful import KEPT
 
     temperature = where.slider(
         "Temperature",
@@ -172,6 +173,17 @@ def choose_settings(where=st) -> Settings:
         persist_state="session",
         help="Only Colorful Image Colorization predicts a distribution of colours. 1 takes its "
         "mean (safe, pale); toward 0 its most likely colour (vivid, spotty). The paper's is 0.38.",
+    )
+    rebalancing = where.slider(
+        "Rebalancing",
+        0.0,
+        1.0,
+        KEPT,
+        0.05,
+        key="rebalancing",
+        persist_state="session",
+        help="Colorful was trained with rare colours weighted up. 1 keeps all of that (bold, often "
+        f"wrong), 0 none (nearer to the truth, paler); its own is {KEPT:g}.",
     )
     chroma = where.slider(
         "Chroma",
@@ -199,9 +211,18 @@ def choose_settings(where=st) -> Settings:
         persist_state="session",
         help="Colours are enlarged along the edges of the lightness.",
     )
+    mirror = where.toggle(
+        "Average with the mirror image",
+        key="mirror",
+        persist_state="session",
+        help="The network also sees the picture mirrored, and the mean of both answers is taken: "
+        "a little nearer to the truth, in twice the time.",
+    )
     return Settings(
         size=None if size == "own" else size,
         temperature=None if temperature == 0.38 else temperature,
+        rebalancing=None if rebalancing == KEPT else rebalancing,
+        mirror=mirror,
         chroma=chroma,
         edges=edges,
     )

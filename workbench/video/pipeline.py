@@ -179,10 +179,7 @@ def predict(net: nn.Module, L: Tensor, settings: Settings) -> Tensor:
     size = min(L.shape[-2:])
     scale = min(1.0, max(COLOUR_SIDE, size / 2) / size)
     shape = [max(1, round(side * scale)) for side in L.shape[-2:]]
-    parts = [
-        predict_coarse(net, part, size, settings.temperature, settings.exact)
-        for part in L.split(BATCH)
-    ]
+    parts = [predict_coarse(net, part, size, settings) for part in L.split(BATCH)]
     ab = F.interpolate(torch.cat(parts), size=shape, mode="bilinear", align_corners=False)
     return ab * settings.chroma
 
