@@ -12,15 +12,15 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from workbench import checkpoints
+from workbench import checkpoints, places
 from workbench.images import encode, open_image
 
 
 @pytest.fixture
 def colorize(small_checkpoints, tmp_path, monkeypatch, capsys):
     """Run the command: words -> (exit code, stdout, stderr)."""
-    monkeypatch.setattr(checkpoints, "ROOT", small_checkpoints)
-    monkeypatch.setattr(checkpoints, "RUNS", tmp_path / "no-runs")
+    monkeypatch.setattr(places, "CHECKPOINTS", small_checkpoints)
+    monkeypatch.setattr(places, "RUNS", tmp_path / "no-runs")
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
 
     def run(*words: object) -> tuple[int, str, str]:

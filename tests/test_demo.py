@@ -18,7 +18,7 @@ import torch
 from browser import PATIENCE, free_port, wait_for, watched_page
 from PIL import Image
 
-from workbench import checkpoints
+from workbench import checkpoints, places
 from workbench.color import split_lab
 from workbench.coloring.colorize import Settings, colorize
 from workbench.errors import Problem
@@ -320,8 +320,8 @@ def test_workbench_and_demo_live_on_one_port(small_checkpoints, chromium, tmp_pa
 
 
 def test_a_server_without_models_says_so(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    monkeypatch.setattr(checkpoints, "RUNS", tmp_path)
+    monkeypatch.setattr(places, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(places, "RUNS", tmp_path)
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
     with pytest.raises(Problem, match="no trained model"):
         api.chosen()

@@ -222,7 +222,7 @@ def test_predictions_are_found_by_the_name_inside_a_parquet_file(tmp_path):
 def test_evaluate_on_the_command_line_writes_tables_and_scores_reads_them(
     pictures, small_checkpoints, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("workbench.checkpoints.ROOT", small_checkpoints)
+    monkeypatch.setattr("workbench.places.CHECKPOINTS", small_checkpoints)
     runner = CliRunner()
     command = ["evaluate", "vanilla_cnn", "tests.test_evaluate:sepia", "--data", str(pictures)]
     command += ["--out", str(tmp_path), "--limit", "3"]

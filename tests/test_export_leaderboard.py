@@ -35,8 +35,8 @@ def test_without_scores_there_is_no_page():
 
 
 def test_the_command_writes_a_page_of_the_bundled_scores(tmp_path, rows, monkeypatch):
-    monkeypatch.setattr("workbench.checkpoints.ROOT", tmp_path)
-    monkeypatch.setattr("workbench.checkpoints.RUNS", tmp_path / "none")
+    monkeypatch.setattr("workbench.places.CHECKPOINTS", tmp_path)
+    monkeypatch.setattr("workbench.places.RUNS", tmp_path / "none")
     monkeypatch.setenv("WORKBENCH_SCORES", str(tmp_path / "none"))
     coco = [row for row in rows if row.dataset == "coco"]
     scores.write(tmp_path / "baselines" / "scores" / "coco.csv", coco)
@@ -49,7 +49,7 @@ def test_the_command_writes_a_page_of_the_bundled_scores(tmp_path, rows, monkeyp
 def test_the_page_sorts_and_switches_sets_in_a_browser(
     browser_page, tmp_path: Path, rows, monkeypatch
 ):
-    monkeypatch.setattr("workbench.checkpoints.ROOT", tmp_path)  # the bundled weights are others
+    monkeypatch.setattr("workbench.places.CHECKPOINTS", tmp_path)  # the bundled weights are others
     leaderboard_page.write_page(tmp_path / "page.html", rows)
     page = browser_page
     page.goto((tmp_path / "page.html").as_uri())

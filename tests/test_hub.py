@@ -108,7 +108,7 @@ def test_what_is_published_comes_back_bit_by_bit(loopback_hub, shell, model):
 def test_a_fetched_model_is_listed_beside_the_bundled_ones_and_loads(
     loopback_hub, shell, small_checkpoints, tmp_path, monkeypatch
 ):
-    from workbench import checkpoints
+    from workbench import checkpoints, places
     from workbench.publishing import cards
 
     folder = tmp_path / "vanilla_cnn"
@@ -118,8 +118,8 @@ def test_a_fetched_model_is_listed_beside_the_bundled_ones_and_loads(
     shell.works("fetch", "ada/tiny")
 
     monkeypatch.setenv("WORKBENCH_CACHE", str(shell.home / "cache"))
-    monkeypatch.setattr(checkpoints, "ROOT", small_checkpoints)
-    monkeypatch.setattr(checkpoints, "RUNS", tmp_path / "none")
+    monkeypatch.setattr(places, "CHECKPOINTS", small_checkpoints)
+    monkeypatch.setattr(places, "RUNS", tmp_path / "none")
     listed = checkpoints.available()
     assert list(listed)[-1] == "ada--tiny"
     assert len(listed) == 6

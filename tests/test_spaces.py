@@ -16,6 +16,7 @@ from hub_repos import Blob
 from hub_server import TOKEN, loopback_hub
 from smoke_space import call, smoke, started
 
+from workbench import places
 from workbench.errors import Problem
 from workbench.publishing import spaces
 
@@ -190,7 +191,7 @@ def test_what_cannot_be_assembled_is_a_sentence(tmp_path, kind, models, said):
 
 
 def test_half_a_space_is_not_left_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(spaces, "ROOT", tmp_path / "nowhere")
+    monkeypatch.setattr(places, "CHECKPOINTS", tmp_path / "nowhere")
     with pytest.raises(Problem, match="no bundled models"):
         spaces.assemble("docker", tmp_path / "space")
     assert not (tmp_path / "space").exists()
@@ -204,7 +205,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
 
 def test_imports_are_followed_inside_functions_too():
     names = {file.name for file in spaces.imported_by("workbench.hub")}
-    assert names == {"__init__.py", "transfer.py", "errors.py", "model_folder.py"}
+    assert names == {"__init__.py", "transfer.py", "errors.py", "model_folder.py", "places.py"}
     inside = {"workbench/color.py", "workbench/models/colorful.py"}  # imported by functions
     files = spaces.imported_by("workbench.checkpoints")
     assert inside <= {file.relative_to(ROOT).as_posix() for file in files}

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench import checkpoints
+from workbench import checkpoints, places
 from workbench.data.sources import Item, open_source
 from workbench.errors import Problem
 from workbench.evaluation import entrants, metrics, scores
@@ -239,12 +239,12 @@ def write(out: Path, table: Mapping[str, Any], rows: Mapping[str, Sequence[Score
 
 def bundled() -> Path:
     """Where the tables that come with the workbench lie, one JSON for each model."""
-    return checkpoints.ROOT / "ablations"
+    return places.CHECKPOINTS / "ablations"
 
 
 def own() -> Path:
     """Where `python -m workbench ablate` works: a folder for each model, RESULTS in it."""
-    return checkpoints.HOME / ".work" / "ablation"
+    return places.ablations()
 
 
 def tables(model: str) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.data.pictures import cache_root
+from workbench import places
 from workbench.errors import Problem
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from workbench.spec import ModelSpec
 
-HOME = Path(__file__).resolve().parent.parent
-ROOT = Path(os.environ.get("WORKBENCH_CHECKPOINTS", HOME / "checkpoints"))
-RUNS = Path(os.environ.get("WORKBENCH_RUNS", HOME / "runs"))  # what `train` makes by default
 SHARD_BYTES = 15_000_000
 INDEX = "model.safetensors.index.json"
 
@@ -96,7 +93,7 @@ def available(*roots: Path) -> dict[str, Checkpoint]:
     from workbench.models import MODELS
 
     found: dict[str, Checkpoint] = {}
-    for root in roots or (ROOT, cache_root() / "hub", RUNS):
+    for root in roots or (places.CHECKPOINTS, places.fetched(), places.RUNS):
         folders = sorted(path.parent for path in root.glob("*/config.json"))
         order = list(MODELS)
         folders.sort(key=lambda f: order.index(f.name) if f.name in order else len(order))

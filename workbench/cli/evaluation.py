@@ -162,11 +162,11 @@ def scores(
 
 def card(models: Models = None) -> None:
     """Write the model cards: README.md with scores, and a picture grid, in each folder."""
-    from workbench import checkpoints
+    from workbench import checkpoints, places
     from workbench.publishing import cards
 
     every = models in (None, [], ["all"])
-    for name in checkpoints.available(checkpoints.ROOT) if every else models:
+    for name in checkpoints.available(places.CHECKPOINTS) if every else models:
         typer.echo(f"{cards.write_card(checkpoints.find(name))}")
 
 

@@ -171,7 +171,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
     ) -> None:
         """Train a model on your pictures; the same command goes on where it was cut off."""
-        from workbench import checkpoints
+        from workbench import checkpoints, places
         from workbench.errors import Problem
         from workbench.models import MODELS
         from workbench.training.plan import plan
@@ -192,7 +192,7 @@ def register(app: typer.Typer) -> None:
             choices=choices, options=[*(options or []), *([f"prior={prior}"] if prior else [])],
             minutes=minutes, start_from=start_from, backbone=backbone,
         )  # fmt: skip
-        folder = out or checkpoints.RUNS / model
+        folder = out or places.RUNS / model
         hear = None
         if tensorboard:
             from workbench.training.tensorboard import TensorBoard
@@ -290,9 +290,10 @@ def register(app: typer.Typer) -> None:
         out: Annotated[Path | None, typer.Option(help="Folder; default: checkpoints/eye.")] = None,
     ) -> None:
         """Make the eye: convert an ImageNet-trained EfficientNet-Lite0 (Apache-2.0), once."""
+        from workbench import places
         from workbench.models import eye
 
-        folder = out or eye.folder()
+        folder = out or places.eye()
         eye.convert(source, folder)
         print(folder / eye.WEIGHTS)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from workbench.data.pictures import cache_root
+from workbench import places
 from workbench.data.sources import Source
 from workbench.errors import Problem
 from workbench.evaluation.entrants import Entrant
@@ -46,37 +46,23 @@ def this_shard() -> Shard:
     return Shard(state.process_index, state.num_processes, state.wait_for_everyone)
 
 
-def foreign_root() -> Path:
-    """Where scores of models that are not in this repository go: WORKBENCH_SCORES or .work/scores.
-
-    The same tree as below checkpoints: `<root>/<name>/scores/<dataset>.csv`.
-    """
-    from workbench.checkpoints import HOME
-
-    return Path(os.environ.get("WORKBENCH_SCORES", HOME / ".work" / "scores"))
-
-
 def roots() -> tuple[Path, ...]:
     """Where a leaderboard finds scores: bundled models, own runs, everybody else."""
-    from workbench.checkpoints import ROOT, RUNS
-
-    return ROOT, RUNS, foreign_root()
+    return places.CHECKPOINTS, places.RUNS, places.scores()
 
 
 def scores_folder(name: str, folder: Path | None = None, out: Path | None = None) -> Path:
     """Where a model's tables go: beside its weights, unless those were fetched, or below `out`."""
     if out is not None:
         return out / _file_name(name) / "scores"
-    if folder is not None and (cache_root() / "hub") not in folder.parents:
+    if folder is not None and places.fetched() not in folder.parents:
         return folder / "scores"
-    return foreign_root() / _file_name(name) / "scores"
+    return places.scores() / _file_name(name) / "scores"
 
 
 def baselines_folder(out: Path | None = None) -> Path:
     """The folder of the tables of grey, mean_ab and truth."""
-    from workbench.checkpoints import ROOT
-
-    return (out or ROOT) / "baselines" / "scores"
+    return (out or places.CHECKPOINTS) / "baselines" / "scores"
 
 
 def dataset_name(text: str) -> str:

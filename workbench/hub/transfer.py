@@ -13,7 +13,6 @@ network refuses becomes a `Problem` in plain words; a token is never part of one
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +23,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from workbench import places
 from workbench.errors import Problem
 from workbench.hub.model_folder import (
     BELONGS,
@@ -47,15 +47,9 @@ class PublishResult:
 # What belongs ------------------------------------------------------------------------------------
 
 
-def cache() -> Path:
-    """The folder for what was fetched; WORKBENCH_CACHE moves its root."""
-    root = os.environ.get("WORKBENCH_CACHE") or Path.home() / ".cache" / "colorization-workbench"
-    return Path(root) / "hub"
-
-
 def fetched(root: Path | None = None) -> dict[str, Path]:
     """The fetched models: "owner/name" -> folder, laid out like a bundled one."""
-    notes = sorted((root or cache()).glob("*--*/fetched.json"))
+    notes = sorted((root or places.fetched()).glob("*--*/fetched.json"))
     return {json.loads(note.read_text())["repo"]: note.parent for note in notes}
 
 
@@ -206,7 +200,7 @@ def fetch(name: str) -> Path:
     is not asked for again. Returns the folder; raises Problem.
     """
     repo, _, revision = name.partition("@")
-    home = cache() / repo.replace("/", "--")
+    home = places.fetched() / repo.replace("/", "--")
     note = json.loads((home / "fetched.json").read_text()) if repo in fetched() else {}
     if revision and revision == note.get("commit"):
         return home
@@ -221,7 +215,7 @@ def fetch(name: str) -> Path:
             if BELONGS.fullmatch(entry.path) and hasattr(entry, "blob_id")
         }
         need(entries, f"{name} on the Hub")
-        coming = cache() / ".coming" / home.name  # an interrupted download goes on from here
+        coming = places.fetched() / ".coming" / home.name  # a broken download goes on from here
         coming.mkdir(parents=True, exist_ok=True)
         api.snapshot_download(
             repo,
@@ -325,12 +319,14 @@ def _sentence(error: BaseException | None, name: str, action: str) -> str | None
                 "Check the connection (and HF_ENDPOINT, if it is set) and try again."
             )
         case OSError() if error.errno in (ENOSPC, EDQUOT, EFBIG):
+            full = error.filename or places.fetched()
             return (
-                f"Cannot {action} {name}: the disk is full at {error.filename or cache()}. "
+                f"Cannot {action} {name}: the disk is full at {full}. "
                 "Free some space and try again; what was there before is untouched."
             )
         case OSError() if error.errno:
-            return f"Cannot {action} {name}: {error.strerror}: {error.filename or cache()}."
+            where = error.filename or places.fetched()
+            return f"Cannot {action} {name}: {error.strerror}: {where}."
         case ValueError() if "README.md" in str(error):
             return f"The Hub refuses the card. {error}"
         case RuntimeError() | OSError() if error.__cause__:  # the client wraps failed transfers

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from workbench import places
 from workbench.color import split_lab
-from workbench.data.pictures import Pictures, cache_root
+from workbench.data.pictures import Pictures
 from workbench.models import eye
 
 BATCH = 32
@@ -20,7 +21,7 @@ def eye_answers(pictures: Pictures, about: str, bf16: bool, device: torch.device
     shown, not a crop.
     """
     count = len(pictures.pixels)
-    place = cache_root() / "eye" / f"{pictures.key}-{count}-{about}.npy"
+    place = places.cache() / "eye" / f"{pictures.key}-{count}-{about}.npy"
     if place.is_file():
         kept = np.load(place)
         if kept.shape == (count, eye.CLASSES):

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from workbench import charts, checkpoints
+from workbench import charts, checkpoints, places
 from workbench.errors import Problem
 from workbench.evaluation import evaluate as rules
 from workbench.evaluation.metrics import METRICS
@@ -20,7 +20,7 @@ from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import BASELINES, Line, generalisation, lines
 
 PAGE = Path(__file__).with_name("leaderboard_page.html")
-PROTOCOL = checkpoints.HOME / "docs" / "protocol.md"
+PROTOCOL = places.DOCS / "protocol.md"
 SHOWN = ("psnr", "ssim", "delta_e", "colorfulness", "auc", "auc_rebalanced")
 TITLES = {"grey": "Grey (no colour)", "mean_ab": "Mean colour", "truth": "Truth"}
 ALL = "all"

@@ -16,7 +16,8 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from workbench.checkpoints import HOME, ROOT, available
+from workbench import places
+from workbench.checkpoints import available
 from workbench.errors import Problem
 from workbench.hub.model_folder import WEIGHTS, model_files
 
@@ -116,7 +117,7 @@ def _gradio(out: Path, models: Sequence[str]) -> None:
     modules = imported_by("workbench.serving.demo", "workbench.hub")
     beside = {file for module in modules for file in module.parent.iterdir() if file.is_file()}
     for file in [*modules, *(f for f in beside if f.suffix not in (".py", ".pyc"))]:
-        target = out / file.relative_to(HOME)
+        target = out / file.relative_to(places.ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)
     (out / "app.py").write_text(APP.format(models=json.dumps(list(models))), encoding="utf-8")
@@ -128,10 +129,10 @@ def _gradio(out: Path, models: Sequence[str]) -> None:
 
 def _docker(out: Path, models: Sequence[str]) -> None:
     for name in WORKBENCH:
-        if (HOME / name).is_dir():
-            shutil.copytree(HOME / name, out / name, ignore=LEFT_OUT)
+        if (places.ROOT / name).is_dir():
+            shutil.copytree(places.ROOT / name, out / name, ignore=LEFT_OUT)
         else:
-            shutil.copy(HOME / name, out / name)
+            shutil.copy(places.ROOT / name, out / name)
     _weights(out, lambda path: True)
 
 
@@ -144,11 +145,11 @@ def _static(out: Path, models: Sequence[str]) -> None:
 
 def _weights(out: Path, wanted: Callable[[str], bool]) -> None:
     """The bundled models, checked; `wanted(path)` chooses among the files of each."""
-    bundled = available(ROOT)
+    bundled = available(places.CHECKPOINTS)
     if not bundled:
         raise Problem(
-            f"There are no bundled models in {ROOT}. Train some, or name published ones "
-            "with --model USER/NAME@REVISION."
+            f"There are no bundled models in {places.CHECKPOINTS}. Train some, or name published "
+            "ones with --model USER/NAME@REVISION."
         )
     for name, checkpoint in bundled.items():
         for path, file in model_files(checkpoint.folder).items():
@@ -178,7 +179,7 @@ def _card(out: Path, kind: str, models: Sequence[str]) -> None:
 
 def _pinned(name: str) -> str:
     """The version of a package that requirements.txt pins."""
-    text = (HOME / "requirements.txt").read_text(encoding="utf-8")
+    text = (places.ROOT / "requirements.txt").read_text(encoding="utf-8")
     found = re.search(rf"^{re.escape(name)}(?:\[\w+\])?==(\S+)", text, re.MULTILINE)
     if not found:
         raise Problem(f"requirements.txt does not pin {name}, which the Space needs.")
@@ -191,7 +192,7 @@ def imported_by(*modules: str) -> list[Path]:
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        file = HOME / Path(*name.split("."))
+        file = places.ROOT / Path(*name.split("."))
         file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
         if not file.is_file() or file in found:
             continue

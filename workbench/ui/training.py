@@ -8,8 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from workbench import charts, checkpoints
-from workbench.data.files import cache_root
+from workbench import charts, places
 from workbench.data.sources import GRAMMAR, open_source
 from workbench.errors import Problem
 from workbench.models import MODELS
@@ -36,7 +35,7 @@ def listed(typed: str = "") -> dict[str, Path]:
 
     Raises Problem when the typed folder holds no run.
     """
-    roots = [checkpoints.ROOT, cache_root() / "hub", checkpoints.RUNS]
+    roots = [places.CHECKPOINTS, places.fetched(), places.RUNS]
     folders = follow.find(*roots)
     if typed:
         more = follow.find(Path(typed).expanduser())
@@ -58,7 +57,7 @@ def listed(typed: str = "") -> dict[str, Path]:
 def title(name: str, folder: Path) -> str:
     """What people read: the model's title for a bundled run, else its folder too."""
     spec = MODELS.get(folder.name)
-    if spec and folder.parent == checkpoints.ROOT:
+    if spec and folder.parent == places.CHECKPOINTS:
         return spec.title
     return f"{folder.parent.name}/{folder.name}"
 
@@ -199,12 +198,12 @@ class Small:
     @property
     def folder(self) -> Path:
         """Where it will lie."""
-        return checkpoints.RUNS / self.name.strip()
+        return places.RUNS / self.name.strip()
 
 
 def busy(running: Iterable[Path]) -> bool:
     """Whether one of the runs under way lies where this page starts its own."""
-    return any(folder.parent == checkpoints.RUNS for folder in running)
+    return any(folder.parent == places.RUNS for folder in running)
 
 
 def start_small(taken: Sequence[str], busy: bool) -> None:

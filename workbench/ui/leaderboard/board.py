@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from workbench import places
 from workbench.errors import Problem
 from workbench.ui import state
 
@@ -198,7 +198,7 @@ def source_of(dataset: str, typed: str) -> str:
     A folder may hold `<dataset>.parquet`, `test/<dataset>.parquet` or a folder `<dataset>`.
     Raises Problem where nothing is there.
     """
-    place = typed.strip() or os.environ.get("WORKBENCH_DATA", "")
+    place = typed.strip() or places.data()
     if not place:
         raise Problem(
             "The test pictures are not part of this repository. Type the folder that holds them, "

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from workbench import charts
+from workbench import charts, places
 from workbench.errors import Problem
 from workbench.evaluation.metrics import METRICS
 from workbench.evaluation.summaries import generalisation, paired
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.evaluation.scores import Score
     from workbench.evaluation.summaries import Line
 
-PROTOCOL = Path(__file__).resolve().parents[3] / "docs" / "protocol.md"
+PROTOCOL = places.DOCS / "protocol.md"
 SHOWN = 3  # best, and as many worst, cases
 
 
