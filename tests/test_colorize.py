@@ -170,7 +170,7 @@ def test_temperature_reaches_only_networks_with_a_distribution():
 
 
 def test_bf16_makes_no_visible_difference():
-    from workbench.evaluation.metrics import delta_e_map
+    from workbench.color import delta_e_map
     from workbench.models import MODELS
 
     torch.manual_seed(0)

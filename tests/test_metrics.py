@@ -8,7 +8,7 @@ import torch
 from skimage import color, data
 from skimage import metrics as skimage_metrics
 
-from workbench.color import join_rgb, rgb_to_lab, split_lab
+from workbench.color import ciede2000, delta_e_map, join_rgb, rgb_to_lab, split_lab
 from workbench.errors import Problem
 from workbench.evaluation import metrics
 
@@ -130,7 +130,7 @@ def test_ssim_is_the_inner_part_of_what_torchmetrics_computes(prediction, truth)
 
 def test_delta_e_agrees_with_scikit_image(prediction, truth, grey):
     for other in (prediction, grey):
-        found = metrics.delta_e_map(other, truth)
+        found = delta_e_map(other, truth)
         first, second = (color.rgb2lab(channels_last(batch)) for batch in (other, truth))
         expected = color.deltaE_ciede2000(first, second)
         np.testing.assert_allclose(found.numpy(), expected, atol=0.02)
@@ -156,7 +156,7 @@ def test_ciede2000_gives_the_published_values_of_sharma_wu_and_dalal():
         ],
         dtype=torch.float64,
     )
-    found = metrics.ciede2000(pairs[:, :3, None, None], pairs[:, 3:6, None, None])
+    found = ciede2000(pairs[:, :3, None, None], pairs[:, 3:6, None, None])
     np.testing.assert_allclose(found.flatten(), pairs[:, 6], atol=5e-5)
 
 
@@ -233,8 +233,8 @@ def test_rebalanced_auc_looks_only_where_there_is_weight(prediction, truth):
 
 def test_the_lab_of_the_truth_is_the_lab_of_color(truth):
     torch.testing.assert_close(
-        metrics.delta_e_map(truth[0], truth[1]),
-        metrics.ciede2000(rgb_to_lab(truth[0] / 255), rgb_to_lab(truth[1] / 255)),
+        delta_e_map(truth[0], truth[1]),
+        ciede2000(rgb_to_lab(truth[0] / 255), rgb_to_lab(truth[1] / 255)),
     )
 
 

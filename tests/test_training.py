@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from workbench import checkpoints
+from workbench import checkpoints, writing
 from workbench.data import pictures as data
 from workbench.errors import Problem
 from workbench.models import MODELS
@@ -209,7 +209,7 @@ def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_last_good_state(fo
 def test_a_full_disk_stops_cleanly_and_the_run_goes_on_later(folder, tmp_path, monkeypatch):
     made = planned("vanilla_cnn", folder)
     whole = run(made, tmp_path / "whole")
-    real = checkpoints.os.fsync
+    real = writing.os.fsync
     calls = []
 
     def full(descriptor):
@@ -218,7 +218,7 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_later(folder, tmp_path, m
             raise OSError(28, "No space left on device")
         real(descriptor)
 
-    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    monkeypatch.setattr(writing.os, "fsync", full)
     with pytest.raises(Problem, match="No space left"):
         run(made, tmp_path / "full")
     monkeypatch.undo()

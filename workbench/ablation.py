@@ -29,6 +29,7 @@ from workbench.evaluation.summaries import Mean, mean, paired
 from workbench.models.count import parameters
 from workbench.spec import ModelSpec
 from workbench.training.plan import Plan, plan
+from workbench.writing import write_whole
 
 HOLDS, REVERSED, NOT_SEEN = "holds", "reversed", "not seen"
 METRICS = ("psnr", "ssim", "auc", "colorfulness")
@@ -233,7 +234,7 @@ def _mean(rows: Sequence[Score], metric: str) -> Mean:
 def write(out: Path, table: Mapping[str, Any], rows: Mapping[str, Sequence[Score]]) -> None:
     """Write a table (JSON) and, beside it, the rows of scores it was computed from (CSV)."""
     text = json.dumps(table, indent=1, ensure_ascii=False) + "\n"
-    checkpoints.write_whole(out.parent, {out.name: text.encode()})
+    write_whole(out.parent, {out.name: text.encode()})
     scores.write(out.with_suffix(".csv"), [row for entry in rows.values() for row in entry])
 
 

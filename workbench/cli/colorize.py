@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.errors import Problem
+from workbench.writing import write_whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -174,7 +175,6 @@ def _target(source: Path, relative: Path, model: str, suffix: str, job: Job) -> 
 
 
 def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
-    from workbench import checkpoints
     from workbench.coloring.colorize import colorize_all, marks
     from workbench.images import encode, open_image
     from workbench.images import stamp as stamped
@@ -201,16 +201,13 @@ def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
             "seconds": round(result.seconds, 3),
             "notes": list(picture.notes),
         }
-        checkpoints.write_whole(
-            target.parent, {target.name: data, f"{target.name}.json": _json(sidecar)}
-        )
+        write_whole(target.parent, {target.name: data, f"{target.name}.json": _json(sidecar)})
         yield target
 
 
 def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     from rich.progress import Progress as Bar
 
-    from workbench import checkpoints
     from workbench.video import Progress, colorize_video
 
     for checkpoint, net in job.painters:
@@ -231,7 +228,7 @@ def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
             "seconds": round(report.elapsed, 3),
             "notes": report.notes,
         }
-        checkpoints.write_whole(target.parent, {f"{target.name}.json": _json(sidecar)})
+        write_whole(target.parent, {f"{target.name}.json": _json(sidecar)})
         yield target
 
 

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from workbench.color import delta_e_map
 from workbench.coloring.colorize import SIZE, predict_logits
 from workbench.coloring.edges import upsample
 
@@ -36,8 +37,6 @@ def entropy_map(net: nn.Module, L: Tensor, size: int = SIZE) -> Tensor:
 
 def error_map(prediction: Tensor, truth: Tensor) -> Tensor:
     """CIEDE2000 per pixel: two uint8 RGB (3, H, W) -> (H, W); 1 is just noticed side by side."""
-    from workbench.evaluation.metrics import delta_e_map
-
     return delta_e_map(prediction, truth)
 
 

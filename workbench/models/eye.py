@@ -135,7 +135,7 @@ def convert(source: Path, out: Path) -> None:
     import timm
     from safetensors.torch import save as serialise
 
-    from workbench.checkpoints import write_whole
+    from workbench.writing import write_whole
 
     try:
         data = source.read_bytes()

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from workbench.checkpoints import write_whole
 from workbench.data import pictures as data
 from workbench.errors import Problem
 from workbench.models.inception_attention import Backbone, ClassifierRecipe
 from workbench.training.batches import source_side
 from workbench.training.plan import Plan, hold_back, known_classes
 from workbench.training.run import Run
+from workbench.writing import write_whole
 
 
 class Watched(Backbone):

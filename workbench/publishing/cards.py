@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from workbench.checkpoints import Checkpoint, write_whole
+from workbench.checkpoints import Checkpoint
 from workbench.color import join_rgb, split_lab
 from workbench.data import DATASETS
 from workbench.evaluation import score_run
@@ -24,6 +24,7 @@ from workbench.evaluation.protocols import PROTOCOLS
 from workbench.evaluation.scores import Score, read
 from workbench.evaluation.summaries import Line, Mean, lines
 from workbench.samples import SAMPLES
+from workbench.writing import write_whole
 
 GRID = "grid.webp"
 GRID_BYTES = 200_000

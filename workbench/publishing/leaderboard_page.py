@@ -18,6 +18,7 @@ from workbench.evaluation.metrics import METRICS
 from workbench.evaluation.reported import REPORTED, Reported
 from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import BASELINES, Line, generalisation, lines
+from workbench.writing import write_whole
 
 PAGE = Path(__file__).with_name("leaderboard_page.html")
 PROTOCOL = places.DOCS / "protocol.md"
@@ -35,7 +36,7 @@ def write_page(path: Path, scores: Sequence[Score]) -> None:
 
     Raises Problem when there are no rows or the file cannot be written.
     """
-    checkpoints.write_whole(path.absolute().parent, {path.name: page(scores).encode()})
+    write_whole(path.absolute().parent, {path.name: page(scores).encode()})
 
 
 def page(scores: Sequence[Score]) -> str:

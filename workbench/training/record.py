@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from workbench.checkpoints import write_whole
 from workbench.color import join_rgb, split_lab
 from workbench.coloring.colorize import Settings, predict_ab
 from workbench.errors import Problem
+from workbench.writing import write_whole
 
 STATE = "training/state.pt"
 STATUS = "training/status.json"
