@@ -4,7 +4,7 @@ import streamlit as st
 
 from workbench.errors import Problem
 from workbench.study import trials
-from workbench.study.results import methods
+from workbench.study.export import methods
 from workbench.ui import gate, state, widgets
 from workbench.ui.study import results
 

@@ -257,7 +257,7 @@ def test_a_study_without_votes_has_results_that_say_nothing():
         found = results.analyse(plans.Plan(name="x", design=design), ["a@1", "b@2"], [])
         assert found.votes == 0
         assert len(found.table()) == 2
-        assert "0 raters" in results.methods(found)
+        assert "0 raters" in export.methods(found)
 
 
 def row(**fields):
@@ -294,7 +294,7 @@ def test_the_fool_rate_is_the_share_of_wrong_answers():
     found = results.analyse(plan, ["a@1", "b@2"], rows)
     assert found.fool.rate[0] == 0.75
     assert found.pictures[0]["share"] == 0.75
-    assert "a 75.0%" in results.methods(found)
+    assert "a 75.0%" in export.methods(found)
 
 
 def test_cells_that_a_spreadsheet_would_run_are_neutralised():

@@ -21,16 +21,15 @@ from torch.nn import functional as F
 
 from workbench.models.blocks import scaled
 from workbench.models.pix2pix import AdversarialRecipe, UNet128, patch_critic, pix2pix_init
-from workbench.spec import (
+from workbench.models.presets import (
     BUNDLED_RUN,
     BUNDLED_TITLE,
     LONGER_RUN,
     LONGER_TITLE,
     QUICK_RUN,
     QUICK_TITLE,
-    ModelSpec,
-    Preset,
 )
+from workbench.spec import ModelSpec, Preset
 
 PLACES365 = 365  # classes of the paper's second data set
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from workbench import places
 from workbench.errors import Problem
-from workbench.study.export import VOTE_COLUMNS, export
-from workbench.study.results import load, methods
+from workbench.study.export import VOTE_COLUMNS, export, methods
+from workbench.study.results import load
 from workbench.study.tables import Study
 from workbench.study.trials import plan_of
 from workbench.study.votes import Votes, new_code

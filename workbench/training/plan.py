@@ -97,6 +97,8 @@ def plan(
     run = replace(run, batch_size=min(run.batch_size, max(2, len(pictures.pixels) // 2 * 2)))
 
     if backbone:
+        from workbench.models.inception_attention import backbone_options
+
         build |= backbone_options(Path(backbone))
     base = checkpoints.find(start_from) if start_from else None
     if base is not None:
@@ -216,18 +218,3 @@ class Subset:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.pixels[self.rows], dtype=dtype)
-
-
-def backbone_options(file: Path) -> dict[str, Any]:
-    """What a file made by `python -m workbench backbone` says of itself."""
-    from safetensors import safe_open
-
-    try:
-        with safe_open(file, "pt") as opened:
-            told = opened.metadata()
-        return {
-            "backbone": told["backbone"], "backbone_classes": int(told["classes"]),
-            "backbone_size": int(told["size"]), "pretrained": False,
-        }  # fmt: skip
-    except Exception as error:  # safetensors raises its own kinds
-        raise Problem(f"--backbone {file} was not made by `workbench backbone`: {error}") from None

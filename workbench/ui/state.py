@@ -23,13 +23,12 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from workbench.checkpoints import Checkpoint
     from workbench.coloring.colorize import Settings
     from workbench.evaluation.scores import Score
-    from workbench.evaluation.summaries import Line
+    from workbench.evaluation.summaries import Choice, Line
     from workbench.images import Picture
     from workbench.study.limits import Limits
     from workbench.study.results import Results
     from workbench.study.tables import Study
     from workbench.study.votes import Votes
-    from workbench.ui.leaderboard.board import Choice
     from workbench.ui.video import VideoJob
 
 

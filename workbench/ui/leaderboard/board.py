@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from workbench.ui import state
 if TYPE_CHECKING:
     from workbench.evaluation.metrics import Metric
     from workbench.evaluation.scores import Score
-    from workbench.evaluation.summaries import Line, Mean
+    from workbench.evaluation.summaries import Choice, Line, Mean
 
 ABSENT = (
     "There are no scores yet. `python -m workbench evaluate all --data FILE` makes them: a row per "
@@ -25,32 +24,10 @@ ABSENT = (
 )
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What the visitor wants to see; kept in the page's address."""
-
-    datasets: tuple[str, ...]
-    size: int
-    metrics: tuple[str, ...]
-    protocol: str
-
-    @property
-    def metric(self) -> str:
-        """The metric that ranks: the first one."""
-        return self.metrics[0]
-
-    def takes(self, score: Score) -> bool:
-        """Whether a row is among what was chosen."""
-        return (
-            score.protocol == self.protocol
-            and score.size == self.size
-            and score.dataset in self.datasets
-        )
-
-
 def choose(scores: list[Score]) -> Choice:
     """The filters above the table. They live in the page's address, so a view can be shared."""
     from workbench.evaluation.metrics import METRICS
+    from workbench.evaluation.summaries import Choice
 
     protocols = sorted({score.protocol for score in scores})
     first, second, third, fourth = st.columns([4, 4, 1.5, 1.5])

@@ -12,9 +12,9 @@ import streamlit as st
 from workbench import charts, places
 from workbench.errors import Problem
 from workbench.evaluation.metrics import METRICS
-from workbench.evaluation.summaries import generalisation, paired
+from workbench.evaluation.summaries import Choice, generalisation, paired
 from workbench.ui import state
-from workbench.ui.leaderboard.board import Choice, data_name, source_of, title
+from workbench.ui.leaderboard.board import data_name, source_of, title
 from workbench.ui.viewers import Cell, gallery
 from workbench.ui.widgets import plot
 
