@@ -166,7 +166,10 @@ def card(models: Models = None) -> None:
 
     every = models in (None, [], ["all"])
     for name in checkpoints.available(checkpoints.ROOT) if every else models:
-        typer.echo(f"{cards.write_card(checkpoints.find(name))}")
+        checkpoint = checkpoints.find(name)
+        beside = checkpoint.folder.parent / "baselines" / "scores"
+        written = cards.write_card(checkpoint, beside if beside.is_dir() else None)
+        typer.echo(f"{written}")
 
 
 def export_leaderboard(

@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -132,12 +132,76 @@ def print_table(table: dict[str, Any], as_json: bool) -> None:
         )
 
 
+def train_all(
+    data: list[str],
+    validation: Sequence[str],
+    test: Sequence[str],
+    out: Path | None,
+    images: int | None,
+    minutes: float | None,
+    only: Sequence[str],
+    go_on: bool,
+    typed: Mapping[str, Any],
+) -> None:
+    """Every weight from data: see `training.weights`."""
+    from workbench import checkpoints
+    from workbench.cli import build
+    from workbench.errors import Problem
+    from workbench.models import MODELS
+    from workbench.training import weights
+    from workbench.training.plan import plan
+
+    if unknown := [name for name in only if name not in MODELS]:
+        raise Problem(f"There is no model {unknown[0]!r}. There are: {', '.join(MODELS)}.")
+    if images and minutes:
+        raise Problem("Give --images or --minutes, not both.")
+    names = list(only) or list(MODELS)
+    folder = out or checkpoints.RUNS / "all"
+    decided = weights.read_state(folder).get("images")
+    if decided is None:
+        if minutes:  # measured once: a plan that goes on keeps its numbers
+            speeds = {
+                name: plan(MODELS[name], data, validation=validation, preset=weights.PRESET)
+                .images_per_second()
+                for name in names
+            }  # fmt: skip
+            decided = weights.share_minutes(speeds, minutes)
+        else:
+            wanted = {name: MODELS[name].presets[weights.PRESET].run["images"] for name in names}
+            scale = images / sum(wanted.values()) if images else 1
+            decided = {name: max(1, round(count * scale)) for name, count in wanted.items()}
+        weights.keep_state(folder, {"images": decided})
+    settings = [part for k, v in typed.items() if v is not None for part in (k, str(v))]
+    planned = weights.jobs(decided, data, validation, test, folder, go_on, settings)
+    commands = build()
+
+    def work(arguments: Sequence[str]) -> None:
+        commands(list(arguments), standalone_mode=False)
+
+    for job, done in weights.run(planned, folder, work):
+        print(f"{done:4.0%} of all images done; now: {job.name}", file=sys.stderr, flush=True)
+    print(f"{folder}: {', '.join(decided)}")
+
+
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
 
     @app.command()
+    def adopt(
+        runs: Annotated[list[Path], typer.Argument(help="Folders of runs that were scored.")],
+        root: Annotated[Path | None, typer.Option(help="Default: the bundled weights.")] = None,
+        always: Annotated[bool, typer.Option("--always", help="Whatever the scores say.")] = False,
+    ) -> None:
+        """Let runs replace the bundled weights of their name where they score better."""
+        from workbench import checkpoints
+        from workbench.training import weights
+
+        for run in runs:
+            print(weights.adopt(run, root or checkpoints.ROOT, always))
+
+    @app.command()
     def train(
-        model: Annotated[str, typer.Argument(help="One of the five: see `models`.")],
+        model: Annotated[str, typer.Argument(help="A model, see `models`; or all: every weight.")],
         data: Sources,
         out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
         validation: Annotated[list[str] | None, typer.Option(help="Pictures to watch.")] = None,
@@ -169,13 +233,32 @@ def register(app: typer.Typer) -> None:
         tensorboard: Annotated[
             bool, typer.Option("--tensorboard", help="Write events for TensorBoard too.")
         ] = False,
+        test: Annotated[
+            list[str] | None, typer.Option(help="all: pictures to score on; repeatable.")
+        ] = None,
+        only: Annotated[
+            list[str] | None, typer.Option(help="all: only this model; repeatable, in this order.")
+        ] = None,
+        go_on: Annotated[
+            bool, typer.Option("--go-on", help="all: start from the bundled weights.")
+        ] = False,
     ) -> None:
-        """Train a model on your pictures; the same command goes on where it was cut off."""
+        """Train a model on your pictures; the same command goes on where it was cut off.
+
+        `all` trains, scores and describes every model with its preset `bundled`; --images or
+        --minutes are then of all models together, shared out by the presets.
+        """
         from workbench import checkpoints
         from workbench.errors import Problem
         from workbench.models import MODELS
         from workbench.training.plan import plan
 
+        if model == "all":
+            train_all(
+                data, validation or (), test or (), out, images, minutes, only or (), go_on,
+                {"--size": size, "--batch-size": batch_size, "--seed": seed, "--width": width},
+            )  # fmt: skip
+            return
         if model not in MODELS:
             raise Problem(f"There is no model {model!r}. There are: {', '.join(MODELS)}.")
         if images and minutes:
