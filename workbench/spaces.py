@@ -19,6 +19,7 @@ from pathlib import Path
 from workbench.checkpoints import HOME, ROOT, available
 from workbench.errors import Problem
 from workbench.model_folder import WEIGHTS, model_files
+from workbench.models import eye
 
 KINDS = ("gradio", "docker", "static")
 TITLE = "Colorization workbench"
@@ -121,6 +122,7 @@ def _gradio(out: Path, models: Sequence[str]) -> None:
     (out / "app.py").write_text(APP.format(models=json.dumps(list(models))), encoding="utf-8")
     needs = [*SPACE_TORCH, *(f"{name}=={_pinned(name)}" for name in DEMO_NEEDS)]
     (out / "requirements.txt").write_text("\n".join(needs) + "\n")
+    _eye(out)
     if not models:
         _weights(out, lambda path: path == "config.json" or bool(WEIGHTS.fullmatch(path)))
 
@@ -131,6 +133,7 @@ def _docker(out: Path, models: Sequence[str]) -> None:
             shutil.copytree(HOME / name, out / name, ignore=LEFT_OUT)
         else:
             shutil.copy(HOME / name, out / name)
+    _eye(out)
     _weights(out, lambda path: True)
 
 
@@ -139,6 +142,11 @@ def _static(out: Path, models: Sequence[str]) -> None:
     from workbench.leaderboard import write_page
 
     write_page(out / "index.html", scores.read_all(tables.roots()))
+
+
+def _eye(out: Path) -> None:
+    """The frozen classifier that some of the models ask, fetched ones among them."""
+    shutil.copytree(eye.folder(), out / "checkpoints" / "eye", dirs_exist_ok=True)
 
 
 def _weights(out: Path, wanted: Callable[[str], bool]) -> None:
