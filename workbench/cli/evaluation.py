@@ -68,6 +68,7 @@ def evaluate(
     from workbench.data.sources import open_source
     from workbench.errors import Problem
     from workbench.evaluation import entrants, protocols, tables
+    from workbench.evaluation.reader import Reader
 
     if not data:
         raise Problem("Name what to score on with --data: a .parquet file or a folder of pictures.")
@@ -82,6 +83,7 @@ def evaluate(
     if doubled := {found for found in names if names.count(found) > 1}:
         raise Problem(f"Two data sets would be called {doubled.pop()!r}: score them one by one.")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    reader = Reader(device) if chosen.name == protocols.OURS else None
     shard = tables.this_shard()
     field = [] if predictions else _networks(models, device, out)
     for text, dataset in zip(data, names, strict=True):
@@ -107,6 +109,7 @@ def evaluate(
                 shard=shard,
                 progress=progress,
                 unreadable=lambda sentence: _say([sentence]),
+                reader=reader,
             )
         if shard.index == 0:
             for written in dict.fromkeys(folder / f"{dataset}.csv" for _, folder in here):
