@@ -97,6 +97,8 @@ def tell(made: Any, speed: float | None) -> None:
         f"{len(made.pictures.classes)} labels; {len(made.validation)} watched.",
         file=sys.stderr,
     )
+    for note in made.notes:
+        print(note, file=sys.stderr)
     if speed:
         print(
             f"{made.run.images:,} images at about {speed:.0f}/s: "
@@ -130,6 +132,13 @@ def print_table(table: dict[str, Any], as_json: bool) -> None:
             f"{claim['text']}: {claim['verdict']} ({claim['first']} - {claim['second']}, "
             f"{claim['metric']} {found['value']:+.3g} [{found['low']:+.3g}, {found['high']:+.3g}])"
         )
+
+
+def run_name(model: str, source: str) -> str:
+    """Where a run goes by default: never a bundled model's own name."""
+    from workbench.evaluation.tables import dataset_name
+
+    return f"{model}-{dataset_name(source)}"
 
 
 def train_all(
@@ -251,6 +260,7 @@ def register(app: typer.Typer) -> None:
         from workbench import checkpoints
         from workbench.errors import Problem
         from workbench.models import MODELS
+        from workbench.training import record
         from workbench.training.plan import plan
 
         if model == "all":
@@ -270,24 +280,27 @@ def register(app: typer.Typer) -> None:
             "precision": precision, "compile": compile, "log_every": log_every,
             "save_every": save_every,
         }  # fmt: skip
+        folder = out or checkpoints.RUNS / run_name(model, data[0])
+        if minutes and (kept := record.images_of(folder)):  # a run goes on with what was settled
+            choices["images"], minutes = kept, None
         made = plan(
             MODELS[model], data, validation=validation or (), preset=preset, width=width,
             choices=choices, options=[*(options or []), *([f"prior={prior}"] if prior else [])],
             minutes=minutes, start_from=start_from, backbone=backbone,
         )  # fmt: skip
-        folder = out or checkpoints.RUNS / model
         hear = None
         if tensorboard:
             from workbench.training.tensorboard import TensorBoard
 
             hear = TensorBoard(folder)
         if int(os.environ.get("RANK", 0)) == 0:
-            tell(made, made.images_per_second(1) if made.run.images > 2000 else None)
+            tell(made, 1 / made.seconds_per_image(1) if made.run.images > 2000 else None)
             if start_from:
                 checkpoints.keep_earlier_logs(checkpoints.find(start_from), folder)
         config = watched(made, folder, hear)
         if config:
             print(f"{folder}: {config['images_seen']:,} images seen, revision {config['revision']}")
+            print(f"python -m workbench colorize PICTURE --model {folder} --out coloured")
 
     @app.command()
     def ablate(
