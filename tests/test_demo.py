@@ -98,7 +98,7 @@ def test_the_models_are_listed_with_what_is_known_of_them(client, trained) -> No
         assert row["revision"] == checkpoint.revision
         assert row["size"] == checkpoint.size
         assert row["parameters"] == sum(w.numel() for w in checkpoint.net().parameters())
-        assert row["temperature"] == (row["name"] == "colorful")
+        assert row["temperature"] == (row["name"] in ("colorful", "reference"))
 
 
 def test_a_picture_comes_back_as_the_engine_colours_it(client, trained) -> None:
@@ -259,7 +259,7 @@ def test_a_visitor_sees_a_coloured_sample_turns_it_and_uploads(server, chromium,
         page.goto(server[0])
         expect(page.get_by_text("451 × 300 pixels")).to_be_visible()
         results = page.locator(".results .thumbnail-item")
-        expect(results).to_have_count(6)  # five models and the truth
+        expect(results).to_have_count(len(MODELS) + 1)  # all models and the truth
         expect(page.get_by_role("radio", name="Colorful")).to_be_checked()
         after = page.locator(".picture img").last
         assert after.evaluate("image => image.naturalWidth") == 451
@@ -277,7 +277,7 @@ def test_a_visitor_sees_a_coloured_sample_turns_it_and_uploads(server, chromium,
 
         page.locator(".samples .thumbnail-item").last.click()
         expect(page.get_by_text("512 × 512 pixels")).to_be_visible()
-        expect(results).to_have_count(5)  # black and white: there is no truth
+        expect(results).to_have_count(len(MODELS))  # black and white: there is no truth
 
         page.locator("input[type=file]").first.set_input_files(tmp_path / "broken.png")
         expect(page.get_by_text("broken.png is not a picture.")).to_be_visible()

@@ -20,6 +20,7 @@ from hub_server import READ_ONLY, TOKEN, LoopbackHub, loopback_hub
 from workbench import hub
 from workbench.errors import Problem
 from workbench.hub.model_folder import model_files
+from workbench.models import MODELS
 
 __all__ = ["loopback_hub"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,7 +123,7 @@ def test_a_fetched_model_is_listed_beside_the_bundled_ones_and_loads(
     monkeypatch.setattr(places, "RUNS", tmp_path / "none")
     listed = checkpoints.available()
     assert list(listed)[-1] == "ada--tiny"
-    assert len(listed) == 6
+    assert len(listed) == len(MODELS) + 1
     assert listed["ada--tiny"].revision == listed["vanilla_cnn"].revision
     assert hub.fetched() == {"ada/tiny": listed["ada--tiny"].folder}
     weights, same = (listed[name].net().state_dict() for name in ("ada--tiny", "vanilla_cnn"))

@@ -41,7 +41,7 @@ def shown(app: AppTest, name: str = "side_by_side") -> dict:
     return found[0]
 
 
-def test_the_page_opens_with_a_sample_in_colour_by_all_five(workbench: AppTest) -> None:
+def test_the_page_opens_with_a_sample_in_colour_by_all_models(workbench: AppTest) -> None:
     workbench.run()
     assert not workbench.exception
     titles = [cell["title"] for cell in shown(workbench)["cells"]]
@@ -58,7 +58,7 @@ def test_numbers_stand_under_a_picture_that_had_colour_and_not_under_a_grey_one(
     assert all("dB" in cell["note"] and "SSIM" in cell["note"] for cell in results_of(workbench))
     upload(workbench, "grey.png", picture_bytes(mode="L"))
     notes = [cell["note"] for cell in shown(workbench)["cells"][1:]]
-    assert len(notes) == 5
+    assert len(notes) == len(MODELS)
     assert all(note.endswith(" s") and "dB" not in note for note in notes)
 
 
@@ -92,7 +92,7 @@ def test_the_same_upload_again_is_not_coloured_again(workbench: AppTest, monkeyp
 
     monkeypatch.setattr("workbench.coloring.colorize.colorize_lightness", forbidden)
     upload(workbench, "again.png", picture_bytes((41, 31)))
-    assert len(results_of(workbench)) == 5
+    assert len(results_of(workbench)) == len(MODELS)
     with pytest.raises(AssertionError):
         upload(workbench, "other.png", picture_bytes((42, 31)))
 
@@ -121,7 +121,7 @@ def test_chroma_zero_is_grey_and_a_blend_is_one_more_picture(workbench: AppTest)
     cells = shown(workbench)["cells"]
     assert {cell["src"] for cell in cells[:-1]} == {cells[0]["src"]}
     workbench.toggle(key="blend").set_value(True).run()
-    assert shown(workbench)["cells"][-2]["title"] == "Blend of 5"
+    assert shown(workbench)["cells"][-2]["title"] == f"Blend of {len(MODELS)}"
 
 
 def test_a_hint_changes_the_colours_around_it_and_can_be_taken_back(workbench: AppTest) -> None:
@@ -275,7 +275,7 @@ def test_ten_visitors_at_once_are_all_served(small_checkpoints) -> None:
         visitor.start()
     for visitor in visitors:
         visitor.join(60)
-    assert served == {number: [(3, 40, 50 + number)] * 5 for number in range(10)}
+    assert served == {number: [(3, 40, 50 + number)] * len(MODELS) for number in range(10)}
 
 
 def test_the_shelf_never_holds_more_than_its_limit() -> None:

@@ -18,6 +18,7 @@ from smoke_space import call, smoke, started
 
 from workbench import places
 from workbench.errors import Problem
+from workbench.models import MODELS
 from workbench.publishing import spaces
 
 __all__ = ["loopback_hub"]
@@ -83,8 +84,10 @@ def test_the_gradio_space_holds_the_demo_and_nothing_of_the_workbench(shell, tmp
     assert "workbench/models/prior.json" in files  # data that a module reads
     assert not [p for p in files if p.startswith(("workbench/ui/", "workbench/study/", "pages/"))]
     weights = [path for path in files if path.startswith("checkpoints/")]
+    assert "checkpoints/eye/model.safetensors" in weights  # two of the models ask it
+    weights = [path for path in weights if not path.startswith("checkpoints/eye/")]
     assert {Path(path).name for path in weights} == {"config.json", "model.safetensors"}
-    assert len(weights) == 10
+    assert len(weights) == 2 * len(MODELS)
 
     facts, needs = front_matter(out), pins(out / "requirements.txt")
     assert (facts["sdk"], facts["app_file"]) == ("gradio", "app.py")
@@ -97,7 +100,7 @@ def test_a_gradio_space_names_what_it_fetches(tmp_path):
     out = spaces.assemble("gradio", tmp_path / "space", ["ada/tiny@v1"])
     assert 'MODELS = ["ada/tiny@v1"]' in (out / "app.py").read_text()
     assert front_matter(out)["models"] == ["ada/tiny"]
-    assert not (out / "checkpoints").exists()
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["eye"]  # not published
 
 
 def test_a_space_is_sent_in_one_commit_and_equals_the_folder(loopback_hub, shell, tmp_path):

@@ -68,6 +68,7 @@ def evaluate(
     from workbench.data.sources import open_source
     from workbench.errors import Problem
     from workbench.evaluation import entrants, protocols, score_run
+    from workbench.evaluation.reader import Reader
 
     if not data:
         raise Problem("Name what to score on with --data: a .parquet file or a folder of pictures.")
@@ -82,6 +83,7 @@ def evaluate(
     if doubled := {found for found in names if names.count(found) > 1}:
         raise Problem(f"Two data sets would be called {doubled.pop()!r}: score them one by one.")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    reader = Reader(device) if chosen.name == protocols.OURS else None
     shard = score_run.this_shard()
     field = [] if predictions else _networks(models, device, out)
     for text, dataset in zip(data, names, strict=True):
@@ -107,6 +109,7 @@ def evaluate(
                 shard=shard,
                 progress=progress,
                 unreadable=lambda sentence: _say([sentence]),
+                reader=reader,
             )
         if shard.index == 0:
             for written in dict.fromkeys(folder / f"{dataset}.csv" for _, folder in here):
@@ -115,27 +118,39 @@ def evaluate(
 
 def distance(
     models: Models = None,
-    data: Annotated[str | None, typer.Option(help="Pictures to compare with.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pictures.")] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Pictures to compare with; repeatable: all as one set.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N of each.")] = None,
+    size: Annotated[int, typer.Option(help="Side of the compared squares.")] = 256,
+    inception: Annotated[
+        bool, typer.Option("--inception", help="FID or KID through torchvision's Inception-v3.")
+    ] = False,
     as_json: JSON = False,
 ) -> None:
-    """FID of whole sets (more than 2,048 pictures) or KID, at 256, with grey and mean_ab beside.
+    """How far the coloured pictures as a set are from the true ones: kd_lite and fd_lite.
 
-    Needs the weights of torchvision's Inception-v3; without them it says so and exits with 2.
+    Over the features of EfficientNet-Lite0, so on another scale than FID and KID; these need
+    weights that have to be fetched (--inception), and where they cannot be had, that is said.
+    Grey, mean_ab and the truth stand beside.
     """
-    from itertools import islice
+    from itertools import chain, islice
 
     from workbench.cli import show
     from workbench.data.sources import open_source
     from workbench.errors import Problem
     from workbench.evaluation import distances, entrants
+    from workbench.evaluation.reader import Reader
 
-    if data is None:
+    if not data:
         raise Problem("Name the pictures with --data: a .parquet file or a folder of pictures.")
-    features = distances.inception_features()
-    source = open_source(data)
-    field = [entrant for entrant, _ in _networks(models, "cpu", None)] + entrants.baselines()[:2]
-    found = distances.of_entrants(field, islice(source.items(), limit), features)
+    if inception:
+        features, compare = distances.inception_features(), distances.of_sets
+    else:
+        features, compare = Reader().features, distances.lite_of_sets
+    field = [entrant for entrant, _ in _networks(models, "cpu", None)] + entrants.baselines()
+    items = chain.from_iterable(islice(open_source(text).items(), limit) for text in data)
+    found = distances.of_entrants(field, items, features, size, compare)
     show([{"model": name, **values} for name, values in found.items()], as_json)
 
 
@@ -167,7 +182,10 @@ def card(models: Models = None) -> None:
 
     every = models in (None, [], ["all"])
     for name in checkpoints.available(places.CHECKPOINTS) if every else models:
-        typer.echo(f"{cards.write_card(checkpoints.find(name))}")
+        checkpoint = checkpoints.find(name)
+        beside = checkpoint.folder.parent / "baselines" / "scores"
+        written = cards.write_card(checkpoint, beside if beside.is_dir() else None)
+        typer.echo(f"{written}")
 
 
 def export_leaderboard(

@@ -30,11 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures to colourize: names, truth uint8 RGB (N, 3, S, S), L float32 (N, 1, S, S)."""
+    """Pictures to colourize: names, truth uint8 RGB (N, 3, S, S), L float32 (N, 1, S, S).
+
+    labels: their own, None where there is none; named (N,): the classes that a `Reader` sees in the
+    truth.
+    """
 
     names: tuple[str, ...]
     truth: Tensor
     L: Tensor
+    labels: tuple[str | None, ...] = ()
+    named: Tensor | None = None
 
 
 @dataclass(frozen=True)

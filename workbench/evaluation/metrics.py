@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from workbench.color import ciede2000, rgb_to_lab
 from workbench.errors import Problem
@@ -83,6 +84,26 @@ METRICS: dict[str, Metric] = {
             "pixdiff", "Pixels that differ", "", "lower", 4,
             "It says nothing: one step of 255 counts like black for white, so good and bad models "
             "are both at 0.94 to 1. An argmax 'accuracy' fails in the same way.",
+        ),
+        Metric(
+            "blotch", "Blotches", "ab / px", "lower", 3,
+            "Grey has none: it says how restless colour is where the truth is flat, not whether it "
+            "is right. The truth itself is not quite at 0.",
+        ),
+        Metric(
+            "grid", "Grid", "ab", "lower", 3,
+            "The pattern that up-sampling leaves, of 2 and 4 pixels; grey has none, and smooth "
+            "colour of any hue little.",
+        ),
+        Metric(
+            "agreement", "Seen alike", "", "higher", 3,
+            "A classifier of 1000 things names the coloured picture as it names the true one: it "
+            "does so for most grey pictures, too, and colour beside the thing does not count.",
+        ),
+        Metric(
+            "top1", "Named right", "", "higher", 3,
+            "The same classifier against the label, on sets of ImageNet's classes alone; what the "
+            "truth scores is the ceiling.",
         ),
         Metric(
             "psnr_seed003", "PSNR as paper 003 prints it", "dB", "higher", 2,
@@ -187,6 +208,59 @@ def auc_rebalanced(prediction: Tensor, truth: Tensor, weight: Tensor) -> tuple[T
     return _auc_rebalanced(_closeness(_lab(prediction), _lab(truth)), weight)
 
 
+def blotch(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Mean gradient of the prediction's ab where the truth is flat, ab units a pixel; 0 for grey.
+
+    Flat: the tenth of a picture where the gradients of the truth's L and ab together are least.
+    """
+    lab, lab_truth = _lab(prediction), _lab(truth)
+    return _on(_gradient(lab[:, 1:]), _flat(lab_truth))
+
+
+def grid(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Amplitude of patterns of 2 and of 4 pixels in the prediction's ab where the truth is flat.
+
+    Second differences over 1 and over 2 pixels, a quarter of each, along both axes, the mean over
+    a and b, in ab units; 0 for grey and for colours that change evenly.
+    """
+    return _on(_ripple(_lab(prediction)[:, 1:]), _flat(_lab(truth)))
+
+
+def _gradient(planes: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, H, W): length of the forward differences over all planes."""
+    down = F.pad(planes.diff(dim=-2), (0, 0, 0, 1))
+    right = F.pad(planes.diff(dim=-1), (0, 1))
+    return (down.square() + right.square()).sum(1).sqrt()
+
+
+def _ripple(planes: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, H, W): the second differences over 1 and 2 pixels, a quarter of each."""
+    total = torch.zeros_like(planes)
+    for step in (1, 2):
+        for axis in (-2, -1):
+            length = planes.shape[axis]
+            if length <= 2 * step:
+                continue
+            before, here, after = (
+                planes.narrow(axis, start, length - 2 * step) for start in (0, step, 2 * step)
+            )
+            ripple = (before - 2 * here + after).abs_() / 4
+            total.narrow(axis, step, length - 2 * step).add_(ripple)
+    return total.mean(1)
+
+
+def _flat(lab_truth: Tensor) -> Tensor:
+    """Lab (N, 3, H, W) -> bool (N, H, W): the tenth of each picture that changes least."""
+    change = _gradient(lab_truth)
+    least = max(1, change[0].numel() // 10)
+    return change <= change.flatten(1).kthvalue(least).values[:, None, None]
+
+
+def _on(values: Tensor, where: Tensor) -> Tensor:
+    """(N, H, W) twice -> the mean of each picture's values where `where`, (N,) float64."""
+    return (_mean(values * where) / _mean(where.float())).cpu()
+
+
 def pixdiff(prediction: Tensor, truth: Tensor) -> Tensor:
     """Share of pixels that differ in any channel, 0 to 1.
 
@@ -221,6 +295,7 @@ def _measure(
     lab, lab_truth = _lab(prediction), _lab(truth)
     closeness = _closeness(lab, lab_truth)
     opponents, opponents_truth = _opponents(prediction), _opponents(truth)
+    flat = _flat(lab_truth)
     found = {
         "psnr": psnr(prediction, truth),
         "ssim": ssim(prediction, truth),
@@ -232,6 +307,8 @@ def _measure(
         "colorfulness_abs": _colorfulness(*(plane.abs() for plane in opponents)),
         "colorfulness_abs_truth": _colorfulness(*(plane.abs() for plane in opponents_truth)),
         "auc": _mean(closeness),
+        "blotch": _on(_gradient(lab[:, 1:]), flat),
+        "grid": _on(_ripple(lab[:, 1:]), flat),
         "pixdiff": pixdiff(prediction, truth),
     }
     if weight is not None:

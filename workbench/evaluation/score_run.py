@@ -21,6 +21,7 @@ from workbench.errors import Problem
 from workbench.evaluation.entrants import Entrant
 from workbench.evaluation.evaluate import batches, evaluate
 from workbench.evaluation.protocols import PROTOCOLS, Protocol
+from workbench.evaluation.reader import Reader
 from workbench.evaluation.scores import Score, merge, read, write
 
 SAVE_EVERY = 5.0  # seconds between two writings of a journal
@@ -89,11 +90,13 @@ def score_data(
     shard: Shard = Shard(),
     progress: Callable[[int, int | None], None] | None = None,
     unreadable: Callable[[str], None] | None = None,
+    reader: Reader | None = None,
 ) -> None:
     """Score entrants, each with the folder of its tables, on a data set and write the tables.
 
     limit: only the first so many pictures; named: only pictures with one of these texts in their
-    name; progress(done, total) is called after every batch. Raises Problem when nothing is scored.
+    name; progress(done, total) is called after every batch; reader: see `evaluate`. Raises Problem
+    when nothing is scored.
     """
     sizes = tuple(sizes or protocol.sizes)
     journals = [_Journal(entrant, folder, dataset, protocol, shard) for entrant, folder in entrants]
@@ -117,6 +120,7 @@ def score_data(
                 sizes=sizes,
                 device=device,
                 unreadable=unreadable,
+                reader=reader,
             ):
                 by_name[score.model, score.revision].rows.append(score)
             for journal in wanting:

@@ -24,6 +24,7 @@ from workbench.evaluation.protocols import PROTOCOLS
 from workbench.evaluation.scores import Score, read
 from workbench.evaluation.summaries import Line, Mean, lines
 from workbench.samples import SAMPLES
+from workbench.spec import ModelSpec
 from workbench.writing import write_whole
 
 GRID = "grid.webp"
@@ -54,8 +55,7 @@ def card(checkpoint: Checkpoint, baselines: Path | None = None) -> str:
     scores = _scores(checkpoint, baselines or score_run.baselines_folder())
     parts = [
         f"---\n{_metadata(checkpoint, scores)}\n---",
-        f"# {checkpoint.title}\n\nColourizes a black-and-white photograph. A reimplementation of: "
-        f"{spec.paper}.\nThe paper's claim: {spec.claim}",
+        f"# {checkpoint.title}\n\nColourizes a black-and-white photograph. {_origin(spec)}",
         f"![Truth, grey, and this model on four pictures]({GRID})\n\n"
         f"Rows: the photograph, its lightness, this model. {_credits()}",
         _use(checkpoint),
@@ -65,6 +65,12 @@ def card(checkpoint: Checkpoint, baselines: Path | None = None) -> str:
         f"## Limits\n\nColours are plausible guesses, not facts about the scene. {_differs(spec)}",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _origin(spec: ModelSpec) -> str:
+    if not spec.paper:
+        return spec.claim
+    return f"A reimplementation of: {spec.paper}.\nThe paper's claim: {spec.claim}"
 
 
 def grid(checkpoint: Checkpoint) -> bytes:

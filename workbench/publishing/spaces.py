@@ -123,6 +123,7 @@ def _gradio(out: Path, models: Sequence[str]) -> None:
     (out / "app.py").write_text(APP.format(models=json.dumps(list(models))), encoding="utf-8")
     needs = [*SPACE_TORCH, *(f"{name}=={_pinned(name)}" for name in DEMO_NEEDS)]
     (out / "requirements.txt").write_text("\n".join(needs) + "\n")
+    _eye(out)
     if not models:
         _weights(out, lambda path: path == "config.json" or bool(WEIGHTS.fullmatch(path)))
 
@@ -133,6 +134,7 @@ def _docker(out: Path, models: Sequence[str]) -> None:
             shutil.copytree(places.ROOT / name, out / name, ignore=LEFT_OUT)
         else:
             shutil.copy(places.ROOT / name, out / name)
+    _eye(out)
     _weights(out, lambda path: True)
 
 
@@ -141,6 +143,11 @@ def _static(out: Path, models: Sequence[str]) -> None:
     from workbench.publishing.leaderboard_page import write_page
 
     write_page(out / "index.html", scores.read_all(score_run.roots()))
+
+
+def _eye(out: Path) -> None:
+    """The frozen classifier that some of the models ask, fetched ones among them."""
+    shutil.copytree(places.eye(), out / "checkpoints" / "eye", dirs_exist_ok=True)
 
 
 def _weights(out: Path, wanted: Callable[[str], bool]) -> None:

@@ -46,6 +46,14 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def images_of(folder: Path) -> int | None:
+    """How many images the run in this folder is to see; None where there is none to go on with."""
+    if not (folder / STATE).is_file():
+        return None
+    lines = read_log(folder)
+    return lines[0].get("run", {}).get("images") if lines else None
+
+
 def write_status(folder: Path, status: dict[str, Any], pid: int | None = None) -> None:
     """Say what a run is doing, for those who watch; pid: of the run, this process by default."""
     path = folder / STATUS

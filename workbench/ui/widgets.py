@@ -148,7 +148,7 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
         list(checkpoints),
         format_func=lambda name: checkpoints[name].title,
         selection_mode="multi",
-        default=list(checkpoints)[:5],
+        default=[name for name, each in checkpoints.items() if name == each.spec.name],
         key=key,
         persist_state="session",
     )
