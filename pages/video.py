@@ -3,6 +3,7 @@
 import streamlit as st
 
 from workbench.errors import Problem
+from workbench.jobs import clip
 from workbench.ui import state, video, widgets
 
 st.title("Video")
@@ -19,7 +20,7 @@ with st.sidebar:
         "Steadiness",
         0.0,
         1.0,
-        video.STRENGTH,
+        clip.STRENGTH,
         0.05,
         key="video_strength",
         help="Seconds for which colours are remembered along the motion. 0: each frame for itself.",
@@ -27,12 +28,12 @@ with st.sidebar:
     st.subheader("Turning")
     settings = widgets.choose_settings()
 
-job: video.VideoJob | None = st.session_state.get("video_job")
+job: clip.VideoJob | None = st.session_state.get("video_job")
 busy = job is not None and job.is_alive()
 label = "Colour it" if upload else "Colour our sample clip with these settings"
 if st.button(label, type="primary", disabled=busy, icon=":material/play_arrow:"):
     with st.spinner("The network is waking up…"):
-        job = st.session_state["video_job"] = video.start(checkpoint, settings, strength, upload)
+        job = st.session_state["video_job"] = clip.start(checkpoint, settings, strength, upload)
     st.rerun()
 
 if not job:  # nobody's own yet: our sample, coloured once for all visitors

@@ -15,10 +15,12 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from workbench.images import encode
+from workbench.jobs.form import Form
+from workbench.jobs.made import Made
 from workbench.models import MODELS
 from workbench.samples import SAMPLES
 from workbench.ui import exports, state
-from workbench.ui.compare import looks, results
+from workbench.ui.compare import looks
 
 
 def picture_bytes(size: tuple[int, int] = (40, 30), mode: str = "RGB") -> bytes:
@@ -174,8 +176,7 @@ def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints
     picture = open_image(picture_bytes(), "holiday.png")
     found = list(checkpoints.available(small_checkpoints).values())[:2]
     made = [
-        results.Made(c.name, c.title, *state.colorized(c, picture, Settings(chroma=0.5)), {})
-        for c in found
+        Made(c.name, c.title, *state.colorized(c, picture, Settings(chroma=0.5)), {}) for c in found
     ]
     with zipfile.ZipFile(io.BytesIO(exports.archive(picture, made))) as folder:
         names = [f"holiday_{c.name}.png" for c in found]
@@ -197,15 +198,15 @@ def test_a_file_keeps_the_depth_and_says_that_colours_are_a_machines(small_check
     picture = open_image(encode(deep), "deep.png")
     found = checkpoints.available(small_checkpoints)["colorful"]
     full, seconds = state.colorized(found, picture, Settings())
-    made = results.Made("colorful", "Colorful", full, seconds, {"model": "colorful"})
-    again = open_image(exports.Form().write(picture, made))
+    made = Made("colorful", "Colorful", full, seconds, {"model": "colorful"})
+    again = open_image(Form().write(picture, made))
     assert again.depth == 16
     assert torch.equal(again.full, full)
-    data = exports.Form("jpeg", stamped=True).write(picture, made)
+    data = Form("jpeg", stamped=True).write(picture, made)
     with Image.open(io.BytesIO(data)) as image:
         assert image.format == "JPEG"
         assert "Colourized by AI" in image.getexif()[0x010E]
-    assert exports.Form("jpeg").name(picture, made) == "deep_colorful.jpg"
+    assert Form("jpeg").name(picture, made) == "deep_colorful.jpg"
 
 
 def test_samples_are_ours_to_ship_and_small() -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from workbench import __version__
 from workbench.errors import Problem
-from workbench.ui.exports import Form
+from workbench.jobs.form import Form
 
 if TYPE_CHECKING:
     from torch import nn

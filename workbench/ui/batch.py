@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from workbench.checkpoints import Checkpoint
     from workbench.coloring.colorize import Settings
-    from workbench.ui.exports import Form
+    from workbench.jobs.form import Form
 
 WIDTH = 150  # of a small picture, pixels of the screen
 

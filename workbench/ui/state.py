@@ -25,11 +25,11 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from workbench.evaluation.scores import Score
     from workbench.evaluation.summaries import Choice, Line
     from workbench.images import Picture
+    from workbench.jobs.clip import VideoJob
     from workbench.study.limits import Limits
     from workbench.study.results import Results
     from workbench.study.tables import Study
     from workbench.study.votes import Votes
-    from workbench.ui.video import VideoJob
 
 
 _settled = 0  # modules that were there when the collector was last told to leave them alone
@@ -136,7 +136,7 @@ def parameters(checkpoint: Checkpoint) -> int:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _sample_video(name: str, revision: str, _checkpoint: Checkpoint) -> VideoJob:
     from workbench.coloring.colorize import Settings
-    from workbench.ui.video import start
+    from workbench.jobs.clip import start
 
     return start(_checkpoint, Settings())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,8 +12,7 @@ from workbench.samples import SAMPLES
 from workbench.ui import state
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
+    from workbench.charts import Figure
     from workbench.checkpoints import Checkpoint
     from workbench.coloring.colorize import Settings
     from workbench.images import Picture
@@ -226,8 +224,3 @@ def choose_settings(where=st) -> Settings:
         chroma=chroma,
         edges=edges,
     )
-
-
-def stem(name: str) -> str:
-    """The picture's file name without folder and ending."""
-    return Path(name).stem or "picture"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.ui.compare import maps, samples
-from workbench.ui.compare.results import Made, cells
+from workbench.jobs.made import Made
+from workbench.ui.compare import grid, hints, maps, samples
+from workbench.ui.compare.results import cells
 from workbench.ui.viewers import gallery, slider
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ LOOKS = {
     "Side by side": side_by_side,
     "Before / after": before_and_after,
     "Maps": maps.show,
-    "Samples": samples.samples,
-    "Colour hint": samples.hint,
-    "Grid": samples.grid,
+    "Samples": samples.show,
+    "Colour hint": hints.show,
+    "Grid": grid.show,
 }

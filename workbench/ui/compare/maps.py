@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from workbench.jobs.form import stem
+from workbench.jobs.made import Made
 from workbench.ui import state
-from workbench.ui.compare.results import Made
 from workbench.ui.viewers import Cell, gallery
-from workbench.ui.widgets import stem, take_home
+from workbench.ui.widgets import take_home
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from workbench.errors import Problem
+from workbench.jobs.made import Made
 from workbench.serving.studio import MEASURED_PIXELS, measured
 from workbench.ui import state
 from workbench.ui.viewers import Cell
@@ -20,31 +21,6 @@ if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
     from workbench.coloring.colorize import Settings
     from workbench.images import Picture
-
-
-@dataclass(frozen=True)
-class Made:
-    """A picture that a model (or a mix of models) coloured."""
-
-    name: str  # for files
-    title: str  # for people
-    full: Tensor  # (3, H, W) at the picture's own depth, uint8 or uint16
-    seconds: float
-    settings: dict[str, Any]  # what made it: model, revision, settings
-
-    @property
-    def rgb(self) -> Tensor:
-        """uint8 (3, H, W), as a screen shows it."""
-        from workbench.images import to_eight_bits
-
-        return to_eight_bits(self.full)
-
-    @property
-    def ab(self) -> Tensor:
-        """(2, H, W) in CIELAB units, of the colours as shown."""
-        from workbench.color import split_lab
-
-        return split_lab(self.rgb)[1]
 
 
 def make_all(picture: Picture, checkpoints: list[Checkpoint], settings: Settings) -> list[Made]:

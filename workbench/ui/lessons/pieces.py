@@ -15,9 +15,9 @@ from workbench.ui.widgets import choose_picture, plot, take_home
 
 if TYPE_CHECKING:
     import pandas as pd
-    from plotly.graph_objects import Figure
     from torch import Tensor
 
+    from workbench.charts import Figure
     from workbench.checkpoints import Checkpoint
     from workbench.images import Picture
 
