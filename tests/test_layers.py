@@ -14,27 +14,27 @@ PACKAGE = ROOT / "workbench"
 # inside a function or for types only; entries of one layer do not know each other. The longest
 # entry that fits a module's name counts.
 LAYERS = [
-    ["errors"],
-    ["color", "images", "image_color", "image_depth", "model_folder", "hub", "samples"],
-    ["spec"],
-    ["losses", "models.blocks", "models.ab_bins", "data", "evaluation.metrics",
-     "evaluation.flicker", "evaluation.scores", "evaluation.reported"],
-    ["models.pix2pix"],
+    ["errors", "places", "samples", "color"],
+    ["images", "writing", "hub"],
+    ["spec", "losses", "models.blocks", "models.ab_bins", "models.eye", "models.presets",
+     "evaluation.metrics", "evaluation.flicker", "evaluation.scores", "evaluation.reported"],
+    ["data", "models.pix2pix", "evaluation.summaries"],
     ["models.attention_pix2pix", "models.cbam_gan", "models.colorful",
-     "models.inception_attention", "models.vanilla_cnn"],
+     "models.inception_attention", "models.reference", "models.vanilla_cnn"],
     ["models"],
-    ["checkpoints", "edges", "maps", "colorize", "hints", "grid"],
-    ["training", "video", "evaluation", "study", "studio", "service"],
-    ["ablation", "charts", "cards", "lessons"],
-    ["leaderboard", "study.figures"],
-    ["ui", "demo", "spaces"],
-    ["serve"],
+    ["checkpoints", "coloring"],
+    ["evaluation", "video"],
+    ["preparation.answers", "preparation.prior", "charts", "lessons"],
+    ["training", "study"],
+    ["preparation", "ablation", "publishing", "serving"],
+    ["jobs"],
+    ["ui"],
     ["cli"],
 ]  # fmt: skip
 HOMES = {
-    "streamlit": ("workbench/ui/", "workbench/serve.py", "pages/", "app.py"),
-    "gradio": ("workbench/demo.py",),
-    "huggingface_hub": ("workbench/hub.py", "workbench/cards.py"),
+    "streamlit": ("workbench/ui/", "workbench/serving/serve.py", "pages/", "app.py"),
+    "gradio": ("workbench/serving/demo.py",),
+    "huggingface_hub": ("workbench/hub/transfer.py", "workbench/publishing/cards.py"),
     "sqlalchemy": (
         "workbench/study/votes.py",
         "workbench/study/tables.py",
@@ -156,7 +156,14 @@ def test_a_foreign_package_is_imported_only_in_its_home(package):
 
 @pytest.mark.parametrize(
     "module",
-    ["training", "evaluation.evaluate", "colorize", "checkpoints", "models", "data.sources"],
+    [
+        "training",
+        "evaluation.evaluate",
+        "coloring.colorize",
+        "checkpoints",
+        "models",
+        "data.sources",
+    ],
 )
 def test_the_engine_runs_on_a_bare_gpu_machine(module):
     """Without streamlit, gradio, pydantic, datasets, pandas, plotly at import."""
