@@ -1,6 +1,7 @@
 """Imports point down, and heavy or foreign packages stay in their homes."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,13 @@ def test_a_foreign_package_is_imported_only_in_its_home(package):
         place = path.relative_to(ROOT).as_posix()
         if any(name.split(".")[0] == package for name in imports(path)):
             assert place.startswith(HOMES[package]), f"{place} imports {package}"
+
+
+def test_the_workbench_s_own_variables_are_read_in_places_alone():
+    reads = re.compile(r"(environ|getenv)[^\n]*[\"']WORKBENCH_")
+    files = [*modules(), *(ROOT / "pages").glob("*.py"), ROOT / "app.py"]
+    found = [path.name for path in files if reads.search(path.read_text(encoding="utf-8"))]
+    assert found == ["places.py"]
 
 
 @pytest.mark.parametrize(
