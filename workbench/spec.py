@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from workbench.provenance import Fact
+
 
 class Colorizer(Protocol):
     """A network: L in, ab out."""
@@ -58,7 +60,7 @@ class Preset:
 
 @dataclass(frozen=True, eq=False)  # hashed by identity: the registry holds one of each
 class ModelSpec:
-    """One of the five systems, as the registry knows it."""
+    """A colorizer and how it is trained, as the registry knows it."""
 
     name: str
     title: str
@@ -68,10 +70,11 @@ class ModelSpec:
     recipe: Callable[..., Recipe]  # recipe(net, images=N, **options)
     size: int  # side the network was designed for, pixels
     batch_size: int
-    images: int  # images seen in the paper's own training
+    images: int  # images seen in a training with the preset `paper`
     color: str  # its colour in every chart (Okabe & Ito 2008, colour-blind safe)
     presets: Mapping[str, Preset] = field(default_factory=dict)
     ablations: Mapping[str, Preset] = field(default_factory=dict)  # what the paper argues from
+    provenance: tuple[Fact, ...] = ()  # of the preset `paper`: stated, inferred or borrowed
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 import torch
 
-from workbench import charts
+from workbench import charts, provenance
 from workbench.lessons.blocks import blocks
 from workbench.lessons.diagram import amount, network_svg
 from workbench.models import MODELS
@@ -50,14 +50,13 @@ def paper(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> No
     st.subheader(spec.paper)
     st.markdown(f"**The claim, in our words:** {spec.claim}")
     if not projected:
-        about = inspect.getdoc(sys.modules[spec.build.__module__]) or ""
-        _, found, differs = about.partition("Differs from the paper:")
-        if found:
-            st.markdown(f"**Differs from the paper:**\n\n{differs.strip()}")
-    st.caption(
-        f"The paper trained on {spec.images:,} pictures seen, {spec.batch_size} at a time, at "
-        f"{spec.size} × {spec.size} pixels."
-    )
+        if differs := provenance.differences(spec.build):
+            st.markdown(f"**Differs from the paper:**\n\n{differs}")
+        if table := provenance.markdown(spec.provenance):
+            with st.expander("Whose each field of the recipe is", icon=":material/format_quote:"):
+                st.markdown(table)
+    elif told := provenance.summary(spec.provenance):
+        st.markdown(told)
 
 
 def diagram(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
