@@ -20,7 +20,7 @@ class Score:
     """The numbers of one colourized picture. None: the protocol does not measure it.
 
     revision: 12 hex digits of the weights' SHA-256, "-" for what has no weights; size: side of the
-    compared squares, pixels; ms: time of the colourizer per picture, milliseconds. The other
+    compared squares, pixels; seed: of the training, where one entry was trained several times; ms: time of the colourizer per picture, milliseconds. The other
     fields are the metrics of metrics.py.
     """
 
@@ -30,6 +30,7 @@ class Score:
     picture: str
     protocol: str
     size: int
+    seed: int | None = None
     psnr: float | None = None
     ssim: float | None = None
     ssim_u7: float | None = None
@@ -52,9 +53,10 @@ class Score:
     ms: float | None = None
 
     @property
-    def key(self) -> tuple[str, str, str, int, str]:
+    def key(self) -> tuple[str, str, str, int, str, int]:
         """What two rows must share for the newer one to replace the older one."""
-        return self.model, self.dataset, self.protocol, -self.size, self.picture
+        seed = -1 if self.seed is None else self.seed
+        return self.model, self.dataset, self.protocol, -self.size, self.picture, seed
 
 
 COLUMNS = tuple(field.name for field in fields(Score))
@@ -135,6 +137,8 @@ def _rows(lines: Iterator[list[str]], path: Path) -> Iterator[Score]:
 def _reader(column: str):
     if column in TEXTS:
         return str
+    if column == "seed":
+        return lambda text: int(text) if text else None
     return int if column == "size" else _number
 
 
