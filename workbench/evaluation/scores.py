@@ -21,7 +21,7 @@ class Score:
 
     revision: 12 hex digits of the weights' SHA-256, "-" for what has no weights; size: side of the
     compared squares, pixels; seed: of the training, where one entry was trained several times; ms:
-    time of the colourizer per picture, milliseconds. The other fields are the metrics of metrics.py.
+    time of the colourizer per picture, milliseconds. The other fields are those of metrics.py.
     """
 
     model: str

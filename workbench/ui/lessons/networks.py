@@ -141,6 +141,9 @@ def training(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) ->
 
 def exercises(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
     """To be done on the Training page or here; the answers behind a click."""
+    from workbench.models.ab_bins import load_prior
+
+    shares = load_prior()
     exercise(
         f"Overfit one picture: train {spec.title} on a folder with a single photograph in it. What "
         "must the loss do, and what have you learnt when it does not?",
@@ -152,9 +155,10 @@ def exercises(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -
     )
     exercise(
         "Remove rebalancing from *Colorful* (the ablation “unbalanced”). What do the colours do?",
-        "They turn brown and grey. Of 313 colours a few near grey make up most pixels, so the "
-        "safest bet is always one of them; weighting rare colours up makes a bold bet pay. The "
-        "Experiments page shows the plane of frequencies and the comparison.",
+        f"They pale. Of {len(shares)} colours the ten most frequent, all near grey, hold "
+        f"{float(shares.topk(10).values.sum() / shares.sum()):.0%} of the pixels of the training "
+        "photographs, so the safest bet is one of them; weighting rare colours up makes a bold bet "
+        "pay. The Experiments page shows the plane of frequencies and the comparison.",
     )
     exercise(
         "Which metric does grey win?",
