@@ -88,6 +88,12 @@ class DatasetSpec:
     split: str  # train, validation or test
     labels: int = 0  # number of classes, 0 when unlabelled
     note: str = ""
+    foreign: bool | None = None  # test sets: whether the training set has nothing of its source
+
+    @property
+    def kinship(self) -> str:
+        """What a test set is to the training set of the bundled weights; "" for other sets."""
+        return {None: "", False: "same source as training", True: "foreign source"}[self.foreign]
 
 
 def fall(optimizers: Mapping[str, Optimizer], seen: int, images: int, decay: float) -> None:

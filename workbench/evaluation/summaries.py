@@ -200,7 +200,7 @@ def paired(first: Iterable[Score], second: Iterable[Score], metric: str) -> Pair
 def generalisation(
     scores: Iterable[Score], trained_on: dict[str, str], metric: str = "psnr"
 ) -> tuple[list[str], list[str], list[list[Mean | None]]]:
-    """Paper 001's question: what a model was trained on (rows) against test sets (columns).
+    """Lakhani's question: what a model was trained on (rows) against test sets (columns).
 
     trained_on: model -> what its row says (its training or fine-tuning data). Returns the names of
     rows and columns and the means, None where there are no scores.
