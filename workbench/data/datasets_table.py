@@ -13,39 +13,40 @@ UNSTATED = "not stated"
 
 _OF_THE_PAPERS = (
     Set("imagenet", "ImageNet (ILSVRC 2012)", "torchvision:ImageNet", IMAGENET, "train", 1000,
-        "paper 000: 50,000 pictures; paper 001: 60,000 / 500. The archives come from image-net.org "
+        "Liu & Tu: 50,000 pictures; Lakhani: 60,000 / 500. The archives come from image-net.org "
         "after a login; with access also hub:ILSVRC/imagenet-1k"),
     Set("imagenet64", "ImageNet, 64 x 64", "hub:benjamin-paine/imagenet-1k-64x64", IMAGENET,
-        "train", 1000, "paper 003: two of the ten batches, about 200,000 pictures"),
+        "train", 1000, "Ranjan & Agrawal: two of the ten batches, about 200,000 pictures"),
     Set("places365", "Places365", "torchvision:Places365", "research and education", "train", 365,
-        "paper 000: 1,800,000 pictures; here its 256 x 256 archive, 24 GB"),
+        "Liu & Tu: 1,800,000 pictures; here its 256 x 256 archive, 24 GB"),
     Set("unsplash", "FloydHub Unsplash", "https://github.com/unsplash/datasets",
         "Unsplash terms of the data set", "train", 0,
-        "paper 001: 9,500 / 500 pictures. FloydHub closed in 2021; Unsplash's own Lite set is the "
+        "Lakhani: 9,500 / 500 pictures. FloydHub closed in 2021; Unsplash's own Lite set is the "
         "nearest: download its pictures, then give the folder"),
     Set("open-country", "MIT CVCL Urban and Natural Scenes: Open Country",
         "http://cvcl.mit.edu/database.htm", UNSTATED, "train", 0,
-        "paper 001: 361 / 50 pictures of 256 x 256. Download, then give the folder"),
+        "Lakhani: 361 / 50 pictures of 256 x 256. Download, then give the folder"),
     Set("intel", "Intel Image Classification",
         "kaggle:puneet6060/intel-image-classification/seg_train",
         "CC0, by the Kaggle page of one copy", "train", 6,
-        "paper 002: its classes glacier and mountain, 150 x 150"),
+        "Liu, Gao & Li: its classes glacier and mountain, 150 x 150"),
     Set("voc2012", "Pascal VOC 2012", "torchvision:VOC2012",
         "Flickr terms of each picture; research", "train", 0,
-        "paper 003: about 17,000 pictures, all of the archive; a split is :train, :val, :trainval"),
+        "Ranjan & Agrawal: about 17,000 pictures, all of the archive; a split is "
+        ":train, :val, :trainval"),
     Set("flowers102", "Oxford Flowers 102", "torchvision:Flowers102", UNSTATED, "train", 102,
-        "paper 003 shows a flowers data set without naming it; this is a reading"),
+        "Ranjan & Agrawal show a flowers data set without naming it; this is a reading"),
     Set("movies", "Movies", "video:FILE", "the film's own", "train", 0,
-        "paper 003: about 170,000 frames of ten colour films, 2 a second, 256 x 512; unpublished. "
-        "Give your own clips"),
+        "Ranjan & Agrawal: about 170,000 frames of ten colour films, 2 a second, 256 x 512; "
+        "unpublished. Give your own clips"),
     Set("flickr30k", "Flickr30k", "kaggle:hsankesara/flickr-image-dataset",
         "Flickr terms of each picture; research and education", "train", 0,
-        "paper 004: about 30,000 pictures"),
+        "Aguilar Gomez et al.: about 30,000 pictures"),
     Set("art-images", "Art Images: Drawing/Painting/Sculpture/Engravings",
         "kaggle:thedownhill/art-images-drawings-painting-sculpture-engraving", UNSTATED,
-        "train", 5, "paper 004"),
+        "train", 5, "Aguilar Gomez et al."),
     Set("anime-scenes", "Japanese Anime Scenes", "kaggle:weiwangk/japanese-anime-scenes", UNSTATED,
-        "train", 0, "paper 004"),
+        "train", 0, "Aguilar Gomez et al."),
 )  # fmt: skip
 
 _OF_THE_WORKBENCH = (

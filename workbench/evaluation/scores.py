@@ -48,7 +48,7 @@ class Score:
     agreement: float | None = None
     top1: float | None = None
     pixdiff: float | None = None
-    psnr_seed003: float | None = None
+    psnr_unsquared: float | None = None
     lpips: float | None = None
     ms: float | None = None
 
@@ -60,6 +60,8 @@ class Score:
 
 
 COLUMNS = tuple(field.name for field in fields(Score))
+OLD_PROTOCOLS = {"seed002": "liu-gao-li", "seed003": "ranjan-agrawal"}  # old id -> id
+OLD_COLUMNS = {"psnr_seed003": "psnr_unsquared"}
 TEXTS = ("model", "revision", "dataset", "picture", "protocol")
 
 
@@ -119,7 +121,7 @@ def _tables(roots: Iterable[Path]) -> list[Path]:
 
 
 def _rows(lines: Iterator[list[str]], path: Path) -> Iterator[Score]:
-    columns = next(lines, [])
+    columns = [OLD_COLUMNS.get(column, column) for column in next(lines, [])]
     surplus = [column for column in columns if column not in COLUMNS]
     missing = [column for column in (*TEXTS, "size") if column not in columns]
     if surplus or missing:
@@ -135,6 +137,8 @@ def _rows(lines: Iterator[list[str]], path: Path) -> Iterator[Score]:
 
 
 def _reader(column: str):
+    if column == "protocol":
+        return lambda text: OLD_PROTOCOLS.get(text, text)
     if column in TEXTS:
         return str
     if column == "seed":

@@ -210,7 +210,7 @@ class InceptionAttention(nn.Module):
 
 
 class InceptionRecipe(Recipe):
-    """1 / (2HW) sum (ab - ab^)^2 (paper, eq. 5); Adam 1e-3."""
+    """1 / (2HW) sum (ab - ab^)^2 (paper, 4.2); Adam 1e-3."""
 
     def __init__(
         self, net: nn.Module, images: int, learning_rate: float = 1e-3, decay: float = 0.0

@@ -157,7 +157,7 @@ def reported(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     st.caption(
         "Never ranked against the table above: each line was measured in its own way. To see our "
         "models under an old protocol, run `python -m workbench evaluate all --data FILE "
-        "--protocol seed003` (or ct2-5k, ddcolor, seed002) and choose it under Protocol."
+        "--protocol ranjan-agrawal` (or liu-gao-li, ct2-5k, ddcolor) and choose it under Protocol."
     )
 
 
