@@ -1,0 +1,1 @@
+"""What leaves the house: networks as ONNX files, pages for static hosts."""

@@ -1,0 +1,223 @@
+"""A trained network as one ONNX file, for any size of picture.
+
+    inputs    L            float (1, 1, height, width), [0, 100]: short side at `size`, both sides
+                           multiples of `cell` (`colorize.network_input`)
+              whole        float (1, 1, whole, whole): the whole picture's L, shrunk; only of
+                           networks that look at a picture twice (`embed`)
+              temperature  float (): of the annealed mean; only of networks with bins
+    outputs   ab           float (1, 2, h, w), CIELAB units, at the network's own resolution
+              logits       float (1, bins, h, w): scores of the bins, of networks with bins
+
+Weights are stored as float16 and cast to float32 in the graph, so that computation is fp32. What
+else must be known (`Facts`), the checkpoint's configuration and its terms are in the metadata.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from dataclasses import asdict, dataclass
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from workbench import edges
+from workbench.checkpoints import Checkpoint, write_whole
+from workbench.colorize import CELL, has_temperature, network_input
+from workbench.errors import Problem
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from onnxruntime import InferenceSession
+
+OPSET = 18
+NEEDS = ("onnx", "onnxscript", "onnxruntime")
+SEEN = (131, 197)  # height and width of the L that the graph is recorded with: both are free
+HALVED = 64  # weights of at least so many numbers, in two dimensions or more, become float16
+TERMS = (
+    "Code: Apache-2.0. For the weights the terms of the photographs they were trained on hold; "
+    "where some are for research only, so is their use."
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What whoever feeds the file must know, beside the shapes in it."""
+
+    size: int  # short side shown to the network, pixels
+    cell: int  # both sides shown are multiples of it
+    whole: int = 0  # side of the `whole` input, pixels; 0: there is none
+    temperature: float = 0.0  # the model's own; 0: it has none
+
+
+def need_packages() -> None:
+    """Raise Problem, with what to install, where a package of the extra is missing."""
+    from importlib.util import find_spec
+
+    if missing := [name for name in NEEDS if find_spec(name) is None]:
+        raise Problem(
+            f"ONNX files need packages that are not installed: {', '.join(missing)}. "
+            "Install them with: pip install -r requirements-onnx.txt"
+        )
+
+
+def facts(net: nn.Module, size: int) -> Facts:
+    """What a network is fed, read from what it can do; size is its checkpoint's."""
+    if has_temperature(net):
+        own = signature(net.decode).parameters["temperature"].default
+        return Facts(size, CELL, temperature=float(own))
+    asked = getattr(net, "backbone", None) if hasattr(net, "embed") else None
+    return Facts(size, 1, whole=0 if asked is None else int(asked.size))
+
+
+class _Graph(nn.Module):
+    """A network as the file has it: everything between the shrunk L and the coarse ab."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+
+class _Distribution(_Graph):
+    def forward(self, L: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.net.logits(L)  # (1, bins, h, w)
+        # the annealed mean's own temperature divides once more by 1
+        return self.net.decode(logits / temperature.clamp(min=1e-3), 1.0), logits
+
+
+class _Told(_Graph):
+    def forward(self, L: Tensor, whole: Tensor) -> Tensor:
+        return self.net(L, self.net.embed(whole))
+
+
+class _Plain(_Graph):
+    def forward(self, L: Tensor) -> Tensor:
+        return self.net(L)
+
+
+def graph(net: nn.Module, size: int) -> ModelProto:
+    """The network in evaluation mode, recorded for every height and width, weights in float16."""
+    need_packages()
+    known = facts(net, size)
+    free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    L = torch.rand(1, 1, *(side // known.cell * known.cell for side in SEEN)) * 100
+    names, inputs, shapes, recorded = ["L"], [L], [free], _Plain(net)
+    outputs = ["ab"]
+    if known.temperature:
+        names, inputs, shapes = ["L", "temperature"], [L, torch.tensor(1.0)], [free, None]
+        outputs, recorded = ["ab", "logits"], _Distribution(net)
+    elif known.whole:
+        names, inputs = ["L", "whole"], [L, torch.rand(1, 1, known.whole, known.whole) * 100]
+        shapes, recorded = [free, None], _Told(net)
+    recorded.eval()
+    with _quietly(), torch.no_grad():
+        recorded(*inputs)  # tables that a network keeps are made now, of real numbers
+        program = torch.export.export(
+            recorded, tuple(inputs), dynamic_shapes=tuple(shapes), strict=False
+        )
+        made = torch.onnx.export(
+            program, (), input_names=names, output_names=outputs, opset_version=OPSET,
+            dynamo=True, external_data=False, verbose=False,
+        )  # fmt: skip
+    model = made.model_proto
+    _name_sizes(model)
+    _halve(model)
+    return model
+
+
+@contextlib.contextmanager
+def _quietly() -> Any:
+    """Recording talks about itself at length; what goes wrong is an exception all the same."""
+    names = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "torch.fx")
+    before = {name: logging.getLogger(name).level for name in names}
+    try:
+        for name in names:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def _name_sizes(model: ModelProto) -> None:
+    """Call the free sizes height and width, and forget what was noted of those in between."""
+    del model.graph.value_info[:]
+    for value in (*model.graph.input, *model.graph.output):
+        dims = value.type.tensor_type.shape.dim
+        if value.name in ("L", "ab", "logits"):
+            coarse = "" if value.name == "L" else f"{value.name}_"
+            dims[2].dim_param, dims[3].dim_param = f"{coarse}height", f"{coarse}width"
+
+
+def _halve(model: ModelProto) -> None:
+    """Store the large weights as float16; a Cast gives them back as float32."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for weight in model.graph.initializer:
+        many = len(weight.dims) >= 2 and torch.Size(weight.dims).numel() >= HALVED
+        if weight.data_type != TensorProto.FLOAT or not many:
+            continue
+        name = weight.name
+        half = numpy_helper.to_array(weight).astype("float16")
+        weight.CopyFrom(numpy_helper.from_array(half, f"{name}_float16"))
+        casts.append(helper.make_node("Cast", [f"{name}_float16"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    for node in model.graph.node:  # where in the source each came from: half of the file's text
+        del node.metadata_props[:]
+        node.doc_string = ""
+
+
+def export(checkpoint: Checkpoint, out: Path) -> Path:
+    """Write `out`/NAME.onnx, whole or not at all, and return it. Raises Problem."""
+    import onnx
+
+    net = checkpoint.net()
+    model = graph(net, checkpoint.size)
+    model.producer_name = "colorization-workbench"
+    model.doc_string = f"{checkpoint.title}: L to ab. AI-generated colours."
+    config = {k: v for k, v in checkpoint.config.items() if k != "files"}
+    metadata = {
+        "model": checkpoint.config["model"],
+        "title": checkpoint.title,
+        "revision": checkpoint.revision,
+        "licence": checkpoint.config.get("licence") or TERMS,
+        "config": json.dumps(config, ensure_ascii=False),
+        "facts": json.dumps(asdict(facts(net, checkpoint.size))),
+    }
+    onnx.helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    name = f"{checkpoint.name}.onnx"
+    write_whole(out, {name: model.SerializeToString()})
+    return out / name
+
+
+# ------------------------------------------------------------------------ running such a file
+
+
+def facts_of(session: InferenceSession) -> Facts:
+    """The facts in a file's metadata."""
+    return Facts(**json.loads(session.get_modelmeta().custom_metadata_map["facts"]))
+
+
+def predict_coarse(
+    session: InferenceSession, L: Tensor, temperature: float | None = None
+) -> Tensor:
+    """`colorize.predict_coarse` of an exported file: L (1, 1, H, W) -> ab (1, 2, h, w)."""
+    known = facts_of(session)
+    given = {"L": network_input(L, known.size, known.cell).numpy()}
+    if known.whole:
+        given["whole"] = edges.shrink(L, (known.whole, known.whole)).numpy()
+    if known.temperature:
+        given["temperature"] = torch.tensor(temperature or known.temperature).numpy()
+    return torch.from_numpy(session.run(["ab"], given)[0])
