@@ -14,7 +14,7 @@ import typer
 
 from workbench.errors import Problem
 
-FAMILIES = ("models", "training", "evaluation", "colorize", "hub", "data", "study", "demo")
+FAMILIES = ("models", "training", "evaluation", "colorize", "hub", "data", "study", "demo", "static")
 
 
 def build() -> typer.Typer:

@@ -24,7 +24,11 @@ def pad_to_multiple(x: Tensor, stride: int) -> Tensor:
 
 def _padded(x: Tensor, stride: int, dim: int) -> Tensor:
     """`pad_to_multiple` along one dimension, in an exported graph: for every size, no branches."""
+    from torch.fx.experimental.symbolic_shapes import statically_known_true
+
     side = x.shape[dim]
+    if statically_known_true(side % stride == 0):
+        return x
     places = torch.arange((side + stride - 1) // stride * stride, device=x.device)
     return x.index_select(dim, places.clamp(max=side - 1))
 

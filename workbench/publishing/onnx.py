@@ -15,6 +15,7 @@ else must be known (`Facts`), the checkpoint's configuration and its terms are i
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import json
 import logging
@@ -105,8 +106,13 @@ def graph(net: nn.Module, size: int) -> ModelProto:
     """The network in evaluation mode, recorded for every height and width, weights in float16."""
     need_packages()
     known = facts(net, size)
-    free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-    L = torch.rand(1, 1, *(side // known.cell * known.cell for side in SEEN)) * 100
+    multiple = getattr(net, "multiple", 1)
+    free, sides = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}, SEEN
+    if multiple > 1:  # the network pads what it is shown: here the graph around it does
+        net = _with_fixed_padding(copy.deepcopy(net))
+        free = {2: multiple * torch.export.Dim("rows"), 3: multiple * torch.export.Dim("columns")}
+        sides = (4 * multiple, 6 * multiple)
+    L = torch.rand(1, 1, *(side // known.cell * known.cell for side in sides)) * 100
     names, inputs, shapes, recorded = ["L"], [L], [free], _Plain(net)
     outputs = ["ab"]
     if known.temperature:
@@ -126,9 +132,77 @@ def graph(net: nn.Module, size: int) -> ModelProto:
             dynamo=True, external_data=False, verbose=False,
         )  # fmt: skip
     model = made.model_proto
+    if multiple > 1:
+        _pad_and_crop(model, multiple)
     _name_sizes(model)
     _halve(model)
     return model
+
+
+class _Padded(nn.Module):
+    """timm's convolution with TensorFlow's padding, for sides that the stride divides."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv, self.pads = conv, []
+        for size, stride in reversed(list(zip(conv.kernel_size, conv.stride, strict=True))):
+            pad = max(size - stride, 0)
+            self.pads += [pad // 2, pad - pad // 2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.pad(x, self.pads)
+        return self.conv._conv_forward(x, self.conv.weight, self.conv.bias)
+
+
+def _with_fixed_padding(net: nn.Module) -> nn.Module:
+    """Replace, in place, convolutions that work out their padding from what they are shown."""
+    from timm.layers import Conv2dSame
+
+    for parent in list(net.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, Conv2dSame):
+                setattr(parent, name, _Padded(layer))
+    return net
+
+
+def _pad_and_crop(model: ModelProto, multiple: int) -> None:
+    """Repeat the last row and column of L up to a multiple; crop the outputs in proportion."""
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    recorded = model.graph
+    kept = {value.name: value for value in (*recorded.input, *recorded.output)}
+    outputs = [value.name for value in recorded.output]
+    for node in recorded.node:
+        for names in (node.input, node.output):
+            names[:] = [f"{name}_padded" if name in ("L", *outputs) else name for name in names]
+    for name, numbers in (
+        ("pad_multiple", [multiple]), ("pad_none", [0] * 6),
+        ("crop_first", [0, 0]), ("crop_axes", [2, 3]),
+    ):  # fmt: skip
+        recorded.initializer.append(numpy_helper.from_array(np.array(numbers, np.int64), name))
+    before = [
+        helper.make_node("Shape", ["L"], ["pad_sides"], start=2),
+        helper.make_node("Neg", ["pad_sides"], ["pad_below"]),
+        helper.make_node("Mod", ["pad_below", "pad_multiple"], ["pad_ends"]),
+        helper.make_node("Concat", ["pad_none", "pad_ends"], ["pad_all"], axis=0),
+        helper.make_node("Pad", ["L", "pad_all"], ["L_padded"], mode="edge"),
+        helper.make_node("Shape", ["L_padded"], ["padded_sides"], start=2),
+    ]
+    after = []
+    for name in outputs:
+        whole = f"{name}_padded"
+        after += [
+            helper.make_node("Shape", [whole], [f"{name}_sides"], start=2),
+            helper.make_node("Mul", [f"{name}_sides", "pad_sides"], [f"{name}_product"]),
+            helper.make_node("Div", [f"{name}_product", "padded_sides"], [f"{name}_ends"]),
+            helper.make_node(
+                "Slice", [whole, "crop_first", f"{name}_ends", "crop_axes"], [kept[name].name]
+            ),
+        ]
+    nodes = [*before, *recorded.node, *after]
+    del recorded.node[:]
+    recorded.node.extend(nodes)
 
 
 @contextlib.contextmanager
