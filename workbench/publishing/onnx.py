@@ -276,6 +276,14 @@ def export(checkpoint: Checkpoint, out: Path) -> Path:
     return out / name
 
 
+def read_facts(file: Path) -> dict[str, Any]:
+    """The facts in the metadata of a file, as they are written there."""
+    import onnx
+
+    said = {prop.key: prop.value for prop in onnx.load(file).metadata_props}
+    return json.loads(said["facts"])
+
+
 # ------------------------------------------------------------------------ running such a file
 
 
