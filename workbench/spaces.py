@@ -89,9 +89,7 @@ TEXTS = {
 }
 
 
-def assemble(
-    kind: str, out: Path, models: Sequence[str] = (), runtime: Path | None = None
-) -> Path:
+def assemble(kind: str, out: Path, models: Sequence[str] = (), runtime: Path | None = None) -> Path:
     """Write everything that a Space of this kind needs into an empty folder, and return it.
 
     models ("user/name@revision") are fetched by a Gradio Space when it starts, and now for a

@@ -1,10 +1,10 @@
 """The static page that colourizes in the visitor's browser: assembled, ready for any web host.
 
-    index.html, style.css, app.js, worker.js ..   as they lie in `static/`
-    site.json                                     the networks, samples and words of this page
-    models/NAME-REVISION-HASH.onnx                `onnx.export`
-    runtime/VERSION/                              onnxruntime-web
-    service-worker.js                             with the list of what it keeps
+index.html, style.css, app.js, worker.js ..   as they lie in `static/`
+site.json                                     the networks, samples and words of this page
+models/NAME-REVISION-HASH.onnx                `onnx.export`
+runtime/VERSION/                              onnxruntime-web
+service-worker.js                             with the list of what it keeps
 """
 
 from __future__ import annotations
@@ -58,9 +58,8 @@ def write(out: Path, checkpoints: Sequence[Checkpoint], given: Path | None = Non
             for sample in samples.SAMPLES.values()
         ],
         "runtime": {
-            "folder": f"{place}/",
-            "wasm": f"./{place}/{runtime.WASM[0]}",
-            "webgpu": f"./{place}/{runtime.WEBGPU[0]}",
+            "wasm": [f"./{place}/{name}" for name in runtime.WASM],
+            "webgpu": [f"./{place}/{name}" for name in runtime.WEBGPU],
         },
         "xmp": XMP,
         "terms": onnx.TERMS,

@@ -57,7 +57,7 @@ function show(models) {
   const rest = site.models.filter(model => !models.includes(model.name));
   $("more").hidden = !rest.length;
   if (rest.length) {
-    $("more").textContent = `Show all ${site.models.length} networks (${megabytes(rest)} once)`;
+    $("more").textContent = `All ${site.models.length} networks (${megabytes(rest)}, once)`;
   }
   $("temperature-turn").hidden = !wanted.some(model => model.facts.temperature);
 }
@@ -71,7 +71,7 @@ function arrange() {
     const rows = Math.ceil(count / columns);
     const width = (room - 16 * (columns - 1)) / columns;
     const size = Math.min(width, (tall / Math.min(rows, 2) - 48) * ratio);
-    if (size > best[0] + 1) best = [size, columns];
+    if (size >= best[0] - 1) best = [size, columns]; // of equals, the one with fewer rows
   }
   $("pictures").style.setProperty("--columns", best[1]);
 }

@@ -26,11 +26,12 @@ async function start() {
     if (adapter?.info?.isFallbackAdapter && forced !== "webgpu") adapter = null;
   }
   provider = adapter ? "webgpu" : "wasm";
-  runtime = await import(adapter ? site.runtime.webgpu : site.runtime.wasm);
+  const [module, wasm] = site.runtime[provider];
+  runtime = await import(module);
   const cores = options.threads || Math.min(4, navigator.hardwareConcurrency || 1);
   const threads = self.crossOriginIsolated ? cores : 1;
   runtime.env.wasm.numThreads = threads;
-  runtime.env.wasm.wasmPaths = new URL(site.runtime.folder, import.meta.url).href;
+  runtime.env.wasm.wasmPaths = { wasm: new URL(wasm, import.meta.url).href };
   runtime.env.logLevel = "error";
   say("runtime", { provider, threads });
 }
