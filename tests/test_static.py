@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -34,7 +35,7 @@ SIZES = {"viewport": {"width": 1360, "height": 900}}
 
 
 @pytest.fixture
-def page(chromium, static_site):
+def visited(chromium, static_site):
     """The page as a visitor opens it, five networks shown, in WASM."""
     with served(static_site) as (address, _), watched_page(chromium, **SIZES) as opened:
         visit(opened, address)
@@ -48,11 +49,9 @@ def visit(page, address: str, query: str = "?backend=wasm") -> None:
 
 def drop(page, name: str, data: bytes, kind: str = "image/png") -> None:
     """Choose a file, and wait until every network has coloured it."""
-    before = page.evaluate("document.body.dataset.done")
+    number = int(page.evaluate("document.body.dataset.done"))
     page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": data})
-    page.wait_for_function(
-        "old => ![undefined, old].includes(document.body.dataset.done)", arg=before
-    )
+    page.wait_for_selector(f"body[data-done='{number + 1}']")
 
 
 def png(rgb: torch.Tensor | np.ndarray) -> bytes:
@@ -76,8 +75,6 @@ def shown(page, model: str) -> torch.Tensor:
           return [canvas.width, canvas.height, url.split(",")[1]];
         }"""
     )
-    import base64
-
     pixels = np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)
     return torch.from_numpy(pixels[..., :3].transpose(2, 0, 1).copy())
 
@@ -113,7 +110,8 @@ def mean_differences(page, pictures: list[torch.Tensor]) -> dict[str, float]:
     return {name: sum(values) / len(values) for name, values in found.items()}
 
 
-def test_the_page_shows_the_engines_pictures_of_the_samples(page):
+def test_the_page_shows_the_engines_pictures_of_the_samples(visited):
+    page = visited
     pictures = [open_image(sample.path).rgb for sample in samples.SAMPLES.values()]
     tall = pictures[0][:, 40:260, 100:137].contiguous()
     means = mean_differences(page, [*pictures, tall])
@@ -121,7 +119,8 @@ def test_the_page_shows_the_engines_pictures_of_the_samples(page):
     assert max(means.values()) < 0.3
 
 
-def test_the_page_shows_the_engines_pictures_of_24_photographs(page, shared):
+def test_the_page_shows_the_engines_pictures_of_24_photographs(visited, shared):
+    page = visited
     from workbench.data.sources import open_source
 
     items = open_source(str(shared / "data" / "test" / "kodak24.parquet")).items()
@@ -135,7 +134,8 @@ def test_the_page_shows_the_engines_pictures_of_24_photographs(page, shared):
 # --------------------------------------------------------------------------- what one does
 
 
-def test_a_photograph_becomes_five_pictures(page):
+def test_a_photograph_becomes_five_pictures(visited):
+    page = visited
     coffee = samples.SAMPLES["coffee"].path.read_bytes()
     drop(page, "coffee.jpg", coffee, "image/jpeg")
     assert page.locator("figure").count() == len(BUNDLED)
@@ -150,17 +150,14 @@ def test_a_photograph_becomes_five_pictures(page):
     assert all(page.locator("img").evaluate_all("all => all.map(image => image.alt)"))
 
 
-def test_chroma_and_temperature_turn_the_pictures_as_in_the_engine(page):
+def test_chroma_and_temperature_turn_the_pictures_as_in_the_engine(visited):
+    page = visited
     rgb = open_image(samples.SAMPLES["coffee"].path).rgb
     drop(page, "coffee.png", png(rgb))
     tempered = next(n for n, c in BUNDLED.items() if hasattr(c.net(), "decode"))
-    before = page.evaluate("performance.getEntriesByType('mark').length")
     page.locator("#chroma").fill("1.6")
     page.locator("#temperature").fill("0.8")
-    page.wait_for_function(
-        f"performance.getEntriesByType('mark').length >= {before} + {len(BUNDLED)}"
-    )
-    page.wait_for_timeout(300)
+    page.wait_for_selector("body[data-turned='1.6 0.8']")
     made = ours(tempered, rgb, chroma=1.6, temperature=0.8)
     assert difference(shown(page, tempered), made) < 0.3
     _, data = download(page, tempered)
@@ -173,7 +170,8 @@ def open_png(data: bytes) -> dict[str, str]:
     return dict(image.text)
 
 
-def test_a_download_has_every_pixel_and_says_who_coloured_it(page):
+def test_a_download_has_every_pixel_and_says_who_coloured_it(visited):
+    page = visited
     small = open_image(samples.SAMPLES["rocket"].path).rgb
     rgb = torch.nn.functional.interpolate(small[None].float(), (1700, 2551), mode="bilinear")
     rgb = rgb[0].byte()  # larger than what is shown
@@ -199,7 +197,8 @@ def test_a_download_has_every_pixel_and_says_who_coloured_it(page):
     assert difference(open_image(data).rgb, ours("vanilla_cnn", rgb)) < 2
 
 
-def test_a_turned_photograph_is_shown_upright(page):
+def test_a_turned_photograph_is_shown_upright(visited):
+    page = visited
     rgb = open_image(samples.SAMPLES["chelsea"].path).rgb
     image = Image.fromarray(rgb.permute(1, 2, 0).numpy())
     exif = Image.Exif()
@@ -220,7 +219,8 @@ def test_a_turned_photograph_is_shown_upright(page):
         ("nothing.png", b"", "is empty"),
     ],
 )
-def test_a_file_that_is_no_picture_gets_a_sentence(page, name, data, said):
+def test_a_file_that_is_no_picture_gets_a_sentence(visited, name, data, said):
+    page = visited
     page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": data})
     page.wait_for_selector("#problem:not([hidden])")
     assert said in page.locator("#problem").inner_text()
@@ -228,7 +228,8 @@ def test_a_file_that_is_no_picture_gets_a_sentence(page, name, data, said):
     assert page.locator("#problem").is_hidden()
 
 
-def test_the_line_moves_by_keyboard_and_by_pointer(page):
+def test_the_line_moves_by_keyboard_and_by_pointer(visited):
+    page = visited
     page.locator("#split").focus()
     page.keyboard.press("ArrowRight")
     assert page.locator("#split-said").inner_text() == "51 %"
@@ -240,7 +241,8 @@ def test_the_line_moves_by_keyboard_and_by_pointer(page):
     assert abs(int(page.locator("#split").input_value()) - 25) <= 1
 
 
-def test_a_photograph_of_40_megapixels_does_not_stop_the_page(page):
+def test_a_photograph_of_40_megapixels_does_not_stop_the_page(visited):
+    page = visited
     coarse = np.random.default_rng(0).integers(0, 255, (40, 62, 3), np.uint8)
     image = Image.fromarray(coarse).resize((7746, 5164), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
@@ -291,10 +293,8 @@ def test_the_page_opens_with_a_picture_and_fetches_one_network(chromium, static_
         first = [path for path in asked if path.startswith("models/")]
         assert len(set(first)) == 1
         page.get_by_role("button", name=re.compile("All .* networks")).click()
-        page.wait_for_function(
-            "n => document.querySelectorAll('figure .stack:not(.waiting)').length === n",
-            arg=len(BUNDLED),
-        )
+        stacks = page.locator("figure .stack:not(.waiting)")
+        stacks.nth(len(BUNDLED) - 1).wait_for()
 
 
 def test_the_page_works_without_the_headers_in_one_thread(chromium, static_site, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 from workbench.errors import Problem
 from workbench.publishing.static_page import HEADERS
@@ -23,7 +24,7 @@ KINDS = {
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **KINDS}
+    extensions_map: ClassVar = {**SimpleHTTPRequestHandler.extensions_map, **KINDS}
     protocol_version = "HTTP/1.1"
 
     def end_headers(self) -> None:

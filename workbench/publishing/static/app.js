@@ -62,7 +62,7 @@ function show(models) {
   $("temperature-turn").hidden = !wanted.some(model => model.facts.temperature);
 }
 
-/** As many columns as make the pictures largest. */
+/** As many columns as make the pictures largest while all of them fit the window. */
 function arrange() {
   const room = $("pictures").clientWidth, ratio = picture ? picture.width / picture.height : 1.5;
   const count = shownModels.length, tall = Math.max(300, innerHeight - 110);
@@ -70,7 +70,7 @@ function arrange() {
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);
     const width = (room - 16 * (columns - 1)) / columns;
-    const size = Math.min(width, (tall / Math.min(rows, 2) - 48) * ratio);
+    const size = Math.min(width, (tall / rows - 60) * ratio);
     if (size >= best[0] - 1) best = [size, columns]; // of equals, the one with fewer rows
   }
   $("pictures").style.setProperty("--columns", best[1]);
@@ -99,6 +99,7 @@ function state(name, text, share) {
 const turned = () => ({ chroma: Number($("chroma").value), temperature: Number($("temperature").value) });
 
 function take(blob, name, models = site.models.map(model => model.name)) {
+  performance.mark("asked");
   problem("");
   show(models);
   worker.postMessage({ kind: "take", blob, name, models, turned: turned(), side: LONGEST_SHOWN });
@@ -127,7 +128,6 @@ const heard = {
     $("about").textContent = `Runs on ${on} of this device. ${site.terms}`;
   },
   reading({ name }) {
-    delete document.body.dataset.done;
     $("status").textContent = `Reading ${name}`;
   },
   picture(opened) {
@@ -163,8 +163,10 @@ const heard = {
     state(model, `AI-generated colours · ${Math.round(milliseconds)} ms`);
     performance.mark(`painted ${model}`);
   },
-  done({ number }) {
-    if (number === picture?.number) document.body.dataset.done = String(number);
+  done({ number, turned: { chroma, temperature } }) {
+    if (number !== picture?.number) return;
+    document.body.dataset.done = String(number);
+    document.body.dataset.turned = `${chroma} ${temperature}`;
   },
   file({ ask, model, blob, name }) {
     files.delete(ask);

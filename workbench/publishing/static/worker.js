@@ -175,7 +175,7 @@ async function colorize({ models, turned }) {
     }
     await pause();
   }
-  if (!stale()) say("done", { number: picture?.number });
+  if (!stale()) say("done", { number: picture?.number, turned });
 }
 
 /** A file of the whole picture, at full resolution. */
