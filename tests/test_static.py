@@ -111,22 +111,20 @@ def mean_differences(page, pictures: list[torch.Tensor]) -> dict[str, float]:
 
 
 def test_the_page_shows_the_engines_pictures_of_the_samples(visited):
-    page = visited
     pictures = [open_image(sample.path).rgb for sample in samples.SAMPLES.values()]
     tall = pictures[0][:, 40:260, 100:137].contiguous()
-    means = mean_differences(page, [*pictures, tall])
+    means = mean_differences(visited, [*pictures, tall])
     print("mean CIEDE2000, samples:", means)
     assert max(means.values()) < 0.3
 
 
 def test_the_page_shows_the_engines_pictures_of_24_photographs(visited, shared):
-    page = visited
     from workbench.data.sources import open_source
 
     items = open_source(str(shared / "data" / "test" / "kodak24.parquet")).items()
     pictures = [open_image(item.data).rgb for item in items]
     assert len(pictures) == 24
-    means = mean_differences(page, pictures)
+    means = mean_differences(visited, pictures)
     print("mean CIEDE2000, 24 photographs:", means)
     assert max(means.values()) < 0.3
 
@@ -135,32 +133,30 @@ def test_the_page_shows_the_engines_pictures_of_24_photographs(visited, shared):
 
 
 def test_a_photograph_becomes_five_pictures(visited):
-    page = visited
     coffee = samples.SAMPLES["coffee"].path.read_bytes()
-    drop(page, "coffee.jpg", coffee, "image/jpeg")
-    assert page.locator("figure").count() == len(BUNDLED)
+    drop(visited, "coffee.jpg", coffee, "image/jpeg")
+    assert visited.locator("figure").count() == len(BUNDLED)
     for name, checkpoint in BUNDLED.items():
-        found = page.locator(f"figure[data-model={name}]")
+        found = visited.locator(f"figure[data-model={name}]")
         assert found.locator("b").inner_text() == checkpoint.title
         assert "AI-generated" in found.locator("span").inner_text()
         assert "AI-generated" in found.locator("canvas.after").get_attribute("aria-label")
-        assert shown(page, name).float().std(0).mean() > 3  # there is colour
-    assert page.title()
-    assert page.locator("h1").count() == 1
-    assert all(page.locator("img").evaluate_all("all => all.map(image => image.alt)"))
+        assert shown(visited, name).float().std(0).mean() > 3  # there is colour
+    assert visited.title()
+    assert visited.locator("h1").count() == 1
+    assert all(visited.locator("img").evaluate_all("all => all.map(image => image.alt)"))
 
 
 def test_chroma_and_temperature_turn_the_pictures_as_in_the_engine(visited):
-    page = visited
     rgb = open_image(samples.SAMPLES["coffee"].path).rgb
-    drop(page, "coffee.png", png(rgb))
+    drop(visited, "coffee.png", png(rgb))
     tempered = next(n for n, c in BUNDLED.items() if hasattr(c.net(), "decode"))
-    page.locator("#chroma").fill("1.6")
-    page.locator("#temperature").fill("0.8")
-    page.wait_for_selector("body[data-turned='1.6 0.8']")
+    visited.locator("#chroma").fill("1.6")
+    visited.locator("#temperature").fill("0.8")
+    visited.wait_for_selector("body[data-turned='1.6 0.8']")
     made = ours(tempered, rgb, chroma=1.6, temperature=0.8)
-    assert difference(shown(page, tempered), made) < 0.3
-    _, data = download(page, tempered)
+    assert difference(shown(visited, tempered), made) < 0.3
+    _, data = download(visited, tempered)
     assert open_png(data)["Settings"] == "temperature=0.8, chroma=1.6"
 
 
@@ -171,20 +167,19 @@ def open_png(data: bytes) -> dict[str, str]:
 
 
 def test_a_download_has_every_pixel_and_says_who_coloured_it(visited):
-    page = visited
     small = open_image(samples.SAMPLES["rocket"].path).rgb
     rgb = torch.nn.functional.interpolate(small[None].float(), (1700, 2551), mode="bilinear")
     rgb = rgb[0].byte()  # larger than what is shown
-    drop(page, "my rocket.png", png(rgb))
-    name, data = download(page, "vanilla_cnn")
+    drop(visited, "my rocket.png", png(rgb))
+    name, data = download(visited, "vanilla_cnn")
     assert name == "my rocket-vanilla_cnn.png"
     assert difference(open_image(data).rgb, ours("vanilla_cnn", rgb)) < 0.3
     checkpoint = BUNDLED["vanilla_cnn"]
     expected = marks("vanilla_cnn", checkpoint.revision, title=checkpoint.title)
     assert open_png(data) == {**expected, "XML:com.adobe.xmp": XMP}
 
-    page.locator("#form").select_option("jpeg")
-    name, data = download(page, "vanilla_cnn")
+    visited.locator("#form").select_option("jpeg")
+    name, data = download(visited, "vanilla_cnn")
     assert name.endswith(".jpg")
     image = Image.open(io.BytesIO(data))
     assert image.size == (2551, 1700)
@@ -198,16 +193,15 @@ def test_a_download_has_every_pixel_and_says_who_coloured_it(visited):
 
 
 def test_a_turned_photograph_is_shown_upright(visited):
-    page = visited
     rgb = open_image(samples.SAMPLES["chelsea"].path).rgb
     image = Image.fromarray(rgb.permute(1, 2, 0).numpy())
     exif = Image.Exif()
     exif[0x0112] = 6
     buffer = io.BytesIO()
     image.rotate(90, expand=True).save(buffer, "JPEG", quality=97, exif=exif)
-    drop(page, "turned.jpg", buffer.getvalue(), "image/jpeg")
-    assert shown(page, "vanilla_cnn").shape == rgb.shape
-    assert difference(shown(page, "vanilla_cnn"), ours("vanilla_cnn", rgb)) < 2
+    drop(visited, "turned.jpg", buffer.getvalue(), "image/jpeg")
+    assert shown(visited, "vanilla_cnn").shape == rgb.shape
+    assert difference(shown(visited, "vanilla_cnn"), ours("vanilla_cnn", rgb)) < 2
 
 
 @pytest.mark.parametrize(
@@ -220,34 +214,31 @@ def test_a_turned_photograph_is_shown_upright(visited):
     ],
 )
 def test_a_file_that_is_no_picture_gets_a_sentence(visited, name, data, said):
-    page = visited
-    page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": data})
-    page.wait_for_selector("#problem:not([hidden])")
-    assert said in page.locator("#problem").inner_text()
-    drop(page, "good.png", png(open_image(samples.SAMPLES["chelsea"].path).rgb))
-    assert page.locator("#problem").is_hidden()
+    visited.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": data})
+    visited.wait_for_selector("#problem:not([hidden])")
+    assert said in visited.locator("#problem").inner_text()
+    drop(visited, "good.png", png(open_image(samples.SAMPLES["chelsea"].path).rgb))
+    assert visited.locator("#problem").is_hidden()
 
 
 def test_the_line_moves_by_keyboard_and_by_pointer(visited):
-    page = visited
-    page.locator("#split").focus()
-    page.keyboard.press("ArrowRight")
-    assert page.locator("#split-said").inner_text() == "51 %"
-    box = page.locator("figure .stack").first.bounding_box()
-    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 50)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 50)
-    page.mouse.up()
-    assert abs(int(page.locator("#split").input_value()) - 25) <= 1
+    visited.locator("#split").focus()
+    visited.keyboard.press("ArrowRight")
+    assert visited.locator("#split-said").inner_text() == "51 %"
+    box = visited.locator("figure .stack").first.bounding_box()
+    visited.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 50)
+    visited.mouse.down()
+    visited.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 50)
+    visited.mouse.up()
+    assert abs(int(visited.locator("#split").input_value()) - 25) <= 1
 
 
 def test_a_photograph_of_40_megapixels_does_not_stop_the_page(visited):
-    page = visited
     coarse = np.random.default_rng(0).integers(0, 255, (40, 62, 3), np.uint8)
     image = Image.fromarray(coarse).resize((7746, 5164), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=90)
-    page.evaluate(
+    visited.evaluate(
         """() => {
           window.longest = 0;
           let last = performance.now();
@@ -258,10 +249,10 @@ def test_a_photograph_of_40_megapixels_does_not_stop_the_page(visited):
           }, 20);
         }"""
     )
-    drop(page, "large.jpg", buffer.getvalue(), "image/jpeg")
-    assert max(shown(page, "vanilla_cnn").shape[1:]) == 1440
-    assert page.evaluate("window.longest") < 3000  # it could be pressed all the while
-    _, data = download(page, "vanilla_cnn")
+    drop(visited, "large.jpg", buffer.getvalue(), "image/jpeg")
+    assert max(shown(visited, "vanilla_cnn").shape[1:]) == 1440
+    assert visited.evaluate("window.longest") < 3000  # it could be pressed all the while
+    _, data = download(visited, "vanilla_cnn")
     assert Image.open(io.BytesIO(data)).size == (7746, 5164)
 
 

@@ -20,7 +20,7 @@ function figure(model) {
       <div class="line"></div><progress class="bar" max="1" hidden></progress>
     </div>
     <figcaption><b></b><span></span>
-      <button type="button" class="enlarge" aria-pressed="false">Large</button>
+      <button type="button" class="enlarge" aria-pressed="false" title="Large">⤢</button>
       <button type="button" class="save" disabled>Download</button></figcaption>`;
   const part = name => made.querySelector(name);
   part("b").textContent = model.title;
