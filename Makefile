@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
 
-.PHONY: run demo test setup lint smoke-space bench bench-train clean
+.PHONY: run demo test setup lint smoke-space bench bench-train weights clean
 
 run: setup
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -42,6 +42,12 @@ bench: setup
 
 bench-train: setup
 	$(BIN)/python -m benchmarks.bench_train $(ARGS)
+
+# Every weight from data: DATA=SOURCE, and VALIDATION=, TEST=, IMAGES= or MINUTES= (of all), OUT=.
+weights: setup
+	$(BIN)/python -m workbench train all --data '$(DATA)' $(if $(VALIDATION),--validation '$(VALIDATION)') \
+	  $(foreach set,$(wildcard $(TEST)),--test '$(set)') $(if $(IMAGES),--images $(IMAGES)) \
+	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(OUT),--out '$(OUT)')
 
 clean:
 	rm -rf $(VENV) .work

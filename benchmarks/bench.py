@@ -22,9 +22,9 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from workbench import checkpoints, samples
+from workbench import checkpoints, places, samples
 from workbench.cli import show
-from workbench.colorize import colorize_all
+from workbench.coloring.colorize import colorize_all
 from workbench.images import open_image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -145,9 +145,9 @@ def main() -> None:
     parser.add_argument("--no-browser", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = checkpoints.available(checkpoints.ROOT)
+    found = checkpoints.available(places.CHECKPOINTS)
     if not found:
-        raise SystemExit(f"No trained networks in {checkpoints.ROOT}.")
+        raise SystemExit(f"No trained networks in {places.CHECKPOINTS}.")
     nets = {name: (checkpoint.net(), checkpoint.size) for name, checkpoint in found.items()}
     data = photograph(512)
     rows = []

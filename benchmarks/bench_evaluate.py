@@ -20,7 +20,7 @@ from skimage import metrics as skimage_metrics
 from workbench.checkpoints import find
 from workbench.cli import show
 from workbench.color import join_rgb, split_lab
-from workbench.colorize import predict_ab, quick_type
+from workbench.coloring.colorize import Settings, predict_ab, quick_type
 from workbench.data.pictures import square
 from workbench.data.sources import open_source
 from workbench.evaluation import entrants
@@ -89,7 +89,7 @@ def main() -> None:
         if quick_type() is not None:
             net = checkpoint.net()
             quick, exact = (
-                join_rgb(L, predict_ab(net, L, checkpoint.size, exact=exact))
+                join_rgb(L, predict_ab(net, L, checkpoint.size, Settings(exact=exact)))
                 for exact in (False, True)
             )
             print(f"bf16 against fp32: CIEDE2000 {delta_e(quick, exact).mean():.3f} in the mean,")

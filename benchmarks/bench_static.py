@@ -15,9 +15,10 @@ from tempfile import TemporaryDirectory
 import torch
 
 from benchmarks.bench import photograph, timed
-from workbench import checkpoints, edges
+from workbench import checkpoints, places
 from workbench.cli import show
-from workbench.colorize import Settings, colorize_all, lightness, paint
+from workbench.coloring import edges
+from workbench.coloring.colorize import Settings, colorize_all, lightness, paint
 from workbench.errors import Problem
 from workbench.images import open_image
 
@@ -90,7 +91,7 @@ def natively(site: Path, data: bytes) -> list[dict]:
         for session in sessions:
             paint(L, edges.upsample(onnx.predict_coarse(session, L[None]), L.shape[-2:])[0])
 
-    found = checkpoints.available(checkpoints.ROOT)
+    found = checkpoints.available(places.CHECKPOINTS)
     nets = {name: (checkpoint.net(), checkpoint.size) for name, checkpoint in found.items()}
 
     def pytorch_way(exact: bool) -> None:
@@ -110,7 +111,7 @@ def natively(site: Path, data: bytes) -> list[dict]:
 
 def measure(data: bytes, site: Path | None = None) -> list[dict]:
     """The rows; the page is assembled first where no folder of it is given. Raises Problem."""
-    from workbench import spaces
+    from workbench.publishing import spaces
 
     with TemporaryDirectory() as spare:
         site = site or spaces.assemble("static", Path(spare) / "site")

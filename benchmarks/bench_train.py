@@ -143,7 +143,7 @@ def flops_per_image(made: Plan, device: torch.device) -> float:
     """Floating-point operations of a training step, for each image."""
     recipe = made.make(FOREVER).to(device).train()
     batches = Batches(made.pictures.pixels, made.pictures.labels, made.run, device)
-    pixels, label = batches.fetch(0)
+    pixels, label, _ = batches.fetch(0)
     lab = rgb_to_lab(batches.augment(pixels, 0))
     with FlopCounterMode(display=False) as counter:
         for _ in step(recipe, lab[:, :1], lab[:, 1:], label):

@@ -10,9 +10,9 @@ import pytest
 @pytest.fixture(scope="session")
 def onnx_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Model -> its file, of every bundled checkpoint."""
-    from workbench import checkpoints
+    from workbench import checkpoints, places
     from workbench.publishing import onnx
 
     out = tmp_path_factory.mktemp("onnx")
-    found = checkpoints.available(checkpoints.HOME / "checkpoints")
+    found = checkpoints.available(places.ROOT / "checkpoints")
     return {name: onnx.export(checkpoint, out) for name, checkpoint in found.items()}

@@ -26,7 +26,7 @@ def browser_runtime() -> Path:
 @pytest.fixture(scope="session")
 def static_site(browser_runtime: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The static Space of the bundled checkpoints."""
-    from workbench import spaces
+    from workbench.publishing import spaces
 
     return spaces.assemble("static", tmp_path_factory.mktemp("static") / "site")
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench import color, edges
-from workbench.colorize import (
+from workbench import color
+from workbench.coloring import edges
+from workbench.coloring.colorize import (
     Settings,
     blend,
     colorize,
@@ -17,12 +18,15 @@ from workbench.colorize import (
     lightness,
     marks,
     network_input,
+    own_settings,
     paint,
     predict_ab,
+    predict_logits,
     sample_ab,
 )
+from workbench.coloring.maps import chroma_map, entropy_map, error_map, shade
 from workbench.errors import Problem
-from workbench.maps import chroma_map, entropy_map, error_map, shade
+from workbench.models import ab_bins
 
 BINS = torch.tensor([[60.0, 0.0], [-60.0, 0.0], [0.0, 60.0], [0.0, -60.0]])
 
@@ -157,14 +161,16 @@ def test_temperature_reaches_only_networks_with_a_distribution():
     assert has_temperature(FourBins())
     assert not has_temperature(Warm())
     L = lightness(photo(64, 64))[None]
-    cold = predict_ab(FourBins(), L, 64, temperature=0.5)
-    hot = predict_ab(FourBins(), L, 64, temperature=10)
+    cold = predict_ab(FourBins(), L, 64, Settings(temperature=0.5))
+    hot = predict_ab(FourBins(), L, 64, Settings(temperature=10))
     assert cold[0, 0, 32, 5] > hot[0, 0, 32, 5] + 5
-    assert torch.equal(predict_ab(Warm(), L, 64, temperature=0.5), predict_ab(Warm(), L, 64))
+    assert torch.equal(
+        predict_ab(Warm(), L, 64, Settings(temperature=0.5)), predict_ab(Warm(), L, 64)
+    )
 
 
 def test_bf16_makes_no_visible_difference():
-    from workbench.evaluation.metrics import delta_e_map
+    from workbench.color import delta_e_map
     from workbench.models import MODELS
 
     torch.manual_seed(0)
@@ -265,11 +271,43 @@ def test_a_distribution_is_decoded_on_its_own_grid_and_lands_where_forward_puts_
     net = MODELS["colorful"].build(width=0.125).eval()
     nn.init.normal_(net.head.weight, 0, 0.5)
     L = lightness(photo(*size))[None]
-    ours = predict_ab(net, L, 64, exact=True)
+    ours = predict_ab(net, L, 64, Settings(exact=True))
     with torch.inference_mode():
         theirs = edges.upsample(net(network_input(L, 64)), size)
     assert ours.std() > 1
     if size == (64, 64):
         assert torch.allclose(ours, theirs, atol=1e-3)
     assert torch.corrcoef(torch.stack((ours.flatten(), theirs.flatten())))[0, 1] > 0.98
-    assert torch.allclose(predict_ab(net, L, 64, temperature=0.38, exact=True), ours)
+    assert torch.allclose(predict_ab(net, L, 64, Settings(temperature=0.38, exact=True)), ours)
+
+
+def rebalanced_net() -> nn.Module:
+    from workbench.models import MODELS
+
+    torch.manual_seed(0)
+    net = MODELS["colorful"].build(width=0.125).eval()
+    nn.init.normal_(net.head.weight, 0, 0.5)
+    return net
+
+
+def test_rebalancing_is_undone_bin_by_bin_and_others_ignore_it():
+    net, L = rebalanced_net(), lightness(photo(64, 64))[None]
+    trained = predict_logits(net, L, 64, exact=True, rebalancing=1.0)
+    undone = predict_logits(net, L, 64, exact=True, rebalancing=0.0)
+    with torch.inference_mode():
+        assert torch.allclose(trained, net.logits(network_input(L, 64)), atol=1e-4)
+    weight = (trained - undone)[0, :, 0, 0]
+    assert torch.allclose(weight, ab_bins.rebalancing(ab_bins.load_prior()).log(), atol=1e-4)
+    own = predict_logits(net, L, 64, exact=True)
+    assert not torch.equal(own, trained)
+    assert not torch.equal(own, undone)
+    assert own_settings(Warm(), Settings(rebalancing=0.5, temperature=0.5)) == Settings()
+    assert own_settings(net, Settings(rebalancing=0.5)) == Settings(rebalancing=0.5)
+
+
+@pytest.mark.parametrize("make", [lambda: Warm(), rebalanced_net])
+def test_mirror_averaging_colours_a_picture_and_its_mirror_image_alike(make):
+    net, L = make(), lightness(photo(64, 90))[None]
+    settings = Settings(mirror=True, exact=True)
+    ab, mirrored = predict_ab(net, L, 64, settings), predict_ab(net, L.flip(-1), 64, settings)
+    assert torch.allclose(ab, mirrored.flip(-1), atol=1e-3)

@@ -15,7 +15,8 @@ import pytest
 import torch
 from onnx_files import onnx_files
 
-from workbench import checkpoints, colorize, edges, samples
+from workbench import checkpoints, samples
+from workbench.coloring import colorize, edges
 from workbench.errors import Problem
 from workbench.evaluation.metrics import delta_e
 from workbench.images import open_image

@@ -17,9 +17,9 @@ from streamlit.testing.v1 import AppTest
 from test_pages_compare import picture_bytes
 
 from workbench import checkpoints
-from workbench.colorize import Settings
+from workbench.coloring.colorize import Settings
 from workbench.errors import Problem
-from workbench.ui import batches
+from workbench.jobs import batch as batches
 from workbench.ui.exports import Form
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from static_site import browser_runtime, served, static_site
 
 from workbench import checkpoints, samples
-from workbench.colorize import Settings, colorize, marks
+from workbench.coloring.colorize import Settings, colorize, marks
 from workbench.errors import Problem
 from workbench.evaluation.metrics import delta_e
 from workbench.images import XMP, open_image

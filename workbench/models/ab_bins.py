@@ -98,13 +98,22 @@ def smooth(prior: Tensor) -> Tensor:
 
 
 def rebalancing(prior: Tensor, mix: float = 0.5) -> Tensor:
-    """w (313,) proportional to 1 / ((1 - mix) p~ + mix / 313), scaled so that sum p~ w = 1.
+    """w (313,) proportional to 1 / ((1 - mix) p~ + mix / 313), scaled so that sum p w = 1.
 
-    prior: counts or shares of the bins. Zhang et al. 2016, eq. 4.
+    prior: counts or shares p of the bins, p~ is p smoothed. Zhang et al. 2016, eq. 4; they scale
+    by p~, but a pixel has the weight of its nearest bin, so that the mean weight over the
+    pictures is sum p w: scaled by p~ it would be 0.79 on the training photographs.
     """
-    p = smooth(prior)
-    w = 1 / ((1 - mix) * p + mix / len(p))
-    return (w / (p * w).sum()).float()
+    smoothed = smooth(prior)
+    w = 1 / ((1 - mix) * smoothed + mix / len(smoothed))
+    return (w / (prior.double() / prior.sum() * w).sum()).float()
+
+
+@cache
+@torch.inference_mode(False)  # cached, so it must serve training too
+def log_weights() -> Tensor:
+    """log w (313,) of the bundled prior's rebalancing."""
+    return rebalancing(load_prior()).log()
 
 
 def annealed_mean(logits: Tensor, temperature: float = 0.38) -> Tensor:

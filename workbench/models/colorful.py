@@ -20,22 +20,20 @@ from torch.nn import functional as F
 from workbench import losses
 from workbench.models import ab_bins
 from workbench.models.blocks import crop_like, pad_to_multiple, scaled
-from workbench.spec import (
+from workbench.models.presets import (
     BUNDLED_RUN,
     BUNDLED_TITLE,
     LONGER_RUN,
     LONGER_TITLE,
     QUICK_RUN,
     QUICK_TITLE,
-    ModelSpec,
-    Preset,
-    Recipe,
-    fall,
 )
+from workbench.spec import ModelSpec, Preset, Recipe, fall
 
 STRIDE = 8
 TEMPERATURE = 0.38  # Zhang et al. 2016, section 2.3
 BINS = 313
+KEPT = 0.75  # of the rebalancing, in use: chosen on the validation pictures (docs/training.md)
 
 
 def block(before: int, after: int, count: int, stride: int = 1, dilation: int = 1) -> list:
@@ -51,13 +49,14 @@ def block(before: int, after: int, count: int, stride: int = 1, dilation: int = 
 class Colorful(nn.Module):
     """L (N, 1, H, W) -> ab (N, 2, H, W), by way of a distribution over 313 bins.
 
-    `bins=False` is the paper's MSE baseline: the same trunk, two outputs.
+    `bins=False` is the paper's MSE baseline: the same trunk, two outputs. `rebalanced`: trained
+    with rare colours weighted up by the bundled prior, part of which is undone in use.
     """
 
-    def __init__(self, width: float = 1.0, bins: bool = True) -> None:
+    def __init__(self, width: float = 1.0, bins: bool = True, rebalanced: bool = True) -> None:
         super().__init__()
         c64, c128, c256, c512 = (scaled(c, width) for c in (64, 128, 256, 512))
-        self.bins = bins
+        self.bins, self.rebalanced = bins, rebalanced and bins
         self.trunk = nn.Sequential(
             *block(1, c64, 2, stride=2),
             *block(c64, c128, 2, stride=2),
@@ -85,6 +84,13 @@ class Colorful(nn.Module):
         x = pad_to_multiple(L, STRIDE) / 50 - 1  # (N, 1, H, W)
         return self.head(self.trunk(x))  # (N, 313, H/4, W/4)
 
+    def rebalance(self, logits: Tensor, kept: float = KEPT) -> Tensor:
+        """Scores (N, 313, h, w) as trained -> with `kept` of the rebalancing: 1 all, 0 none of it.
+
+        Training with weights w learns p w / sum(p w): subtracting (1 - kept) log w takes it back.
+        """
+        return logits - (1 - kept) * ab_bins.log_weights().to(logits)[:, None, None]
+
     def decode(self, logits: Tensor, temperature: float = TEMPERATURE) -> Tensor:
         """Scores (N, 313, h, w) -> ab (N, 2, h, w) by the annealed mean (eq. 5)."""
         return ab_bins.annealed_mean(logits, temperature)
@@ -92,6 +98,7 @@ class Colorful(nn.Module):
     def forward(self, L: Tensor, temperature: float = TEMPERATURE) -> Tensor:
         """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units."""
         x = self.logits(L)  # (N, 313 or 2, H/4, W/4)
+        x = self.rebalance(x) if self.rebalanced else x
         ab = self.decode(x, temperature) if self.bins else x.float() * 110  # (N, 2, H/4, W/4)
         ab = F.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
         return crop_like(ab, L)  # (N, 2, H, W)
@@ -100,7 +107,7 @@ class Colorful(nn.Module):
 class ColorfulRecipe(Recipe):
     """Rebalanced cross-entropy over soft-encoded bins; Adam 1e-3, / 10 every 5 of 30 epochs.
 
-    `rebalance=False` gives every pixel the weight 1; a net without bins is trained with MSE.
+    A net that is not `rebalanced` gives every pixel the weight 1; one without bins has an MSE.
     `steps` is how often over the whole run the learning rate is divided by 10 (0: it falls
     linearly over the last `decay` instead).
     """
@@ -112,13 +119,12 @@ class ColorfulRecipe(Recipe):
         learning_rate: float = 1e-3,
         steps: int = 5,
         decay: float = 0.0,
-        rebalance: bool = True,
         prior: str | None = None,
     ) -> None:
         super().__init__()
         self.net, self.images, self.steps, self.decay = net, images, steps, decay
         shares = ab_bins.load_prior(prior or ab_bins.BUNDLED_PRIOR)
-        weight = ab_bins.rebalancing(shares) if rebalance else torch.ones(BINS)
+        weight = ab_bins.rebalancing(shares) if net.rebalanced else torch.ones(BINS)
         self.register_buffer("weight", weight)
         self.optimizers = {"net": torch.optim.Adam(net.parameters(), learning_rate, fused=True)}
 
@@ -178,7 +184,7 @@ SPEC = ModelSpec(
     },
     ablations={
         "rebalanced": Preset("313 bins, rebalanced"),
-        "unbalanced": Preset("313 bins, every pixel alike", recipe={"rebalance": False}),
+        "unbalanced": Preset("313 bins, every pixel alike", build={"rebalanced": False}),
         "mse": Preset("the MSE baseline", build={"bins": False}),
     },
 )

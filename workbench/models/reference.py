@@ -167,7 +167,7 @@ SPEC = ModelSpec(
         ),
         "quick": Preset(
             "Something to look at within three minutes on two cores",
-            build={"width": 0.5},
+            build={"width": 0.25},
             recipe={"shown": 96},
             run={"images": 4_000, "batch_size": 32, "size": "64", "shown": 96},
         ),

@@ -1,1 +1,1 @@
-"""What leaves the house: networks as ONNX files, pages for static hosts."""
+"""What is made for others to see: model cards, ONNX files, Spaces and their static pages."""

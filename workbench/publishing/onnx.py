@@ -28,10 +28,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from workbench import edges
-from workbench.checkpoints import Checkpoint, write_whole
-from workbench.colorize import CELL, has_temperature, network_input
+from workbench.checkpoints import Checkpoint
+from workbench.coloring import edges
+from workbench.coloring.colorize import CELL, has_temperature, network_input
 from workbench.errors import Problem
+from workbench.writing import write_whole
 
 if TYPE_CHECKING:
     from onnx import ModelProto

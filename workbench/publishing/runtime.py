@@ -14,7 +14,7 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from workbench.data.pictures import cache_root
+from workbench import places
 from workbench.errors import Problem
 
 NAME, VERSION = "onnxruntime-web", "1.30.0"
@@ -49,7 +49,7 @@ def _in(given: Path) -> Path:
 
 def kept() -> Path:
     """The folder in the cache that holds the runtime; fetched through npm where it is not there."""
-    folder = cache_root() / "runtime" / f"{NAME}-{VERSION}"
+    folder = places.cache() / "runtime" / f"{NAME}-{VERSION}"
     if not all((folder / name).is_file() for name in FILES):
         _fetch(folder)
     return folder

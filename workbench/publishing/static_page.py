@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw
 
 from workbench import samples
 from workbench.checkpoints import Checkpoint
-from workbench.colorize import marks
+from workbench.coloring.colorize import marks
 from workbench.images import XMP
 from workbench.publishing import onnx, runtime
 

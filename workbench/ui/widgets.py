@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,10 +12,9 @@ from workbench.samples import SAMPLES
 from workbench.ui import state
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
+    from workbench.charts import Figure
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import Picture
 
 
@@ -148,7 +146,7 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
         list(checkpoints),
         format_func=lambda name: checkpoints[name].title,
         selection_mode="multi",
-        default=list(checkpoints)[:5],
+        default=[name for name, each in checkpoints.items() if name == each.spec.name],
         key=key,
         persist_state="session",
     )
@@ -160,7 +158,8 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
 
 def choose_settings(where=st) -> Settings:
     """Temperature, chroma, network size and edges; the defaults are the models' own."""
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
+    from workbench.models.colorful import KEPT
 
     temperature = where.slider(
         "Temperature",
@@ -172,6 +171,17 @@ def choose_settings(where=st) -> Settings:
         persist_state="session",
         help="Only Colorful Image Colorization predicts a distribution of colours. 1 takes its "
         "mean (safe, pale); toward 0 its most likely colour (vivid, spotty). The paper's is 0.38.",
+    )
+    rebalancing = where.slider(
+        "Rebalancing",
+        0.0,
+        1.0,
+        KEPT,
+        0.05,
+        key="rebalancing",
+        persist_state="session",
+        help="Colorful was trained with rare colours weighted up. 1 keeps all of that (bold, often "
+        f"wrong), 0 none (nearer to the truth, paler); its own is {KEPT:g}.",
     )
     chroma = where.slider(
         "Chroma",
@@ -199,14 +209,18 @@ def choose_settings(where=st) -> Settings:
         persist_state="session",
         help="Colours are enlarged along the edges of the lightness.",
     )
+    mirror = where.toggle(
+        "Average with the mirror image",
+        key="mirror",
+        persist_state="session",
+        help="The network also sees the picture mirrored, and the mean of both answers is taken: "
+        "a little nearer to the truth, in twice the time.",
+    )
     return Settings(
         size=None if size == "own" else size,
         temperature=None if temperature == 0.38 else temperature,
+        rebalancing=None if rebalancing == KEPT else rebalancing,
+        mirror=mirror,
         chroma=chroma,
         edges=edges,
     )
-
-
-def stem(name: str) -> str:
-    """The picture's file name without folder and ending."""
-    return Path(name).stem or "picture"

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.colorize import LONGEST, Settings, lightness, predict_coarse
+from workbench.coloring.colorize import LONGEST, Settings, lightness, predict_coarse
 from workbench.errors import Problem
 from workbench.video.clips import Clip, Encoder, even, probe, read_frames, to_rgb
 from workbench.video.motion import Carry, Smoother, Steady, motion_size
@@ -179,10 +179,7 @@ def predict(net: nn.Module, L: Tensor, settings: Settings) -> Tensor:
     size = min(L.shape[-2:])
     scale = min(1.0, max(COLOUR_SIDE, size / 2) / size)
     shape = [max(1, round(side * scale)) for side in L.shape[-2:]]
-    parts = [
-        predict_coarse(net, part, size, settings.temperature, settings.exact)
-        for part in L.split(BATCH)
-    ]
+    parts = [predict_coarse(net, part, size, settings) for part in L.split(BATCH)]
     ab = F.interpolate(torch.cat(parts), size=shape, mode="bilinear", align_corners=False)
     return ab * settings.chroma
 
