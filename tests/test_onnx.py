@@ -17,6 +17,7 @@ from onnx_files import onnx_files
 
 from workbench import checkpoints, samples
 from workbench.coloring import colorize, edges
+from workbench.coloring.colorize import Settings
 from workbench.errors import Problem
 from workbench.evaluation.metrics import delta_e
 from workbench.images import open_image
@@ -26,6 +27,7 @@ from workbench.publishing import onnx
 
 __all__ = ["onnx_files"]
 ROOT = Path(__file__).resolve().parent.parent
+EXACT = Settings(exact=True)
 BUNDLED = list(checkpoints.available(ROOT / "checkpoints"))
 # Three sizes, square, broad and tall; and one so long that the short side gets less than it asks.
 SIZES = [(300, 300), (301, 457), (700, 510), (40, 600)]
@@ -46,7 +48,7 @@ def agree(session: onnxruntime.InferenceSession, net: torch.nn.Module, size: int
     """The file's ab is the network's, to a small part of the range that it uses."""
     for height, width in SIZES:
         L = lightness(height, width)
-        ours = colorize.predict_coarse(net, L, size, exact=True)
+        ours = colorize.predict_coarse(net, L, size, EXACT)
         theirs = onnx.predict_coarse(session, L)
         assert theirs.shape == ours.shape
         assert (theirs - ours).abs().max() < 0.1 + 0.01 * ours.abs().max()
@@ -100,7 +102,7 @@ def agree_on(pictures: list[torch.Tensor], session, name: str) -> None:
     net, distances = checkpoint.net(), []
     for rgb in pictures:
         L = colorize.lightness(rgb)
-        ours = colorize.predict_coarse(net, L[None], checkpoint.size, exact=True)
+        ours = colorize.predict_coarse(net, L[None], checkpoint.size, EXACT)
         theirs = onnx.predict_coarse(session, L[None])
         painted = [
             colorize.paint(L, edges.upsample(ab, L.shape[-2:])[0])[None] for ab in (ours, theirs)
@@ -110,13 +112,14 @@ def agree_on(pictures: list[torch.Tensor], session, name: str) -> None:
     assert sum(distances) / len(distances) < 0.1
 
 
-def test_the_temperature_stays_a_choice(sessions):
+def test_temperature_and_rebalancing_stay_choices(sessions):
     name = next(n for n in sessions if onnx.facts_of(sessions[n]).temperature)
     net, L = checkpoints.find(name).net(), lightness(200, 300)
     size = onnx.facts_of(sessions[name]).size
-    for temperature in (0.1, 1.0):
-        ours = colorize.predict_coarse(net, L, size, temperature, exact=True)
-        assert (onnx.predict_coarse(sessions[name], L, temperature) - ours).abs().max() < 0.5
+    for turned in ({"temperature": 0.1}, {"temperature": 1.0}, {"rebalancing": 0.0}):
+        settings = Settings(exact=True, **turned)
+        ours = colorize.predict_coarse(net, L, size, settings)
+        assert (onnx.predict_coarse(sessions[name], L, settings) - ours).abs().max() < 0.5
     assert {output.name for output in sessions[name].get_outputs()} == {"ab", "logits"}
 
 

@@ -5,6 +5,8 @@
               whole        float (1, 1, whole, whole): the whole picture's L, shrunk; only of
                            networks that look at a picture twice (`embed`)
               temperature  float (): of the annealed mean; only of networks with bins
+              rebalancing  float (): how much of the training's is kept, 0 to 1; only of networks
+                           that were trained with rare colours weighted up
     outputs   ab           float (1, 2, h, w), CIELAB units, at the network's own resolution
               logits       float (1, bins, h, w): scores of the bins, of networks with bins
 
@@ -30,7 +32,13 @@ from torch import Tensor, nn
 
 from workbench.checkpoints import Checkpoint
 from workbench.coloring import edges
-from workbench.coloring.colorize import CELL, has_temperature, network_input
+from workbench.coloring.colorize import (
+    CELL,
+    Settings,
+    has_rebalancing,
+    has_temperature,
+    network_input,
+)
 from workbench.errors import Problem
 from workbench.writing import write_whole
 
@@ -56,6 +64,7 @@ class Facts:
     cell: int  # both sides shown are multiples of it
     whole: int = 0  # side of the `whole` input, pixels; 0: there is none
     temperature: float = 0.0  # the model's own; 0: it has none
+    rebalancing: float | None = None  # how much of it the model keeps; None: it has none
 
 
 def need_packages() -> None:
@@ -72,8 +81,9 @@ def need_packages() -> None:
 def facts(net: nn.Module, size: int) -> Facts:
     """What a network is fed, read from what it can do; size is its checkpoint's."""
     if has_temperature(net):
-        own = signature(net.decode).parameters["temperature"].default
-        return Facts(size, CELL, temperature=float(own))
+        own = float(signature(net.decode).parameters["temperature"].default)
+        kept = signature(net.rebalance).parameters["kept"].default if has_rebalancing(net) else None
+        return Facts(size, CELL, temperature=own, rebalancing=kept)
     asked = getattr(net, "backbone", None) if hasattr(net, "embed") else None
     return Facts(size, 1, whole=0 if asked is None else int(asked.size))
 
@@ -87,8 +97,12 @@ class _Graph(nn.Module):
 
 
 class _Distribution(_Graph):
-    def forward(self, L: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, L: Tensor, temperature: Tensor, rebalancing: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         logits = self.net.logits(L)  # (1, bins, h, w)
+        if rebalancing is not None:
+            logits = self.net.rebalance(logits, rebalancing)
         # the annealed mean's own temperature divides once more by 1
         return self.net.decode(logits / temperature.clamp(min=1e-3), 1.0), logits
 
@@ -119,6 +133,9 @@ def graph(net: nn.Module, size: int) -> ModelProto:
     if known.temperature:
         names, inputs, shapes = ["L", "temperature"], [L, torch.tensor(1.0)], [free, None]
         outputs, recorded = ["ab", "logits"], _Distribution(net)
+        if known.rebalancing is not None:
+            names, inputs = [*names, "rebalancing"], [*inputs, torch.tensor(0.5)]
+            shapes.append(None)
     elif known.whole:
         names, inputs = ["L", "whole"], [L, torch.rand(1, 1, known.whole, known.whole) * 100]
         shapes, recorded = [free, None], _Told(net)
@@ -293,14 +310,18 @@ def facts_of(session: InferenceSession) -> Facts:
     return Facts(**json.loads(session.get_modelmeta().custom_metadata_map["facts"]))
 
 
-def predict_coarse(
-    session: InferenceSession, L: Tensor, temperature: float | None = None
-) -> Tensor:
-    """`colorize.predict_coarse` of an exported file: L (1, 1, H, W) -> ab (1, 2, h, w)."""
+def predict_coarse(session: InferenceSession, L: Tensor, settings: Settings = Settings()) -> Tensor:
+    """`colorize.predict_coarse` of an exported file: L (1, 1, H, W) -> ab (1, 2, h, w), fp32.
+
+    Of the settings temperature and rebalancing count.
+    """
     known = facts_of(session)
     given = {"L": network_input(L, known.size, known.cell).numpy()}
     if known.whole:
         given["whole"] = edges.shrink(L, (known.whole, known.whole)).numpy()
     if known.temperature:
-        given["temperature"] = torch.tensor(temperature or known.temperature).numpy()
+        given["temperature"] = torch.tensor(settings.temperature or known.temperature).numpy()
+    if known.rebalancing is not None:
+        kept = known.rebalancing if settings.rebalancing is None else settings.rebalancing
+        given["rebalancing"] = torch.tensor(float(kept)).numpy()
     return torch.from_numpy(session.run(["ab"], given)[0])

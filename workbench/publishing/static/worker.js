@@ -84,11 +84,13 @@ async function predict(model, turned) {
   const key = `${picture.number} ${temperature}`, kept = coarse.get(model.name);
   if (kept?.key === key) return kept.ab;
   const net = await session(model), { height, width, L } = picture;
-  const { size, cell, whole } = model.facts;
+  const { size, cell, whole, rebalancing } = model.facts;
+  const scalar = value => new runtime.Tensor("float32", [value], []);
   const tensor = (h, w) => new runtime.Tensor("float32", shrunk(h, w), [1, 1, h, w]);
   const feeds = { L: tensor(...shownSides(height, width, size, cell)) };
   if (whole) feeds.whole = tensor(whole, whole);
-  if (temperature) feeds.temperature = new runtime.Tensor("float32", [temperature], []);
+  if (temperature) feeds.temperature = scalar(temperature);
+  if (rebalancing !== null) feeds.rebalancing = scalar(rebalancing);
   const { ab } = await net.run(feeds, ["ab"]);
   const made = { data: await ab.getData(), height: ab.dims[2], width: ab.dims[3] };
   coarse.set(model.name, { key, ab: made });
