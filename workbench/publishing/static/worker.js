@@ -48,7 +48,8 @@ function session(model) {
 async function open(model) {
   const bytes = await weights(model);
   say("state", { model: model.name, state: "starting" });
-  const make = name => runtime.InferenceSession.create(bytes, { executionProviders: [name] });
+  const quiet = { logSeverityLevel: 3 };
+  const make = name => runtime.InferenceSession.create(bytes, { executionProviders: [name], ...quiet });
   if (provider === "wasm") return make("wasm");
   return make("webgpu").catch(() => make("wasm"));
 }
