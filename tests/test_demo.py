@@ -217,7 +217,7 @@ def test_every_endpoint_and_parameter_is_documented(client) -> None:
     for endpoint, facts in named.items():
         section = words.split(f"### `{endpoint}`")[1].split("\n##")[0]
         documented = re.findall(
-            r"^\| `(\w+)` \| (?:file|string|number|list)", section, re.MULTILINE
+            r"^\| `(\w+)` \| (?:file|string|number|boolean|list)", section, re.MULTILINE
         )
         assert documented == [each["parameter_name"] for each in facts["parameters"]]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from workbench import color
 from workbench.color import to_uint8
 from workbench.coloring import edges
+from workbench.coloring.together import at_once
 from workbench.errors import Problem
 
 SIZE = 256  # short side shown to a network that has no size of its own
@@ -26,6 +27,7 @@ CELL = 8  # sides shown to a network with bins are a multiple: no bin hangs over
 LONGEST = 8  # the long side is at most this many times the size, however long the picture is
 ALIKE_BINS = 20.0  # ab units: colours this near to each other are drawn together
 DRAWN_SOFTLY = 0.7  # temperature of the mean around a drawn colour
+TOGETHER = 8_000_000  # pixels: a larger picture is coloured by one network at a time
 STRIP = 1 << 16  # pixels converted at once: a strip's planes stay in the processor's cache
 
 
@@ -306,14 +308,22 @@ def colorize_lightness(
 def colorize_all(
     nets: Mapping[str, tuple[nn.Module, int]], rgb: Tensor, settings: Settings = Settings()
 ) -> Iterator[tuple[str, Result]]:
-    """Colour one picture by several networks, name -> (net, its size), as each gets ready.
+    """Colour one picture by several networks, name -> (net, its size), in their order.
 
-    L is computed once. Whoever iterates keeps what it needs: at 24 megapixels a Result has
-    72 MB of rgb and 192 MB of ab.
+    L is computed once. All run before the first is given, several at a time (`together.py`); a
+    picture above `TOGETHER` pixels one after the other, as it is asked for: at 24 megapixels a
+    Result has 72 MB of rgb and 192 MB of ab, and whoever iterates keeps what it needs.
     """
     L = lightness(rgb)
-    for name, (net, size) in nets.items():
-        yield name, colorize_lightness(net, L, settings, size, rgb.dtype)
+    works = {
+        name: partial(colorize_lightness, net, L, settings, size, rgb.dtype)
+        for name, (net, size) in nets.items()
+    }
+    if L.numel() <= TOGETHER:
+        yield from zip(works, at_once(list(works.values())), strict=True)
+    else:
+        for name, work in works.items():
+            yield name, work()
 
 
 # -------------------------------------------------------------------- more than one answer

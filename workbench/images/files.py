@@ -50,7 +50,7 @@ _EXIF_KEPT = {
     ExifTags.IFD.Exif,
     ExifTags.IFD.GPSInfo,
 }
-_XMP = (
+XMP = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
@@ -264,7 +264,7 @@ def encode(
         options["icc_profile"] = icc
     if form == "jpeg":
         if marks:
-            options["xmp"] = _XMP.encode()
+            options["xmp"] = XMP.encode()
         image.save(out, "JPEG", quality=95, subsampling=0, **options)
     else:
         info = PngImagePlugin.PngInfo()
@@ -338,4 +338,4 @@ def _marked_exif(exif: bytes | None, marks: Mapping[str, str]) -> bytes:
 
 def _text(marks: Mapping[str, str]) -> dict[str, str]:
     """The text chunks of a PNG: the marks and the XMP packet."""
-    return {**marks, "XML:com.adobe.xmp": _XMP} if marks else {}
+    return {**marks, "XML:com.adobe.xmp": XMP} if marks else {}

@@ -181,7 +181,7 @@ class Batch(threading.Thread):
         painters = {each.name: each for each in self.painters}
         nets = {each.name: (each.net, each.size) for each in self.painters}
         height, width = picture.rgb.shape[-2:]
-        made = colorize_all(nets, picture.full, self.settings)
+        made = colorize_all(nets, picture.full, self.settings)  # small pictures: all in one turn
         while True:
             with self.turn():
                 found = next(made, None)

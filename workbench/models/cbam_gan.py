@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.models.blocks import scaled
+from workbench.models.blocks import alone, pool_to_two, scaled
 from workbench.models.eye import CLASSES
 from workbench.models.pix2pix import AdversarialRecipe, UNet128, patch_critic, pix2pix_init
 from workbench.models.presets import (
@@ -79,9 +79,11 @@ class CBAM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) -> the same shape."""
         x = x * self.channel(x)  # (N, C, H, W)
-        if x.shape[-2:] == (1, 1):
+        single = alone(x)
+        if single is True:
             return x
-        return x * self.spatial(x)  # (N, C, H, W)
+        gated = x * self.spatial(x)  # (N, C, H, W)
+        return gated if single is False else torch.where(single, x, gated)
 
 
 class Classification(nn.Module):
@@ -118,8 +120,8 @@ class Classification(nn.Module):
         # oneDNN (torch 2.15) leaves parts of the bf16 weight gradient of a strided 3x3 convolution
         # of a 1x1 map as they were in memory: maps of inputs under 48 pixels are padded to 3x3
         height, width = x.shape[-2:]
-        seen = F.pad(x, (0, max(0, 3 - width), 0, max(0, 3 - height)))
-        y = F.adaptive_avg_pool2d(self.convs(seen), 2).flatten(1)  # (N, 2048)
+        seen = F.pad(x, (0, torch.sym_max(0, 3 - width), 0, torch.sym_max(0, 3 - height)))
+        y = pool_to_two(self.convs(seen)).flatten(1)  # (N, 2048)
         y = F.relu(self.fc2(F.relu(self.fc1(y))))  # (N, 512)
         self.scores = self.head(y)  # (N, classes)
         information = F.relu(self.fc3(y))[..., None, None]  # (N, 256, 1, 1)

@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from workbench import losses
 from workbench.errors import Problem
 from workbench.models import eye
-from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scaled
+from workbench.models.blocks import coordinates, crop_like, initialise, pad_to_multiple, scaled
 from workbench.models.presets import LONGER_RUN, LONGER_TITLE, QUICK_RUN, QUICK_TITLE
 from workbench.provenance import borrowed, inferred, stated
 from workbench.spec import ModelSpec, Preset, Recipe, fall
@@ -64,7 +64,9 @@ class Backbone(nn.Module):
 
     def forward(self, L: Tensor) -> Tensor:
         """L (N, 1, H, W) in [0, 100] -> class scores (N, classes)."""
-        x = F.interpolate(L / 50 - 1, (self.size, self.size), mode="bilinear", antialias=True)
+        x = L / 50 - 1
+        if x.shape[-2:] != (self.size, self.size):
+            x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
         kind = "cuda" if L.is_cuda else "cpu"  # the meta device has no autocast
         with torch.autocast(kind, enabled=False):  # depthwise layers are slow in bf16
             return self.net(x.expand(-1, 3, -1, -1))  # (N, classes)
@@ -184,8 +186,8 @@ class InceptionAttention(nn.Module):
         """L (N, 1, H, W), H and W multiples of 8 -> features (N, 256, H/8, W/8)."""
         x = L / 50 - 1  # (N, 1, H, W)
         if self.coordinates:
-            rows = torch.linspace(-1, 1, x.shape[-2]).to(x).view(1, 1, -1, 1).expand_as(x)
-            columns = torch.linspace(-1, 1, x.shape[-1]).to(x).view(1, 1, 1, -1).expand_as(x)
+            rows = coordinates(x.shape[-2]).to(x).view(1, 1, -1, 1).expand_as(x)
+            columns = coordinates(x.shape[-1]).to(x).view(1, 1, 1, -1).expand_as(x)
             x = torch.cat((x, columns, rows), 1)  # (N, 3, H, W)
         x = self.encoder(x)  # (N, 256, H/8, W/8)
         if self.fusion is not None:

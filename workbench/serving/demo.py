@@ -157,8 +157,9 @@ def compare(
         PSNR (dB) and SSIM against the picture's own colours, null where it had none.
     """
     picture, settings = opened(file), Settings()
-    gallery, rows = [], []
-    for checkpoint in chosen(models):
+    gallery, rows, all_of_them = [], [], chosen(models)
+    shared().colorized_by_all(all_of_them, picture, settings)  # at once, then from the shelf
+    for checkpoint in all_of_them:
         rgb, facts = painted(picture, checkpoint, settings)
         gallery.append((written(picture, checkpoint, settings, rgb), checkpoint.title))
         rows.append(facts)
@@ -182,8 +183,9 @@ def look(
     picture, settings = opened(source), turned(size, temperature, chroma)
     stem = Path(picture.name).stem
     before = on_screen(shared().grey(picture), f"{stem}_grey")
-    made = []
-    for checkpoint in chosen(names):
+    made, all_of_them = [], chosen(names)
+    shared().colorized_by_all(all_of_them, picture, settings)  # at once, then from the shelf
+    for checkpoint in all_of_them:
         rgb, facts = painted(picture, checkpoint, settings)
         words = [checkpoint.title, f"{facts['seconds']:.2f} s"]
         words += [f"{facts['psnr']:.1f} dB"] if facts["psnr"] is not None else []

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
+
+from workbench.errors import Problem
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -134,19 +136,68 @@ class Studio:
         From the shelf when the same weights made it before. `on_wait` hears how many visitors are
         in front while another's picture is being made.
         """
-        from workbench.coloring.colorize import colorize_lightness, own_settings
+        found = self.colorized_by_all([checkpoint], picture, settings, on_wait)[checkpoint.name]
+        if isinstance(found, Problem):
+            raise found
+        return found
 
-        net = self.network(checkpoint)
-        settings = own_settings(net, settings)
-        key = (checkpoint.name, checkpoint.revision, picture.sha256, settings)
-        if found := self.shelf.get(key):
-            return found
-        with self.queue.turn(on_wait):
+    def colorized_by_all(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        picture: Picture,
+        settings: Settings,
+        on_wait: Callable[[int], None] | None = None,
+    ) -> dict[str, tuple[Tensor, float] | Problem]:
+        """`colorized` by several models in one turn of the queue: name -> what it made.
+
+        Several at a time, each on one thread. A model that cannot be used has its Problem there,
+        and the rest go on.
+        """
+        from workbench.coloring.colorize import TOGETHER
+        from workbench.coloring.together import at_once
+
+        found = {each.name: self._kept(each, picture, settings) for each in checkpoints}
+        missing = [each for each in checkpoints if found[each.name] is None]
+        if missing:
+            works = [partial(self._made, each, picture, settings) for each in missing]
+            with self.queue.turn(on_wait):
+                self.lightness(picture)  # once, before all of them ask for it
+                few = picture.full[0].numel() <= TOGETHER
+                made = at_once(works) if few else [work() for work in works]
+            found |= zip((each.name for each in missing), made, strict=True)
+        return found
+
+    def _kept(
+        self, checkpoint: Checkpoint, picture: Picture, settings: Settings
+    ) -> tuple[Tensor, float] | None:
+        net = self._networks.get((checkpoint.name, checkpoint.revision))
+        return None if net is None else self.shelf.get(_key(checkpoint, net, picture, settings))
+
+    def _made(
+        self, checkpoint: Checkpoint, picture: Picture, settings: Settings
+    ) -> tuple[Tensor, float] | Problem:
+        from workbench.coloring.colorize import colorize_lightness
+
+        try:
+            net = self.network(checkpoint)
+            key = _key(checkpoint, net, picture, settings)
             if found := self.shelf.get(key):  # made for another visitor while this one waited
                 return found
-            L = self.lightness(picture)
-            made = colorize_lightness(net, L, settings, checkpoint.size, picture.full.dtype)
+            L, own = self.lightness(picture), key[-1]
+            made = colorize_lightness(net, L, own, checkpoint.size, picture.full.dtype)
+        except Problem as problem:
+            return problem
         return self.shelf.put(key, (made.rgb, made.seconds), made.rgb.nbytes)
+
+
+def _key(
+    checkpoint: Checkpoint, net: nn.Module, picture: Picture, settings: Settings
+) -> tuple[str, str, str, Settings]:
+    """What a result is kept under: settings that the network ignores do not count."""
+    from workbench.coloring.colorize import own_settings
+
+    own = own_settings(net, settings)
+    return checkpoint.name, checkpoint.revision, picture.sha256, own
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from workbench.errors import Problem
 from workbench.serving.studio import Queue, Shelf
 from workbench.serving.studio import shared as studio
 
@@ -85,6 +86,16 @@ def colorized(
 ) -> tuple[Tensor, float]:
     """The picture in colour and the seconds it took: `Studio.colorized`."""
     return studio().colorized(checkpoint, picture, settings, on_wait)
+
+
+def colorized_by_all(
+    checkpoints: list[Checkpoint],
+    picture: Picture,
+    settings: Settings,
+    on_wait: Callable[[int], None] | None = None,
+) -> dict[str, tuple[Tensor, float] | Problem]:
+    """Several models' pictures, made at the same time: `Studio.colorized_by_all`."""
+    return studio().colorized_by_all(checkpoints, picture, settings, on_wait)
 
 
 def has_bins(checkpoint: Checkpoint) -> bool:

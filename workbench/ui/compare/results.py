@@ -24,27 +24,26 @@ if TYPE_CHECKING:
 
 
 def make_all(picture: Picture, checkpoints: list[Checkpoint], settings: Settings) -> list[Made]:
-    """Colour the picture with each model in turn; a model that fails is named, the rest go on."""
+    """Colour the picture with the models at once; a model that fails is named, the rest go on."""
     made = []
     line = st.empty()
-    for number, checkpoint in enumerate(checkpoints, 1):
-        title = checkpoint.title
-        line.caption(f"{title} is colouring ({number} of {len(checkpoints)})…")
 
-        def wait(place: int) -> None:
-            line.info(f"The networks are busy: {place} in front of you.", icon=":material/groups:")
+    def wait(place: int) -> None:
+        line.info(f"The networks are busy: {place} in front of you.", icon=":material/groups:")
 
-        try:
-            full, seconds = state.colorized(checkpoint, picture, settings, on_wait=wait)
-        except Problem as problem:
+    with line, st.spinner("The networks are colouring…"):
+        found = state.colorized_by_all(checkpoints, picture, settings, on_wait=wait)
+    for checkpoint in checkpoints:
+        if isinstance(problem := found[checkpoint.name], Problem):
             show_problem(problem)
             continue
+        full, seconds = found[checkpoint.name]
         origin = {
             "model": checkpoint.name,
             "revision": checkpoint.revision,
             "settings": asdict(settings),
         }
-        made.append(Made(checkpoint.name, title, full, seconds, origin))
+        made.append(Made(checkpoint.name, checkpoint.title, full, seconds, origin))
     line.empty()
     return made
 
