@@ -118,8 +118,8 @@ def _summary(models: list[str], found: Mapping[tuple[str, int], Line]) -> str:
         if (paper := _reported(name)) and paper.pixels_differ is not None
     ]
     sentences = (
-        f"{len(above)} of {len(models)} networks of papers are above grey, the best (`{models[0]}`) by "
-        f"{best:.2f} dB; the boldest (`{bold}`) has {100 * share:.0f} % of the truth's "
+        f"{len(above)} of {len(models)} networks of papers are above grey, the best "
+        f"(`{models[0]}`) by {best:.2f} dB; the boldest (`{bold}`) has {100 * share:.0f} % of the truth's "
         f"colourfulness. The training set's mean colour alone is "
         f"{_psnr(found['mean_ab', 128]) - grey:.2f} dB above grey."
     )
