@@ -119,8 +119,8 @@ def _summary(models: list[str], found: Mapping[tuple[str, int], Line]) -> str:
     ]
     sentences = (
         f"{len(above)} of {len(models)} networks of papers are above grey, the best "
-        f"(`{models[0]}`) by {best:.2f} dB; the boldest (`{bold}`) has {100 * share:.0f} % of the truth's "
-        f"colourfulness. The training set's mean colour alone is "
+        f"(`{models[0]}`) by {best:.2f} dB; the boldest (`{bold}`) has {100 * share:.0f} % of the "
+        f"truth's colourfulness. The training set's mean colour alone is "
         f"{_psnr(found['mean_ab', 128]) - grey:.2f} dB above grey."
     )
     return " ".join([sentences, *differ])
