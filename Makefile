@@ -50,4 +50,4 @@ weights: setup
 	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(OUT),--out '$(OUT)')
 
 clean:
-	rm -rf $(VENV) .work
+	rm -rf $(VENV) .work build *.egg-info
