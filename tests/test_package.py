@@ -20,7 +20,7 @@ CORE = {"torch", "numpy", "PIL", "safetensors", "timm", "typer"}
 # What the extras bring, by the names under which it is imported. A small installation has none.
 EXTRAS = {
     "accelerate", "alembic", "av", "datasets", "evalica", "gradio", "pandas", "plotly", "pyarrow",
-    "scipy", "skimage", "sqlalchemy", "streamlit", "tifffile", "yaml",
+    "scipy", "skimage", "sqlalchemy", "streamlit", "tifffile",
 }  # fmt: skip
 BLOCK = f"""
 import sys
@@ -171,7 +171,7 @@ def test_a_picture_is_coloured_outside_the_checkout_without_the_extras(
 
 def test_pictures_are_coloured_in_python_without_the_extras(small, small_checkpoints, tmp_path):
     code = (
-        "import sys, torch\n"
+        "import torch\n"
         "from workbench import checkpoints\n"
         "from workbench.coloring.colorize import colorize\n"
         "rgb = torch.full((3, 40, 60), 128, dtype=torch.uint8)\n"
