@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
     def models(
         as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
     ) -> None:
-        """The five networks, and every trained checkpoint there is of them."""
+        """Every network there is, and every trained checkpoint of them."""
         from workbench import checkpoints
         from workbench.cli import show
         from workbench.models import MODELS
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
             spec = checkpoint.spec if checkpoint else MODELS[name]
             row = {
                 "name": name, "title": checkpoint.title if checkpoint else spec.title,
-                "paper": spec.paper, "parameters_at_width_1": parameters(spec),
+                "paper": spec.source, "parameters_at_width_1": parameters(spec),
             }  # fmt: skip
             config = checkpoint.config if checkpoint else {}
             stored = checkpoint and {

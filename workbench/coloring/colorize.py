@@ -21,6 +21,7 @@ from workbench.color import to_uint8
 from workbench.coloring import edges
 from workbench.coloring.together import at_once
 from workbench.errors import Problem
+from workbench.spec import Colorizer
 
 SIZE = 256  # short side shown to a network that has no size of its own
 CELL = 8  # sides shown to a network with bins are a multiple: no bin hangs over the border
@@ -184,12 +185,12 @@ def _autocast(net: nn.Module, exact: bool) -> tuple[torch.device, AbstractContex
 
 def has_temperature(net: nn.Module) -> bool:
     """Whether a network predicts a distribution over colours (`logits`, `decode`)."""
-    return hasattr(net, "logits") and bool(getattr(net, "bins", True))
+    return isinstance(net, Colorizer) and net.bins
 
 
 def has_rebalancing(net: nn.Module) -> bool:
     """Whether a network was trained with rare colours weighted up, so that this can be undone."""
-    return has_temperature(net) and bool(getattr(net, "rebalanced", False))
+    return isinstance(net, Colorizer) and net.bins and net.rebalanced
 
 
 def own_settings(net: nn.Module, settings: Settings) -> Settings:
@@ -255,8 +256,8 @@ def predict_coarse(
     device, cast = _autocast(net, exact)
     small = network_input(L, size).to(device, memory_format=torch.channels_last)
     with cast:
-        whole = (net.embed(L.to(device)),) if hasattr(net, "embed") else ()
-        ab = net(small, *whole)
+        told = net.embed(L.to(device)) if isinstance(net, Colorizer) else None
+        ab = net(small) if told is None else net(small, told)
     return ab.float().to(L.device).contiguous()
 
 

@@ -15,7 +15,7 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,9 @@ from torch.nn import functional as F
 
 from workbench import losses
 from workbench.errors import Problem
-from workbench.models import eye
+from workbench.models import eye, presets
 from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scaled
-from workbench.models.presets import LONGER_RUN, LONGER_TITLE, QUICK_RUN, QUICK_TITLE
-from workbench.spec import ModelSpec, Preset, Recipe, fall
+from workbench.spec import Claim, Colorizer, ModelSpec, OwnBackbone, Preset, Recipe, fall
 
 STRIDE = 8
 INCEPTION = "inception_resnet_v2.tf_in1k"  # 1000 classes, 299 x 299, 55,873,736 parameters
@@ -102,7 +101,7 @@ def conv(before: int, after: int, stride: int = 1, norm: bool = True) -> nn.Sequ
     return nn.Sequential(*layers, *([nn.BatchNorm2d(after)] if norm else []), nn.ReLU())
 
 
-class InceptionAttention(nn.Module):
+class InceptionAttention(Colorizer):
     """L (N, 1, H, W) -> ab (N, 2, H, W): CoordConv encoder, fusion, attention, decoder.
 
     `fusion=False` leaves the backbone out. `plain=True` is the paper's encoder-decoder (3.4):
@@ -276,6 +275,11 @@ def load_backbone(net: InceptionAttention, file: Path) -> None:
         raise Problem(f"{file} does not hold the weights of this backbone: {error}") from None
 
 
+def asks_backbone(options: Mapping[str, Any]) -> bool:
+    """Whether a network built with these options has a backbone."""
+    return bool(options.get("fusion", True)) and not options.get("plain", False)
+
+
 SPEC = ModelSpec(
     name="inception_attention",
     title="Inception + attention",
@@ -307,13 +311,15 @@ SPEC = ModelSpec(
             },
         ),
         "longer": Preset(
-            LONGER_TITLE, recipe={"decay": 1.0, "learning_rate": 5e-4}, run=LONGER_RUN
+            presets.LONGER_TITLE,
+            recipe={"decay": 1.0, "learning_rate": 5e-4},
+            run=presets.LONGER_RUN,
         ),
         "quick": Preset(
-            QUICK_TITLE,
+            presets.QUICK_TITLE,
             build={"width": 0.25, "fusion": False},
             recipe={"decay": 0.5},
-            run=QUICK_RUN,
+            run=presets.QUICK_RUN,
         ),
     },
     ablations={
@@ -322,4 +328,11 @@ SPEC = ModelSpec(
         "no_fusion": Preset("attention alone", build={"fusion": False}),
         "plain": Preset("plain encoder-decoder (their 3.4)", build={"plain": True}),
     },
+    backbone=OwnBackbone(backbone_options, load_backbone, asks_backbone),
+    inside=("fusion", "attention", "classes"),
+    claims=(
+        Claim("Attention improves the network with fusion", "full", "no_attention"),
+        Claim("The whole model beats a plain encoder-decoder", "full", "plain"),
+        Claim("Fusing a classifier's view of the picture helps", "full", "no_fusion"),
+    ),
 )

@@ -59,7 +59,7 @@ def card(checkpoint: Checkpoint, baselines: Path | None = None) -> str:
         f"![Truth, grey, and this model on four pictures]({GRID})\n\n"
         f"Rows: the photograph, its lightness, this model. {_credits()}",
         _use(checkpoint),
-        f"## How it was trained\n\n{_training(config)}",
+        f"## How it was trained\n\n{_training(spec, config)}",
         f"## Scores\n\n{_table(checkpoint, scores)}",
         f"## Licence and terms\n\n{_terms(config)}",
         f"## Limits\n\nColours are plausible guesses, not facts about the scene. {_differs(spec)}",
@@ -68,9 +68,9 @@ def card(checkpoint: Checkpoint, baselines: Path | None = None) -> str:
 
 
 def _origin(spec: ModelSpec) -> str:
-    if not spec.paper:
+    if spec.ours:
         return spec.claim
-    return f"A reimplementation of: {spec.paper}.\nThe paper's claim: {spec.claim}"
+    return f"A reimplementation of: {spec.source}.\nThe paper's claim: {spec.claim}"
 
 
 def grid(checkpoint: Checkpoint) -> bytes:
@@ -191,12 +191,12 @@ result = colorize(checkpoint.net(), picture.rgb, size=checkpoint.size)  # result
 ```"""
 
 
-def _training(config: dict[str, Any]) -> str:
+def _training(spec: ModelSpec, config: dict[str, Any]) -> str:
     machine = config.get("machine") or {}
     facts = {
         "Photographs seen": f"{config.get('images_seen', 0):,}",
         "Trained on": ", ".join(_trained_on(config)),
-        "Width": f"{config['width']:g} (1 is the paper's)",
+        "Width": f"{config['width']:g} (1 is {'the full one' if spec.ours else 'the paper’s'})",
         "Options": ", ".join(f"{k} = {v}" for k, v in config.get("options", {}).items()),
         "Size": f"{config['size']} pixels on the short side",
         "Precision": config.get("precision"),

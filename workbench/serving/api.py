@@ -105,7 +105,7 @@ def models() -> list[dict[str, Any]]:
             {
                 "name": name,
                 "title": checkpoint.title,
-                "paper": spec.paper,
+                "paper": spec.source,
                 "claim": spec.claim,
                 "revision": checkpoint.revision,
                 "size": checkpoint.size,
