@@ -147,6 +147,7 @@ def test_a_model_more_is_trained_scored_described_and_colours(
     assert checkpoints.open_folder(out).spec is SPEC
     run("evaluate", "toy", "--data", small_test_set, "--size", 32)
     assert {row.model for row in scores.read(toy / "toy" / "scores" / "tiny.csv")} == {"toy"}
+    assert not (toy / "baselines" / "scores" / "tiny.csv").exists()  # somebody's own pictures
     assert "Nobody" in run("models", "--json")
     run("card", "toy")
     assert "Nobody" in (toy / "toy" / "README.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from functools import cache, partial
 import torch
 from torch import Tensor, nn
 
-from workbench import color
+from workbench import __version__, color
 from workbench.color import to_uint8
 from workbench.coloring import edges
 from workbench.coloring.together import at_once
@@ -65,12 +65,20 @@ class Result:
 
 
 def marks(
-    model: str, revision: str, settings: Settings = Settings(), title: str = ""
+    model: str,
+    revision: str,
+    settings: Settings = Settings(),
+    title: str = "",
+    also: Mapping[str, object] | None = None,
 ) -> dict[str, str]:
-    """What `images.encode` writes into the file: who coloured it, and how."""
+    """What `images.encode` writes into the file: who coloured it, and how.
+
+    also: what else was set, beside the settings of every model.
+    """
     turned = {k: v for k, v in asdict(settings).items() if v != getattr(Settings(), k)}
+    turned |= also or {}
     return {
-        "Software": "colorization-workbench",
+        "Software": f"colorization-workbench {__version__}",
         "Description": f"Colourized by AI ({title or model})",
         "Model": model,
         "Revision": revision,
@@ -91,21 +99,16 @@ def lightness(rgb: Tensor) -> Tensor:
     steps = 256 if rgb.dtype == torch.uint8 else 65536
     values = torch.arange(steps, dtype=torch.float64) / (steps - 1)
     weights = torch.tensor(color.RGB_TO_XYZ[1], dtype=torch.float64)
-    tables = (weights[:, None] * _linear(values)).float().numpy()  # (3, steps)
+    tables = (weights[:, None] * color.linear(values)).float().numpy()  # (3, steps)
     out = torch.empty(1, height, width)
 
     def strip(rows: slice) -> None:
         red, green, blue = rgb[:, rows].numpy()
         Y = torch.from_numpy(tables[0].take(red) + tables[1].take(green) + tables[2].take(blue))
-        f = torch.where(Y > 0.008856, Y.clamp(min=1e-12) ** (1 / 3), 7.787 * Y + 16 / 116)
-        out[0, rows] = 116 * f - 16
+        out[0, rows] = 116 * color.lab_curve(Y) - 16
 
     _strips(strip, height, width)
     return out
-
-
-def _linear(rgb: Tensor) -> Tensor:
-    return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
 
 
 def paint(L: Tensor, ab: Tensor, dtype: torch.dtype = torch.uint8) -> Tensor:

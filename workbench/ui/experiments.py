@@ -62,7 +62,7 @@ def show(spec: ModelSpec, projected: bool) -> None:
         numbers(means(table))
         return
     digits = {
-        METRICS[name].title: st.column_config.NumberColumn(format=f"%.{METRICS[name].digits}f")
+        METRICS[name].title: st.column_config.NumberColumn(format=METRICS[name].format)
         for name in ablation.METRICS
     }
     st.dataframe(entries(table), hide_index=True, placeholder="–", column_config=digits)
