@@ -20,7 +20,7 @@ $(VENV)/.installed: requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed requirements-test.txt tests/install_system.sh
+$(VENV)/.installed-test: $(VENV)/.installed requirements-test.txt requirements-onnx.txt tests/install_system.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	sh tests/install_system.sh $(BIN)/python
 	touch $@
@@ -37,7 +37,7 @@ lint: $(VENV)/.installed-test
 smoke-space: setup
 	$(BIN)/python tests/smoke_space.py $(if $(URL),--url $(URL))
 
-bench: setup
+bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.bench
 
 bench-train: setup

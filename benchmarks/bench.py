@@ -142,6 +142,17 @@ def in_the_browser(data: bytes, folder: Path) -> list[dict]:
     ]
 
 
+def static(data: bytes) -> list[dict]:
+    """The static page beside native code; a row that says why not, where it cannot be made."""
+    from benchmarks.bench_static import measure
+    from workbench.errors import Problem
+
+    try:
+        return measure(data)
+    except Problem as problem:
+        return [{"what": f"the static page: {problem}"}]
+
+
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -176,6 +187,7 @@ def main() -> None:
 
         with tempfile.TemporaryDirectory() as folder:
             rows += in_the_browser(data, Path(folder))
+        rows += static(data)
     columns = ("what", "ms", "least", "most", "goal")
     show([{column: row.get(column) for column in columns} for row in rows], options.json)
 

@@ -12,7 +12,8 @@ if not projected:
     st.markdown(
         "Four of the five papers argue from a comparison with themselves: the same network with "
         "and without the part in question. Here each is trained again, small, under equal "
-        "conditions, and every claim is judged picture by picture."
+        "conditions. A claim is judged where every entry was trained at three seeds or more; one "
+        "training decides nothing, and is said to be undecided."
     )
 with st.spinner("Reading the tables…"):
     from workbench.ui import experiments

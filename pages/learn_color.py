@@ -27,8 +27,8 @@ if not projected:
     st.header("Exercises")
     pieces.exercise(
         "At which lightness are there most colours? Move L and watch the share of the square.",
-        "Between about 60 and 75, and the blues have their most at a far lower L than the "
-        "yellows. Near 0 and 100 nothing is left but black and white: a network cannot go far "
+        pieces.richest_lightness()
+        + " Near 0 and 100 nothing is left but black and white: a network cannot go far "
         "wrong there, and cannot show anything either.",
     )
     pieces.exercise(

@@ -98,3 +98,20 @@ def test_a_file_that_is_no_prior_is_a_clear_sentence(tmp_path, text):
 def test_a_missing_prior_says_how_to_make_one(tmp_path):
     with pytest.raises(Problem, match="workbench prior"):
         ab_bins.load_prior(tmp_path / "none.json")
+
+
+def test_the_mean_weight_over_real_photographs_is_1(shared):
+    import itertools
+
+    from torch.nn import functional as F
+
+    from workbench.color import split_lab
+    from workbench.data.pictures import square
+    from workbench.data.sources import open_source
+
+    source = open_source(str(shared / "data" / "train-128" / "train-*.parquet"))
+    items = itertools.islice(source.items(), 0, 6000, 30)
+    rgb = torch.stack([torch.from_numpy(square(item.data, 128)[0]) for item in items])
+    targets = F.avg_pool2d(split_lab(rgb)[1], 4)  # what the recipe asks for
+    weight = ab_bins.rebalancing(ab_bins.load_prior())[ab_bins.soft_encode(targets)[0][:, 0]]
+    assert weight.mean().item() == pytest.approx(1, abs=0.1)

@@ -130,3 +130,44 @@ def test_frames_of_a_clip_are_pictures_for_training(clip, tmp_path):
     loaded = pictures.load([f"video:{clip}"], 8, cache=tmp_path)
     assert loaded.pixels.shape == (6, 3, 8, 8)
     assert loaded.classes == ()
+
+
+def test_two_parts_of_a_clip_share_no_frame_and_leave_none_out(clip):
+    whole = [item.name for item in open_source(f"video:{clip}@5").items()]
+    first = [item.name for item in open_source(f"video:{clip}@5#0-1.5").items()]
+    rest = [item.name for item in open_source(f"video:{clip}@5#0:01.5-").items()]
+    assert first + rest == whole
+    assert len(first) == 8
+    keys = {open_source(f"video:{clip}@5{part}").key for part in ("", "#0-1.5", "#1.5-")}
+    assert len(keys) == 3
+
+
+def test_frames_of_a_part_are_those_of_its_source(clip, tmp_path):
+    result = run(["frames", str(clip), str(tmp_path / "test"), "--from", "1", "--to", "0:02"])
+    assert result.exit_code == 0, result.output
+    assert len(listed(tmp_path / "test")) == 2
+
+
+@pytest.mark.parametrize("time", ["soon", "1:2:3:4", "-3", "inf"])
+def test_what_is_no_time_is_refused_in_a_sentence(clip, tmp_path, time):
+    result = run(["frames", str(clip), str(tmp_path / "test"), "--from", time])
+    assert isinstance(result.exception, Problem)
+    assert "no time in a clip" in str(result.exception)
+
+
+def test_a_part_that_ends_before_it_begins_or_after_the_clip_is_refused(clip, tmp_path):
+    for begin, end, words in (("2", "1", "nothing"), ("60", "90", "between 60 s and 90 s")):
+        result = run(["frames", str(clip), str(tmp_path / "t"), "--from", begin, "--to", end])
+        assert isinstance(result.exception, Problem)
+        assert words in str(result.exception)
+
+
+def test_the_colour_clip_is_split_in_time(shared):
+    clip = shared / "data" / "legacy" / "colour_clip_cockatoo.mp4"
+    whole, first, rest = (
+        [item.name for item in open_source(f"video:{clip}{part}").items()]
+        for part in ("", "#0-8", "#8-")
+    )
+    assert first + rest == whole
+    assert first
+    assert rest

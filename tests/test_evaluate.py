@@ -158,15 +158,15 @@ def test_new_weights_replace_rows_and_other_protocols_stay(pictures, tmp_path):
     brown = entrants.from_function("brown", "old", sepia)
     run(brown, pictures, tmp_path, limit=20)
     score_run.score_data(
-        [(brown, tmp_path)], open_source(str(pictures)), "set", protocol=PROTOCOLS["seed003"],
-        sizes=(32,), limit=4,
+        [(brown, tmp_path)], open_source(str(pictures)), "set",
+        protocol=PROTOCOLS["ranjan-agrawal"], sizes=(32,), limit=4,
     )  # fmt: skip
     rows = run(replace(brown, revision="new"), pictures, tmp_path, limit=16)
     ours = [row for row in rows if row.protocol == "cw-1"]
     assert sorted(row.revision for row in ours) == ["new"] * 32 + ["old"] * 8
-    legacy = [row for row in rows if row.protocol == "seed003"]
+    legacy = [row for row in rows if row.protocol == "ranjan-agrawal"]
     assert len(legacy) == 4
-    assert all(row.psnr_seed003 is not None and row.delta_e is None for row in legacy)
+    assert all(row.psnr_unsquared is not None and row.delta_e is None for row in legacy)
 
 
 def test_legacy_protocols_differ_where_their_papers_do(pictures):

@@ -1,6 +1,7 @@
 """Rows of scores, their files, and the figures made of them."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -189,3 +190,29 @@ def test_published_numbers_carry_their_protocol_and_source():
         )
     best = max((r for r in REPORTED if r.psnr_sd), key=lambda r: r.ssim)
     assert best.system.startswith("attention_pix2pix, experiment 8"), "the text says 5, the table 8"
+
+
+def test_old_names_of_protocols_and_columns_are_read_and_accepted(tmp_path):
+    from workbench.evaluation import protocols
+
+    table = tmp_path / "set.csv"
+    head = "model,revision,dataset,picture,protocol,size,psnr,psnr_seed003\n"
+    table.write_text(head + "grey,-,set,a,seed003,128,20.5,33.1\ngrey,-,set,a,seed002,256,20.5,\n")
+    first, second = scores.read(table)
+    assert (first.protocol, first.psnr_unsquared) == ("ranjan-agrawal", 33.1)
+    assert second.protocol == "liu-gao-li"
+    for old, name in scores.OLD_PROTOCOLS.items():
+        assert protocols.protocol(old) is protocols.PROTOCOLS[name]
+
+
+def test_no_number_of_a_paper_is_where_a_person_reads():
+    import re
+
+    root = Path(__file__).resolve().parent.parent
+    files = [root / "README.md", *root.glob("docs/*.md"), *root.glob("pages/*.py")]
+    files += root.glob("workbench/**/*.py")
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"[Pp]aper 00\d", text), file.name
+        if file.name != "scores.py":  # the old names it still reads
+            assert not re.search(r"seed00\d", text), file.name

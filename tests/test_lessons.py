@@ -16,6 +16,7 @@ from workbench.errors import Problem
 from workbench.evaluation import metrics
 from workbench.lessons import blocks, colors, diagram, probes, traps
 from workbench.models import MODELS, ab_bins
+from workbench.ui.lessons import pieces
 
 
 @pytest.fixture(scope="module")
@@ -248,3 +249,36 @@ def test_the_same_two_pictures_have_as_many_values_as_there_are_protocols(pictur
     )
     assert rows["PSNR, unsquared"] > rows["PSNR"] + 4
     assert rows["SSIM of luma"] > rows["SSIM"]
+
+
+def test_most_displayable_colours_are_where_the_lesson_says() -> None:
+    best, share, first, last = colors.richest()
+    assert 54 <= best <= 57
+    assert share == pytest.approx(0.306, abs=0.004)
+    assert share == max(colors.share_in_gamut(L) for L in range(1, 100))
+    assert first <= 54 < 57 <= last
+    said = pieces.richest_lightness()
+    assert f"L = {best}" in said
+    assert f"{share:.1%}" in said
+
+
+def test_blue_is_purest_when_dark_and_yellow_when_light() -> None:
+    for rgb, hue in (((0, 0, 255), -54), ((255, 255, 0), 103)):
+        L, ab = split_lab(torch.tensor(rgb, dtype=torch.uint8).view(3, 1, 1))
+        a, b = ab.flatten().tolist()
+        assert math.degrees(math.atan2(b, a)) == pytest.approx(hue, abs=1)
+        assert colors.most_chroma_at(hue) == pytest.approx(L, abs=2)
+
+
+def test_the_traps_say_of_every_candidate_what_their_table_shows(picture) -> None:
+    from types import SimpleNamespace
+
+    from workbench.lessons.traps import one_step_off
+
+    shown = SimpleNamespace(rgb=picture)
+    found = {"Grey": colors.grey_of(picture), "One step of 255 off": one_step_off(picture)}
+    for name in ("Pixels that differ", "SSIM of luma"):
+        said = pieces.spread(shown, found, name)
+        for value in pieces.measured(shown, found, name).values():
+            assert f"{value:.3f}" in said
+    assert pieces.measured(shown, found, "Pixels that differ")["One step of 255 off"] == 1

@@ -200,12 +200,12 @@ def test_worked_example_of_one_step_everywhere():
     assert found["psnr"].item() == pytest.approx(20 * math.log10(255))  # 48.13 dB
     assert found["pixdiff"].item() == 1
     assert found["ssim"].item() == pytest.approx(1, abs=1e-3)
-    assert metrics.psnr_seed003(truth + 1, truth).item() == pytest.approx(40)  # 20 log10(100 / 1)
+    assert metrics.psnr_unsquared(truth + 1, truth).item() == pytest.approx(40)  # 20 log10(100 / 1)
 
 
 def test_paper_003s_psnr_takes_the_root_of_an_unsquared_mean():
     truth = torch.full((1, 3, 8, 8), 200, dtype=torch.uint8)
-    found = metrics.psnr_seed003(truth - 16, truth)
+    found = metrics.psnr_unsquared(truth - 16, truth)
     assert found.item() == pytest.approx(20 * math.log10(200 / 4))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from workbench import checkpoints
+from workbench.data import DATASETS
 from workbench.errors import Problem
 from workbench.evaluation import score_run, scores
 from workbench.models import MODELS
@@ -149,3 +151,48 @@ def test_about_has_an_answer_in_every_cell_for_the_bundled_models() -> None:
     table = about.models()
     assert set(table["Name"]) >= set(MODELS)
     assert (table.astype(str).map(str.strip) != "").to_numpy().all()
+
+
+def test_every_test_set_is_marked_as_of_the_trainings_source_or_foreign() -> None:
+    for spec in DATASETS.values():
+        assert (spec.foreign is not None) == (spec.split == "test"), spec.name
+    foreign = {spec.name for spec in DATASETS.values() if spec.foreign}
+    assert foreign == {"coco", "sun-hays80", "kodak24", "mcmaster18", "art", "cartoon"}
+
+
+def test_the_marks_are_those_of_the_datas_readme(shared: Path) -> None:
+    text = (shared / "data" / "README.md").read_text(encoding="utf-8")
+    training = text.partition("## Training and validation sources")[2].partition("## Test sets")[0]
+    sources = {line.split("|")[1].strip() for line in training.splitlines() if "|" in line}
+    for spec in DATASETS.values():
+        if spec.foreign is not None and spec.name != "people":  # people is of seven of them
+            assert spec.foreign == (spec.name not in sources), spec.name
+
+
+@pytest.fixture
+def two_kinds(workbench: AppTest, small_scores: Path, tmp_path: Path, monkeypatch) -> AppTest:
+    """The leaderboard with the small scores under the names of a kin and a foreign set."""
+    for table in small_scores.glob("*/scores/tiny.csv"):
+        for name in ("coco", "flowers"):
+            rows = [replace(row, dataset=name) for row in scores.read(table)]
+            scores.write(tmp_path / table.parts[-3] / "scores" / f"{name}.csv", rows)
+    monkeypatch.setattr(score_run, "roots", lambda: (tmp_path,))
+    workbench.switch_page("pages/leaderboard.py")
+    return workbench
+
+
+def test_foreign_sets_are_chosen_alone_and_marked_in_the_matrix(two_kinds: AppTest) -> None:
+    page = two_kinds.run()
+    assert not page.exception
+    assert (page.dataframe[0].value["Pictures"] == 12).all()
+    page.segmented_control(key="kinship").set_value("foreign source").run()
+    assert not page.exception
+    assert (page.dataframe[0].value["Pictures"] == 6).all()
+    page.segmented_control(key="kinship").set_value(board.EVERY)
+    page.segmented_control(key="more").set_value("Generalisation").run()
+    assert not page.exception
+    figure = json.loads(page.get("plotly_chart")[0].proto.spec)["data"][0]
+    assert list(figure["x"]) == ["coco (foreign)", "flowers"]
+    assert {"Grey (no colour) (no training)", "Mean colour (one colour for all)"} <= set(
+        figure["y"]
+    )

@@ -15,13 +15,14 @@ import yaml
 from hub_repos import Blob
 from hub_server import TOKEN, loopback_hub
 from smoke_space import call, smoke, started
+from static_site import browser_runtime
 
 from workbench import places
 from workbench.errors import Problem
 from workbench.models import MODELS
 from workbench.publishing import spaces
 
-__all__ = ["loopback_hub"]
+__all__ = ["browser_runtime", "loopback_hub"]
 ROOT = Path(__file__).resolve().parent.parent
 CARD = "---\nlicense: other\n---\n# A model for tests\n"
 
@@ -169,21 +170,38 @@ def test_the_dockerfile_is_what_a_space_expects():
             assert (ROOT / source).exists()
 
 
-def test_the_static_space_is_one_page(shell, tmp_path):
+def test_the_static_space_is_the_page_and_the_leaderboard(shell, browser_runtime, tmp_path):
+    """Small networks; what the page does is tested in test_static.py."""
     out = tmp_path / "space"
-    shell("publish-space", "--kind", "static", "--repo", "ada/board", "--out", out, "--dry-run")
-    assert set(sent(out)) == {"README.md", "index.html"}
-    assert (front_matter(out)["sdk"], front_matter(out)["app_file"]) == ("static", "index.html")
-    page = (out / "index.html").read_text()
-    assert "<html" in page
-    assert "kodak" in page
+    words = ("publish-space", "--kind", "static", "--repo", "ada/board", "--runtime")
+    shell(*words, browser_runtime, "--out", out, "--dry-run")
+    facts, files = front_matter(out), sent(out)
+    assert (facts["sdk"], facts["app_file"]) == ("static", "index.html")
+    assert {"README.md", "index.html", "app.js", "service-worker.js", "site.json"} <= set(files)
+    site = json.loads(files["site.json"])
+    assert {network["file"] for network in site["models"]} == {
+        path for path in files if path.endswith(".onnx")
+    }
+    assert b"kodak" in files["leaderboard.html"]
+
+
+def test_a_static_space_names_the_repositories_of_its_networks(
+    shell, bundled, browser_runtime, tmp_path
+):
+    shell("publish", bundled / "vanilla_cnn", "--repo", "ada/tiny", "--tag", "v1")
+    out = tmp_path / "space"
+    words = ("publish-space", "--kind", "static", "--repo", "ada/board", "--model", "ada/tiny@v1")
+    shell(*words, "--runtime", browser_runtime, "--out", out, "--dry-run")
+    assert front_matter(out)["models"] == ["ada/tiny"]
+    (network,) = json.loads((out / "site.json").read_text())["models"]
+    assert network["name"] == "ada--tiny"
 
 
 @pytest.mark.parametrize(
     ("kind", "models", "said"),
     [
         ("streamlit", [], "no kind of Space 'streamlit'"),
-        ("static", ["ada/tiny@v1"], "--model is for the Gradio Space"),
+        ("docker", ["ada/tiny@v1"], "--model is for the other kinds"),
         ("gradio", ["ada/tiny"], "does not name a revision"),
     ],
 )

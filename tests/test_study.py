@@ -268,6 +268,51 @@ def row(**fields):
     } | fields  # fmt: skip
 
 
+def seen(size: str, ratio: str = "1", theme: str = "light") -> dict[str, str]:
+    viewport = f"390x800x{ratio}"
+    return {"shown_size": size, "viewport": viewport, "theme": theme} if size else {}
+
+
+def test_the_methods_text_says_what_was_recorded_of_the_screens():
+    plan = plans.Plan(name="x", size=256)
+    rows = [
+        row(**seen("177x177", "3", "dark")), row(**seen("480x480")), row(**seen("480x480")),
+        row(**seen("")),
+    ]  # fmt: skip
+    text = export.methods(results.analyse(plan, ["a@1", "b@2"], rows))
+    assert "rendered as squares of 256 pixels" in text
+    assert "177 to 480 (median 480) CSS pixels wide at a device pixel ratio of 1 to 3" in text
+    assert "one neutral grey (sRGB 128, 128, 128) in both themes" in text
+    assert "dark in 1 of 3 answers" in text
+    assert "In 1 older answers none of this was recorded" in text
+
+
+def test_where_nothing_was_recorded_the_methods_text_claims_nothing_of_the_screens():
+    found = results.analyse(plans.Plan(name="x"), ["a@1", "b@2"], [row()])
+    text = export.methods(found)
+    assert "were not recorded" in text
+    assert "neutral grey" not in text
+
+
+def test_how_sure_an_order_is_is_not_said_below_five_raters_without_a_flag():
+    plan = plans.Plan(name="x")
+    for raters in (3, 4, 5, 25):
+        rows = [
+            row(rater=f"r{i}", number=n, choice=("left", "tie", "left", "right")[n % 4])
+            for i in range(raters) for n in range(8)
+        ]  # fmt: skip
+        found = results.analyse(plan, ["a@1", "b@2"], rows)
+        assert found.unflagged == raters
+        assert bool(found.separations()) == (raters >= 5)
+        text = export.methods(found)
+        assert ("too narrow" in text) == (raters < 20)
+        assert ("nothing is said of how sure" in text) == (raters < 5)
+    hasty = [{**each, "dwell_ms": 1.0} for each in rows if each["rater"] < "r22"]
+    flagged = results.analyse(plan, ["a@1", "b@2"], hasty + rows[-24:])
+    assert flagged.unflagged < 5
+    assert flagged.separations() == []
+
+
 def test_practice_and_catch_trials_are_never_counted():
     plan = plans.Plan(name="x")
     rows = [

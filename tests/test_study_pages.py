@@ -156,6 +156,11 @@ def test_three_raters_vote_at_once_and_the_results_are_exactly_their_votes(study
         assert [row["choice"] for row in mine] == choices
         assert all(0 < row["dwell_ms"] < 60_000 for row in mine)
         assert {row["viewport"].partition("x")[0] for row in mine} <= {"1280", "390"}
+        for row in mine:
+            width, height = map(int, row["shown_size"].split("x"))
+            assert width == height
+            assert 100 < width < (200 if row["viewport"].startswith("390") else 600)
+            assert row["theme"] in ("light", "dark")
     check_results_page(chromium, address, "pairs", given)
 
 

@@ -364,6 +364,25 @@ def test_the_same_seed_and_codes_give_the_same_questions(tmp_path):
     assert asked[0] == asked[1]
 
 
+def test_a_database_from_before_sizes_were_recorded_opens_with_its_votes(tmp_path):
+    import sqlalchemy as sa
+
+    url = f"sqlite:///{tmp_path / 'votes.sqlite3'}"
+    store = Votes(url)
+    study = opened(store)
+    vote_all(store, study, joined(store, study))
+    before = store.rows(study)
+    with store.engine.begin() as connection:  # as the first version had left it
+        for column in ("shown_size", "theme"):
+            connection.execute(sa.text(f"ALTER TABLE votes DROP COLUMN {column}"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    store.close()
+    again = Votes(url)
+    after = again.rows(again.study(study.name))
+    assert [row | {"shown_size": "", "theme": ""} for row in before] == after
+    again.close()
+
+
 def test_a_database_of_a_newer_workbench_is_left_alone_with_a_sentence(tmp_path):
     import sqlalchemy as sa
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -237,7 +238,10 @@ def test_a_damaged_table_is_one_sentence(workbench: AppTest, table: Path) -> Non
 
 
 def test_a_table_is_shown_with_verdicts(workbench: AppTest, table: Path) -> None:
-    from tests.test_ablation import made_rows
+    from tests.test_ablation import made_rows as rows_of_one
+
+    def made_rows(name: str, psnr: float) -> list:
+        return [replace(r, seed=s) for s in range(3) for r in rows_of_one(name, psnr)]
 
     spec = MODELS["cbam_gan"]
     rows = {"grey": made_rows("grey", 20.0), "skeleton": made_rows("skeleton", 22.0),
@@ -253,8 +257,8 @@ def test_a_table_is_shown_with_verdicts(workbench: AppTest, table: Path) -> None
     assert not workbench.exception
     tab = workbench.tabs[[s.name for s in experiments.models()].index("cbam_gan")]
     text = " ".join(mark.value for mark in tab.markdown)
-    assert "holds here" in text
-    assert "reversed here" in text
+    assert "holds" in text
+    assert "reversed" in text
     assert "Not trained yet: class" in tab.warning[0].value
     frame = tab.dataframe[0].value
     assert frame.loc[frame["Entry"] == "cbam", "PSNR"].item() == pytest.approx(23, abs=0.5)

@@ -1,12 +1,14 @@
 """The papers' own comparisons, repeated at a size that a small machine can do, and judged.
 
 `ModelSpec.ablations` says what is trained, `ModelSpec.claims` what the paper concludes from it.
-Every entry is trained on the same pictures in the same order, scored on the same held-out
-pictures, and a claim is judged on the differences picture by picture.
+Every entry is trained on the same pictures in the same order, at several seeds, and scored on the
+same held-out pictures; a claim is judged on the differences over trainings and pictures. Two
+trainings of one and the same entry differ by about 0.25 dB: one training each decides nothing.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -25,13 +27,14 @@ from workbench.evaluation.protocols import PROTOCOLS, Protocol
 from workbench.evaluation.reported import REPORTED, Reported
 from workbench.evaluation.score_run import dataset_name
 from workbench.evaluation.scores import Score
-from workbench.evaluation.summaries import Mean, mean, paired
+from workbench.evaluation.summaries import Mean, mean, over_seeds
 from workbench.models.count import parameters
 from workbench.spec import ModelSpec
 from workbench.training.plan import Plan, plan
 from workbench.writing import write_whole
 
-HOLDS, REVERSED, NOT_SEEN = "holds", "reversed", "not seen"
+HOLDS, REVERSED, NOT_SEEN, UNDECIDED = "holds", "reversed", "not seen", "undecided"
+ENOUGH = 3  # trainings of each entry, with different seeds, without which nothing is judged
 METRICS = ("psnr", "ssim", "auc", "colorfulness")
 RESULTS = "results.json"
 
@@ -90,24 +93,27 @@ def _measured(prediction: Any, truth: Any) -> dict[str, Any]:
 FOUR: Protocol = replace(PROTOCOLS["cw-1"], measure=_measured)  # of cw-1, the metrics of METRICS
 
 
-def score(folder: Path, items: Sequence[Item], dataset: str, size: int) -> list[Score]:
+def score(
+    folder: Path, items: Sequence[Item], dataset: str, size: int, entry: str, seed: int | None
+) -> list[Score]:
     """Rows of the entry trained in `folder`, kept in its scores/; made once for its weights.
 
-    A folder named `grey` that holds no network is the do-nothing baseline.
+    A folder that holds no network is the do-nothing baseline, entry `grey`, without a seed.
     """
     table = folder / "scores" / f"{dataset}.csv"
     if (folder / "config.json").is_file():
         entrant = entrants.from_checkpoint(checkpoints.open_folder(folder))
     else:
-        entrant = next(each for each in entrants.baselines() if each.name == folder.name)
+        entrant = next(each for each in entrants.baselines() if each.name == entry)
     before = scores.read(table) if table.is_file() else []
     if {(row.revision, row.size) for row in before} == {(entrant.revision, size)}:
-        return before
+        return [replace(row, model=entry, seed=seed) for row in before]
     unreadable: list[str] = []
     made = evaluate(
         [entrant], items, dataset, protocol=FOUR, sizes=(size,), unreadable=unreadable.append
     )
-    rows = [replace(row, ms=None) for row in made]  # how long it took is no result here
+    # how long it took is no result here
+    rows = [replace(row, model=entry, seed=seed, ms=None) for row in made]
     if not rows:
         raise Problem(f"No picture of {dataset} could be scored. {' '.join(unreadable[:1])}")
     scores.write(table, rows)
@@ -115,22 +121,88 @@ def score(folder: Path, items: Sequence[Item], dataset: str, size: int) -> list[
 
 
 def difference(first: Sequence[Score], second: Sequence[Score], metric: str) -> Mean:
-    """First minus second over the pictures that both have, with its 95 % interval.
+    """First minus second over the pictures that all have, with its 95 % interval.
 
-    Colourfulness is compared as it is, not as a distance to the truth's: papers claim more of it.
+    The interval is over trainings and pictures (`summaries.over_seeds`). Colourfulness is compared
+    as it is, not as a distance to the truth's: papers claim more of it.
     """
-    if metric == "colorfulness":
-        first, second = (
-            [replace(row, colorfulness_truth=0.0) for row in rows] for rows in (first, second)
-        )
-    return paired(first, second, metric).difference
+    return over_seeds(_by_seed([first, second], metric), (1, -1))
 
 
-def verdict(found: Mean, sign: int) -> str:
-    """Whether a difference goes the way that was claimed; an interval with 0 in it says nothing."""
+def _by_seed(entries: Sequence[Sequence[Score]], metric: str) -> list[np.ndarray]:
+    """Values (seeds, pictures) of each entry, over the pictures that all their trainings have."""
+    tables: list[dict[int | None, dict[tuple, float]]] = []
+    for rows in entries:
+        table: dict[int | None, dict[tuple, float]] = {}
+        for row in rows:
+            value = getattr(row, metric)
+            if value is not None:
+                place = (row.dataset, row.protocol, row.size, row.picture)
+                table.setdefault(row.seed, {})[place] = value
+        tables.append(table)
+    pictures = [values.keys() for table in tables for values in table.values()]
+    shared = sorted(set.intersection(*map(set, pictures))) if pictures else []
+    if not shared or not all(tables):
+        raise Problem("The two entries were not scored on a common picture.")
+    return [
+        np.array([[values[picture] for picture in shared] for values in table.values()])
+        for table in tables
+    ]
+
+
+def trainings(rows: Sequence[Score]) -> int:
+    """How many trainings, with different seeds, the rows of an entry are of."""
+    return len({row.seed for row in rows})
+
+
+def verdict(found: Mean, sign: int, trained: int) -> str:
+    """Whether a difference goes the way that was claimed.
+
+    trained: the trainings of the entry that has fewer. Under ENOUGH nothing is said; an interval
+    with 0 in it is "not seen".
+    """
+    if trained < ENOUGH:
+        return UNDECIDED
     if found.low <= 0 <= found.high or not np.isfinite(found.value):
         return NOT_SEEN
     return HOLDS if found.value * sign > 0 else REVERSED
+
+
+def judge(spec: ModelSpec, rows: Mapping[str, Sequence[Score]]) -> list[dict[str, Any]]:
+    """A model's claims about the entries that are there, each with its difference and verdict.
+
+    `trained` is how many trainings it stands on; `below_grey` names those of its entries whose
+    mean is under that of no colour at all: the better of two failures is no improvement.
+    """
+    claims = []
+    for claim in spec.claims:
+        if claim.first not in rows or claim.second not in rows:
+            continue
+        found = difference(rows[claim.first], rows[claim.second], claim.metric)
+        trained = min(trainings(rows[claim.first]), trainings(rows[claim.second]))
+        below = [
+            name for name in (claim.first, claim.second)
+            if claim.metric != "colorfulness" and "grey" in rows
+            and difference(rows[name], rows["grey"], claim.metric).value < 0
+        ]  # fmt: skip
+        claims.append(
+            asdict(claim)
+            | {"difference": asdict(found), "verdict": verdict(found, claim.sign, trained)}
+            | {"trained": trained, "below_grey": below}
+        )
+    return claims
+
+
+def in_words(claim: Mapping[str, Any]) -> str:
+    """A verdict as people read it: "holds, below grey" or "one training: undecided"."""
+    words = claim["verdict"]
+    if words == UNDECIDED:
+        count = claim["trained"]
+        words = f"{'one training' if count == 1 else f'{count} trainings'}: undecided"
+    below = claim["below_grey"]
+    if len(below) == 2:
+        return f"{words}; both are below grey"
+    return f"{words}; {below[0]} is below grey" if below else words
 
 
 def results(
@@ -151,25 +223,20 @@ def results(
             config = configs[name]
             line |= {key: config[key] for key in ("revision", "images_seen", "seconds")}
             line["parameters"] = parameters(spec, config["width"], config["options"])
+        line["seeds"] = sorted({row.seed for row in rows[name] if row.seed is not None})
         line["means"] = {m: asdict(_mean(rows[name], m)) for m in METRICS}
         paper = papers_numbers(spec, name)
         line["paper"] = paper and {k: v for k, v in asdict(paper).items() if v is not None}
         entries.append(line)
-    claims = []
-    for claim in spec.claims:
-        if claim.first in rows and claim.second in rows:
-            found = difference(rows[claim.first], rows[claim.second], claim.metric)
-            judged = {"difference": asdict(found), "verdict": verdict(found, claim.sign)}
-            claims.append(asdict(claim) | judged)
     truth = mean([np.array([row.colorfulness_truth for row in next(iter(rows.values()))])])
     return {
         "model": spec.name, "about": {**about, "colorfulness_of_the_truth": truth.value},
-        "wanted": list(spec.ablations), "entries": entries, "claims": claims,
+        "wanted": list(spec.ablations), "entries": entries, "claims": judge(spec, rows),
     }  # fmt: skip
 
 
 def _mean(rows: Sequence[Score], metric: str) -> Mean:
-    return mean([np.array([getattr(row, metric) for row in rows])])
+    return over_seeds(_by_seed([rows], metric), (1,))
 
 
 def write(out: Path, table: Mapping[str, Any], rows: Mapping[str, Sequence[Score]]) -> None:
@@ -196,13 +263,23 @@ def tables(model: str) -> dict[str, dict[str, Any]]:
     for where, path in places.items():
         if path.is_file():
             try:
-                found[where] = json.loads(path.read_text(encoding="utf-8"))
+                found[where] = _with_seeds(json.loads(path.read_text(encoding="utf-8")))
             except (OSError, ValueError) as error:
                 raise Problem(
                     f"The table {path} cannot be read ({error}). Remove it and make it again: "
                     f"python -m workbench ablate {model} --data SOURCE --images N"
                 ) from None
     return found
+
+
+def _with_seeds(table: dict[str, Any]) -> dict[str, Any]:
+    """A table of before verdicts needed seeds: one training an entry, so nothing is decided."""
+    for claim in table["claims"]:
+        if "trained" not in claim:
+            claim |= {"trained": 1, "verdict": UNDECIDED, "below_grey": []}
+    for line in table["entries"]:
+        line.setdefault("seeds", [table["about"]["run"]["seed"]] if line["name"] != "grey" else [])
+    return table
 
 
 def ablate(
@@ -214,10 +291,11 @@ def ablate(
     *,
     validation: Sequence[str] = (),
     only: Sequence[str] = (),
+    seeds: Sequence[int] = (0,),
     tell: Callable[[dict[str, Any]], None] = lambda table: None,
     **settings: Any,
 ) -> tuple[dict[str, Any], dict[str, list[Score]]]:
-    """Train every entry in a folder of its own below `out`, score each, judge the claims.
+    """Train every entry at every seed in a folder of its own below `out`, score, judge the claims.
 
     train(entry, plan, folder) runs the training, or goes on with it; tell(table) is called after
     every entry with what is there so far. settings: of `planned`. Returns the table and its rows;
@@ -229,30 +307,53 @@ def ablate(
         raise Problem(
             f"{spec.title} has no ablation {unknown[0]!r}. It has: {', '.join(spec.ablations)}."
         )
+    choices = settings.pop("choices")
     make = partial(planned, spec, sources=sources, validation=validation, **settings)
     wanted = list(only or spec.ablations)
-    first = make(entry=wanted[0])
+    first = make(entry=wanted[0], choices={**choices, "seed": seeds[0]})
     items, dataset = held_out(first, validation)
     size, images = first.run.largest, first.run.images
-    rows = {"grey": score(out / "grey", items, dataset, size)}
+    rows = {"grey": score(out / "grey", items, dataset, size, "grey", None)}
     about = {
         **about, "data": list(sources), "pictures": len(first.pictures.pixels),
         "scored_on": dataset, "scored": len(rows["grey"]), "size": size,
         "run": asdict(first.run), "width": first.about["width"],
     }  # fmt: skip
     table: dict[str, Any] = {}
-    for entry in wanted:
-        train(entry, first if entry == wanted[0] else make(entry=entry), out / entry)
+    for seed, entry in itertools.product(seeds, wanted):
+        is_first = (seed, entry) == (seeds[0], wanted[0])
+        made = first if is_first else make(entry=entry, choices={**choices, "seed": seed})
+        train(entry, made, folder_of(out, entry, seed))
         configs = {}
         for name in spec.ablations:  # those of an earlier call too
-            if (config := _finished(out / name, images)) is not None:
-                configs[name] = config
-                rows[name] = score(out / name, items, dataset, size)
+            found = []
+            for number, folder in trained_folders(out, name):
+                if (config := _finished(folder, images)) is not None:
+                    configs.setdefault(name, config)
+                    found += score(folder, items, dataset, size, name, number)
+            if found:
+                rows[name] = found
         about["machine"] = configs[entry]["machine"]
+        about["seeds"] = sorted({row.seed for name in configs for row in rows[name]})
         table = results(spec, rows, configs, about)
         write(out / RESULTS, table, rows)
         tell(table)
     return table, rows
+
+
+def folder_of(out: Path, entry: str, seed: int) -> Path:
+    """Where an entry is trained at a seed: `ENTRY`, `ENTRY-seed1`, ..."""
+    return out / (f"{entry}-seed{seed}" if seed else entry)
+
+
+def trained_folders(out: Path, entry: str) -> list[tuple[int, Path]]:
+    """(seed, folder) of every training of an entry that is below `out`, by seed."""
+    marked = {
+        int(seed): folder
+        for folder in out.glob(f"{entry}-seed*")
+        if (seed := folder.name.rpartition("-seed")[2]).isdecimal()
+    }
+    return sorted({0: out / entry, **marked}.items())
 
 
 def _finished(folder: Path, images: int) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ def mse(ab: Tensor, truth: Tensor, unit: float = 128.0) -> Tensor:
 
 
 def euclidean(ab: Tensor, truth: Tensor, unit: float = 128.0) -> Tensor:
-    """1 / (2HW) sum ((ab - truth) / unit)^2, averaged over the batch (paper 001, eq. 5)."""
+    """1 / (2HW) sum ((ab - truth) / unit)^2, averaged over the batch (Lakhani, 4.2)."""
     return mse(ab, truth, unit)  # two channels: 1 / (2HW) of the sum is the mean
 
 

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from workbench.provenance import Fact
+
 
 class Colorizer(nn.Module):
     """A network: L (N, 1, H, W) in [0, 100] in, ab (N, 2, H, W) in CIELAB units out, any H and W.
@@ -105,10 +107,11 @@ class ModelSpec:
     recipe: Callable[..., Recipe]  # recipe(net, images=N, **options)
     size: int  # side the network was designed for, pixels
     batch_size: int
-    images: int  # images seen in the paper's own training
+    images: int  # images seen in a training with the preset `paper`
     color: str  # its colour in every chart (Okabe & Ito 2008, colour-blind safe)
     presets: Mapping[str, Preset] = field(default_factory=dict)
     ablations: Mapping[str, Preset] = field(default_factory=dict)  # what the paper argues from
+    provenance: tuple[Fact, ...] = ()  # of the preset `paper`: stated, inferred or borrowed
     year: int | None = None  # of the paper, where it is known
     url: str = ""  # where the paper can be read
     predicts: Literal["ab", "distribution"] = "ab"  # what `build` gives without options
@@ -142,6 +145,12 @@ class DatasetSpec:
     split: str  # train, validation or test
     labels: int = 0  # number of classes, 0 when unlabelled
     note: str = ""
+    foreign: bool | None = None  # test sets: whether the training set has nothing of its source
+
+    @property
+    def kinship(self) -> str:
+        """What a test set is to the training set of the bundled weights; "" for other sets."""
+        return {None: "", False: "same source as training", True: "foreign source"}[self.foreign]
 
 
 def fall(optimizers: Mapping[str, Optimizer], seen: int, images: int, decay: float) -> None:

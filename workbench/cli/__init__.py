@@ -14,7 +14,9 @@ import typer
 
 from workbench.errors import Problem
 
-FAMILIES = ("models", "training", "evaluation", "colorize", "hub", "data", "study", "demo")
+FAMILIES = (
+    "models", "training", "evaluation", "colorize", "hub", "data", "study", "demo", "static",
+)  # fmt: skip
 
 
 def build() -> typer.Typer:

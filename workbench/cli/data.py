@@ -34,7 +34,8 @@ def check(
         list[str],
         typer.Option(
             help="FOLDER, FILE.parquet, a pattern in quotes, hub:OWNER/NAME[:SPLIT], "
-            "torchvision:NAME[:SPLIT], kaggle:OWNER/NAME or video:FILE[@FPS]; may be repeated."
+            "torchvision:NAME[:SPLIT], kaggle:OWNER/NAME or "
+            "video:FILE[@FPS][#FROM-TO]; may be repeated."
         ),
     ],
     side: Annotated[int, typer.Option(help="Side of the training pictures, in pixels.")] = 128,
@@ -80,11 +81,20 @@ def frames(
     out: Annotated[Path, typer.Argument(help="The folder for its frames.")],
     fps: Annotated[float, typer.Option(help="Frames taken from each second.")] = 2.0,
     form: Annotated[str, typer.Option(help="jpeg (quality 95) or png.")] = "jpeg",
+    begin: Annotated[
+        str, typer.Option("--from", help="Where to begin: seconds, M:SS or H:MM:SS.")
+    ] = "0",
+    end: Annotated[str, typer.Option("--to", help="Where to end, without the frame there.")] = "",
 ) -> None:
-    """Make pictures of a clip: 2 frames of every second, as paper 003 made its Movies data set."""
-    from workbench.data.frames import write_frames
+    """Make pictures of a clip: 2 frames of every second, as Ranjan & Agrawal made their Movies."""
+    import math
 
-    number, whole = write_frames(video, out, fps, form=form)
+    from workbench.data.frames import seconds_of, write_frames
+
+    number, whole = write_frames(
+        video, out, fps, form=form, begin=seconds_of(begin),
+        end=seconds_of(end) if end else math.inf,
+    )  # fmt: skip
     print(f"{number} frames of {video} are in {out}.")
     if not whole:
         print(f"{video} is damaged: it could be read up to there only.", file=sys.stderr)

@@ -170,6 +170,7 @@ def scores(
 
     roots = (out,) if out else score_run.roots()
     rows = [row for dataset in data or (None,) for row in files.read_all(roots, dataset)]
+    protocol = files.OLD_PROTOCOLS.get(protocol, protocol)
     lines = summaries.lines(r for r in rows if r.size == size and r.protocol == protocol)
     lines.sort(key=lambda line: -line.means["psnr"].value)
     show([(_numbers if as_json else _texts)(line) for line in lines], as_json)
@@ -224,7 +225,7 @@ def _texts(line: Line) -> dict[str, Any]:
     for name in USUAL if line.protocol == "cw-1" else METRICS:
         if mean := line.means.get(name):
             numbers = map(METRICS[name].text, (mean.value, mean.low, mean.high, mean.sd))
-            form = "{0} ± {3}" if line.protocol == "seed003" else "{0} [{1}, {2}]"
+            form = "{0} ± {3}" if line.protocol == "ranjan-agrawal" else "{0} [{1}, {2}]"
             row[name] = form.format(*numbers)
     return row
 

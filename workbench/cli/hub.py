@@ -67,15 +67,19 @@ def publish_space(
         list[str] | None,
         typer.Option(
             metavar="USER/NAME@REVISION",
-            help="A published model the Gradio Space fetches, instead of the bundled ones.",
+            help="A published model that a Gradio or static Space shows, not the bundled ones.",
         ),
     ] = None,
     private: Private = False,
     out: Annotated[Path | None, typer.Option(help="Leave the Space in this folder.")] = None,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(help="A folder with onnxruntime-web, for a static Space; else from npm."),
+    ] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Assemble a Space - demo, workbench or leaderboard - and send it in one commit."""
+    """Assemble a Space - demo, workbench or static page - and send it in one commit."""
     from tempfile import TemporaryDirectory
 
     from workbench import hub
@@ -83,7 +87,7 @@ def publish_space(
     from workbench.publishing import spaces
 
     with TemporaryDirectory() as spare:
-        folder = spaces.assemble(kind, out or Path(spare), model or ())
+        folder = spaces.assemble(kind, out or Path(spare), model or (), runtime)
         if dry_run:
             files = hub.space_files(folder)
             show([{"file": path, "bytes": f.stat().st_size} for path, f in files.items()], as_json)

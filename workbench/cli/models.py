@@ -13,13 +13,23 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def models(
         as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+        recipes: Annotated[
+            bool, typer.Option(help="Print whose each field of a paper's recipe is, as Markdown.")
+        ] = False,
     ) -> None:
         """Every network there is, and every trained checkpoint of them."""
-        from workbench import checkpoints
+        from workbench import checkpoints, provenance
         from workbench.cli import show
         from workbench.models import MODELS
         from workbench.models.count import parameters
 
+        if recipes:
+            tables = {
+                f"**{spec.title}** ({spec.paper})": provenance.markdown(spec.provenance)
+                for spec in MODELS.values() if spec.provenance
+            }  # fmt: skip
+            print("\n\n".join(f"{title}\n\n{table}" for title, table in tables.items()))
+            return
         found = checkpoints.available()
         rows = []
         names = [*MODELS, *(name for name in found if name not in MODELS)]

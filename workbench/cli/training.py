@@ -109,6 +109,7 @@ def tell(made: Any, speed: float | None) -> None:
 
 def print_table(table: dict[str, Any], as_json: bool) -> None:
     """Print an ablation: entries beside the paper's numbers, then its claims and what we saw."""
+    from workbench.ablation import in_words
     from workbench.cli import show
 
     if as_json:
@@ -118,6 +119,7 @@ def print_table(table: dict[str, Any], as_json: bool) -> None:
         [
             {
                 "entry": line["name"],
+                "trainings": len(line["seeds"]) or None,
                 **{m: f"{mean['value']:.4g}" for m, mean in line["means"].items()},
                 "paper's psnr": (line["paper"] or {}).get("psnr"),
                 "paper's ssim": (line["paper"] or {}).get("ssim"),
@@ -129,7 +131,7 @@ def print_table(table: dict[str, Any], as_json: bool) -> None:
     for claim in table["claims"]:
         found = claim["difference"]
         print(
-            f"{claim['text']}: {claim['verdict']} ({claim['first']} - {claim['second']}, "
+            f"{claim['text']}: {in_words(claim)} ({claim['first']} - {claim['second']}, "
             f"{claim['metric']} {found['value']:+.3g} [{found['low']:+.3g}, {found['high']:+.3g}])"
         )
 
@@ -313,7 +315,10 @@ def register(app: typer.Typer) -> None:
         width: Annotated[float, typer.Option(help="Times the paper's channels.", min=0.05)] = 0.25,
         size: Annotated[str, typer.Option(help="Side of the crops, or stages.")] = "64",
         batch_size: Annotated[int, typer.Option(min=2)] = 32,
-        seed: Annotated[int, typer.Option()] = 0,
+        seed: Annotated[int, typer.Option(help="The first seed.", min=0)] = 0,
+        seeds: Annotated[
+            int, typer.Option(help="Trainings of each entry; under 3 nothing is judged.", min=1)
+        ] = 1,
         only: Annotated[
             list[str] | None, typer.Option(help="Train only this entry now; repeatable.")
         ] = None,
@@ -343,7 +348,7 @@ def register(app: typer.Typer) -> None:
         folder = out or ablation.own() / model
 
         def train_one(entry: str, made: Any, place: Path) -> None:
-            print(f"{entry}: {made.run.images:,} images", file=sys.stderr)
+            print(f"{entry}, seed {made.run.seed}: {made.run.images:,} images", file=sys.stderr)
             watched(made, place)
 
         about = {
@@ -353,7 +358,8 @@ def register(app: typer.Typer) -> None:
         table, rows = ablation.ablate(
             MODELS[model], data, folder, train_one, about, validation=validation or (),
             only=only or (), width=width, options=options or (), backbone=backbone,
-            choices={"images": images, "size": size, "batch_size": batch_size, "seed": seed},
+            choices={"images": images, "size": size, "batch_size": batch_size},
+            seeds=range(seed, seed + seeds),
             tell=lambda table: print(f"{folder / ablation.RESULTS}", file=sys.stderr),
         )  # fmt: skip
         if bundle:

@@ -1,7 +1,9 @@
-"""Frames of a clip as pictures: two a second of a film make a data set (paper 003)."""
+"""Frames of a clip as pictures: two a second make a data set (Ranjan & Agrawal's Movies)."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +16,24 @@ from workbench.images import encode
 FPS = 2.0
 
 
-def sample(path: Path, fps: float = FPS) -> Iterator[tuple[float, np.ndarray | None]]:
+def seconds_of(text: str) -> float:
+    """Seconds of a time: "90", "1:30" or "2:30:00". Raises Problem for anything else."""
+    try:
+        parts = [float(part) for part in text.strip().split(":")]
+    except ValueError:
+        parts = []
+    if not 1 <= len(parts) <= 3 or not all(0 <= part < math.inf for part in parts):
+        raise Problem(f"{text!r} is no time in a clip: give seconds, M:SS or H:MM:SS.")
+    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+
+
+def sample(
+    path: Path, fps: float = FPS, begin: float = 0.0, end: float = math.inf
+) -> Iterator[tuple[float, np.ndarray | None]]:
     """Yield (seconds, uint8 RGB (H, W, 3)) of the first frame in every 1 / fps seconds, upright.
+
+    Frames from `begin` up to and without `end`, seconds: two parts that touch share no frame and
+    leave none out. What lies before is decoded and passed over.
 
     None instead of a frame, and the end, where the clip is damaged. Raises Problem when the file
     is no clip at all.
@@ -26,6 +44,8 @@ def sample(path: Path, fps: float = FPS) -> Iterator[tuple[float, np.ndarray | N
         raise Problem("Reading clips needs the av package: pip install av.") from None
     if not fps > 0:
         raise Problem(f"{fps:g} frames a second cannot be taken: give a number above 0.")
+    if not begin < end:
+        raise Problem(f"From {begin:g} s to {end:g} s there is nothing: the end is not after it.")
     if not path.is_file():
         raise Problem(f"There is no clip {str(path)!r}.")
     try:
@@ -43,8 +63,12 @@ def sample(path: Path, fps: float = FPS) -> Iterator[tuple[float, np.ndarray | N
                 time = frame.time if frame.time is not None else number / rate
                 start = time if start is None else start
                 seconds = time - start
+                if seconds >= end:
+                    return
                 if int(seconds * fps + 1e-6) > taken:
                     taken = int(seconds * fps + 1e-6)
+                    if seconds < begin:
+                        continue
                     pixels = frame.to_ndarray(format="rgb24")
                     yield seconds, np.rot90(pixels, frame.rotation // 90)  # both counterclockwise
         except av.error.FFmpegError:
@@ -52,28 +76,47 @@ def sample(path: Path, fps: float = FPS) -> Iterator[tuple[float, np.ndarray | N
 
 
 class VideoSource(Source):
-    """`FILE[@FPS]`: frames of a clip, 2 a second unless said otherwise. They have no labels."""
+    """`FILE[@FPS][#FROM-TO]`: frames of a clip or of a part of it, 2 a second by default.
+
+    FROM and TO are times as `seconds_of` reads them; either may be left out. No labels.
+    """
 
     def __init__(self, text: str) -> None:
-        name, at, rate = text.rpartition("@")
-        if not at or Path(text).is_file():
-            name, rate = text, str(FPS)
+        whole, span = text, "-"
+        if part := re.fullmatch(r"(.+)#([\d:.]*-[\d:.]*)", text):
+            whole, span = part[1], part[2]
+        name, at, rate = whole.rpartition("@")
+        if not at or Path(whole).is_file():
+            name, rate = whole, str(FPS)
+        first, _, last = span.partition("-")
+        self.begin = seconds_of(first) if first else 0.0
+        self.end = seconds_of(last) if last else math.inf
         try:
             self.fps = float(rate)
         except ValueError:
             raise Problem(f"video:{text}: {rate!r} is not a number of frames a second.") from None
         self.path, self.title = Path(name).expanduser().absolute(), f"video:{text}"
-        next(sample(self.path, self.fps), None)  # a Problem now rather than after an hour
+        next(
+            sample(self.path, self.fps, 0.0, self.end), None
+        )  # a Problem now rather than after an hour
         self.key = "video-" + identity([self.path], self.path.parent) + f"-{self.fps:g}"
+        if span != "-":
+            self.key += f"-{self.begin:g}-{self.end:g}"
 
     def items(self) -> Iterator[Item]:
-        for seconds, pixels in sample(self.path, self.fps):
+        for seconds, pixels in sample(self.path, self.fps, self.begin, self.end):
             name = f"{self.path.name} at {seconds:.2f} s"
             yield Item(name, b"" if pixels is None else pixels)
 
 
 def write_frames(
-    path: Path, folder: Path, fps: float = FPS, *, form: str = "jpeg"
+    path: Path,
+    folder: Path,
+    fps: float = FPS,
+    *,
+    form: str = "jpeg",
+    begin: float = 0.0,
+    end: float = math.inf,
 ) -> tuple[int, bool]:
     """Write the frames of `sample` as NAME_000000.jpg.. into a folder, which is then a source.
 
@@ -85,7 +128,7 @@ def write_frames(
     if suffix is None:
         raise Problem(f"Frames are written as jpeg or png, not as {form!r}.")
     number = 0
-    for _, pixels in sample(path, fps):
+    for _, pixels in sample(path, fps, begin, end):
         if pixels is None:
             return number, False
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,5 +136,6 @@ def write_frames(
         (folder / f"{path.stem}_{number:06d}{suffix}").write_bytes(encode(rgb, form=form))
         number += 1
     if number == 0:
-        raise Problem(f"{path} holds no frame that can be read.")
+        part = "" if (begin, end) == (0.0, math.inf) else f" between {begin:g} s and {end:g} s"
+        raise Problem(f"{path} holds no frame that can be read{part}.")
     return number, True

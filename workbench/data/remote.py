@@ -95,8 +95,9 @@ TORCHVISION = {
 class TorchvisionSource(Source):
     """`NAME[:SPLIT]`: any data set of torchvision that gives pictures, downloaded where it can be.
 
-    VOC2012 without a split is all 17,125 pictures of the archive, as paper 003 used it; Places365
-    is taken at 256 pixels. Sets that may not be downloaded (ImageNet) say where to put the archive.
+    VOC2012 without a split is all 17,125 pictures of the archive, as Ranjan & Agrawal used it;
+    Places365 is taken at 256 pixels. Sets that may not be downloaded (ImageNet) say where to put
+    the archive.
     """
 
     def __init__(self, text: str) -> None:

@@ -7,7 +7,7 @@ FOLDER with parquet files   its train-*.parquet, or all of them where none is ca
 hub:OWNER/NAME[/CONFIG][:SPLIT]    a data set of the Hugging Face hub
 torchvision:NAME[:SPLIT]    VOC2012, Places365, ImageNet, Flowers102 and others of torchvision
 kaggle:OWNER/NAME[/FOLDER]  a data set of Kaggle
-video:FILE[@FPS]            frames of a clip, 2 a second
+video:FILE[@FPS][#FROM-TO]  frames of a clip or of a part of it, 2 a second
 """
 
 from __future__ import annotations

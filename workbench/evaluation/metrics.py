@@ -147,7 +147,7 @@ METRICS: dict[str, Metric] = {
             "truth scores is the ceiling.",
         ),
         Metric(
-            "psnr_seed003", "PSNR as paper 003 prints it", "dB", "higher", 2,
+            "psnr_unsquared", "PSNR as Ranjan & Agrawal print it", "dB", "higher", 2,
             "Its MSE is not squared: ten dB and more above a true PSNR, comparable with none.",
         ),
         Metric(
@@ -193,8 +193,8 @@ def psnr_ab(prediction: Tensor, truth: Tensor) -> Tensor:
     return _psnr_ab(_lab(prediction), _lab(truth))
 
 
-def psnr_seed003(prediction: Tensor, truth: Tensor) -> Tensor:
-    """PSNR as paper 003 prints it: 20 log10(max(y) / sqrt(mean |y - G|)), y the truth.
+def psnr_unsquared(prediction: Tensor, truth: Tensor) -> Tensor:
+    """PSNR as Ranjan & Agrawal print it: 20 log10(max(y) / sqrt(mean |y - G|)), y the truth.
 
     Its equation 4.1 calls the mean *unsquared* difference the MSE, over uint8 values. In dB, but
     not comparable with any other PSNR. Source: Ranjan & Agrawal, eqs 4.1 and 4.2.
@@ -324,7 +324,7 @@ def _on(values: Tensor, where: Tensor) -> Tensor:
 def pixdiff(prediction: Tensor, truth: Tensor) -> Tensor:
     """Share of pixels that differ in any channel, 0 to 1.
 
-    The measure of Aguilar Gomez et al. (paper 004). It says nothing: one step of 255 in one channel
+    The measure of Aguilar Gomez et al.. It says nothing: one step of 255 in one channel
     counts like black for white, so good and bad models alike are at 0.94 to 1.
     """
     return _mean((prediction != truth).any(1).float())

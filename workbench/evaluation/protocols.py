@@ -11,7 +11,8 @@ from torch import Tensor
 from workbench.color import join_rgb, split_lab
 from workbench.errors import Problem
 from workbench.evaluation import metrics
-from workbench.evaluation.metrics import colorfulness_abs, psnr, psnr_seed003, ssim_u7
+from workbench.evaluation.metrics import colorfulness_abs, psnr, psnr_unsquared, ssim_u7
+from workbench.evaluation.scores import OLD_PROTOCOLS
 from workbench.models import ab_bins
 
 Measure = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
@@ -79,8 +80,8 @@ PROTOCOLS: dict[str, Protocol] = {
             partial(metrics.measure, weight=rarity),
         ),
         Protocol(
-            "seed002",
-            "Paper 002: three named pairs",
+            "liu-gao-li",
+            "Liu, Gao & Li: three named pairs",
             "The mean over three pictures that the authors picked, SSIM with scikit-image's "
             "defaults. Name three with --picture; three pictures prove nothing.",
             (256,),
@@ -88,12 +89,12 @@ PROTOCOLS: dict[str, Protocol] = {
             pictures=3,
         ),
         Protocol(
-            "seed003",
-            "Paper 003: 128 x 128, mean and standard deviation",
-            "Its printed PSNR takes the root of an unsquared error: given here as psnr_seed003 "
+            "ranjan-agrawal",
+            "Ranjan & Agrawal: 128 x 128, mean and standard deviation",
+            "Its printed PSNR takes the root of an unsquared error: given here as psnr_unsquared "
             "beside the true PSNR.",
             (128,),
-            _named(psnr=psnr, psnr_seed003=psnr_seed003, ssim_u7=ssim_u7),
+            _named(psnr=psnr, psnr_unsquared=psnr_unsquared, ssim_u7=ssim_u7),
         ),
         Protocol(
             "ct2-5k",
@@ -116,7 +117,8 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def protocol(name: str) -> Protocol:
-    """The protocol of that id; raises Problem when there is none."""
+    """The protocol of that id, or of one it had before; raises Problem when there is none."""
+    name = OLD_PROTOCOLS.get(name, name)
     if name not in PROTOCOLS:
         raise Problem(f"There is no protocol {name!r}: choose one of {', '.join(PROTOCOLS)}.")
     return PROTOCOLS[name]

@@ -26,8 +26,8 @@ class Reported:
     pixels_differ: float | None = None  # %
 
 
-P002 = "seed002: three picked pairs, SSIM 7 x 7"
-P003 = "seed003: 128 x 128, PSNR with an unsquared error as printed"
+P002 = "liu-gao-li: three picked pairs, SSIM 7 x 7"
+P003 = "ranjan-agrawal: 128 x 128, PSNR with an unsquared error as printed"
 P004 = "share of pixels that differ from the truth"
 VAL5K = "256 x 256, 5,000 pictures of ImageNet val; colourfulness with abs() of the opponents"
 OPENVINO = "OpenVINO's model zoo, 2,000 of ImageNet val, protocol not comparable"

@@ -20,8 +20,8 @@ class Score:
     """The numbers of one colourized picture. None: the protocol does not measure it.
 
     revision: 12 hex digits of the weights' SHA-256, "-" for what has no weights; size: side of the
-    compared squares, pixels; ms: time of the colourizer per picture, milliseconds. The other
-    fields are the metrics of metrics.py.
+    compared squares, pixels; seed: of the training, where one entry was trained several times; ms:
+    time of the colourizer per picture, milliseconds. The other fields are those of metrics.py.
     """
 
     model: str
@@ -30,6 +30,7 @@ class Score:
     picture: str
     protocol: str
     size: int
+    seed: int | None = None
     psnr: float | None = None
     ssim: float | None = None
     ssim_u7: float | None = None
@@ -47,17 +48,20 @@ class Score:
     agreement: float | None = None
     top1: float | None = None
     pixdiff: float | None = None
-    psnr_seed003: float | None = None
+    psnr_unsquared: float | None = None
     lpips: float | None = None
     ms: float | None = None
 
     @property
-    def key(self) -> tuple[str, str, str, int, str]:
+    def key(self) -> tuple[str, str, str, int, str, int]:
         """What two rows must share for the newer one to replace the older one."""
-        return self.model, self.dataset, self.protocol, -self.size, self.picture
+        seed = -1 if self.seed is None else self.seed
+        return self.model, self.dataset, self.protocol, -self.size, self.picture, seed
 
 
 COLUMNS = tuple(field.name for field in fields(Score))
+OLD_PROTOCOLS = {"seed002": "liu-gao-li", "seed003": "ranjan-agrawal"}  # old id -> id
+OLD_COLUMNS = {"psnr_seed003": "psnr_unsquared"}
 TEXTS = ("model", "revision", "dataset", "picture", "protocol")
 
 
@@ -117,7 +121,7 @@ def _tables(roots: Iterable[Path]) -> list[Path]:
 
 
 def _rows(lines: Iterator[list[str]], path: Path) -> Iterator[Score]:
-    columns = next(lines, [])
+    columns = [OLD_COLUMNS.get(column, column) for column in next(lines, [])]
     surplus = [column for column in columns if column not in COLUMNS]
     missing = [column for column in (*TEXTS, "size") if column not in columns]
     if surplus or missing:
@@ -133,8 +137,12 @@ def _rows(lines: Iterator[list[str]], path: Path) -> Iterator[Score]:
 
 
 def _reader(column: str):
+    if column == "protocol":
+        return lambda text: OLD_PROTOCOLS.get(text, text)
     if column in TEXTS:
         return str
+    if column == "seed":
+        return lambda text: int(text) if text else None
     return int if column == "size" else _number
 
 

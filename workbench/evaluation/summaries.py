@@ -109,6 +109,44 @@ def mean(groups: Sequence[np.ndarray], weights: Sequence[np.ndarray] | None = No
     )
 
 
+def over_seeds(groups: Sequence[np.ndarray], signs: Sequence[float]) -> Mean:
+    """The signed sum of the groups' means with an interval over trainings and pictures.
+
+    groups: values (seeds, pictures) of one entry each, the same pictures in the same order; signs:
+    +1 and -1 for a difference, +1 for one entry's mean. Two-level bootstrap, seeded: 1,000 times,
+    each entry's trainings are drawn with replacement and independently, and one set of pictures
+    for all. Few trainings drawn from themselves differ too little: what they differ is widened by
+    sqrt(n / (n - 1)) and by Student's t over 1.96. With one training an entry the interval is over
+    the pictures alone. Pictures with a value that is not finite are counted apart.
+    """
+    finite = np.all([np.isfinite(values).all(0) for values in groups], axis=0)
+    infinite = int((~finite).sum())
+    if not finite.any():
+        return Mean(np.nan, np.nan, np.nan, np.nan, 0, infinite)
+    groups = [values[:, finite] for values in groups]
+    n = groups[0].shape[1]
+    generator = np.random.default_rng(SEED)
+    free = sum(len(values) - 1 for values in groups)
+    total = np.zeros(RESAMPLES)
+    for values, sign in zip(groups, signs, strict=True):
+        seeds = len(values)
+        means = np.stack([_resampled(row, np.ones(n)) for row in values], axis=1)  # (1000, seeds)
+        middle = means.mean(1)
+        picked = generator.integers(0, seeds, (RESAMPLES, seeds))
+        drawn = np.take_along_axis(means, picked, axis=1)
+        wider = np.sqrt(seeds / (seeds - 1)) * _student(free) / 1.96 if seeds > 1 else 1.0
+        total += sign * (middle + wider * (drawn.mean(1) - middle))
+    low, high = np.quantile(total, (0.025, 0.975))
+    each = sum(sign * values.mean(0) for values, sign in zip(groups, signs, strict=True))
+    return Mean(float(each.mean()), float(low), float(high), float(each.std()), n, infinite)
+
+
+def _student(free: int) -> float:
+    """The 97.5 % quantile of Student's t, to 0.01."""
+    exact = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306}
+    return exact.get(free, 1.96 + 2.4 / max(free, 1) + 3.0 / max(free, 1) ** 2)
+
+
 def lines(scores: Iterable[Score], metrics: Sequence[str] | None = None) -> list[Line]:
     """A line per (model, revision, protocol, size) over the data sets among the rows.
 
@@ -166,7 +204,7 @@ def paired(first: Iterable[Score], second: Iterable[Score], metric: str) -> Pair
 def generalisation(
     scores: Iterable[Score], trained_on: dict[str, str], metric: str = "psnr"
 ) -> tuple[list[str], list[str], list[list[Mean | None]]]:
-    """Paper 001's question: what a model was trained on (rows) against test sets (columns).
+    """Lakhani's question: what a model was trained on (rows) against test sets (columns).
 
     trained_on: model -> what its row says (its training or fine-tuning data). Returns the names of
     rows and columns and the means, None where there are no scores.

@@ -23,6 +23,7 @@ from torch import Tensor
 from workbench.errors import Problem
 from workbench.images.depth import deep_pixels, encode_png16, halve
 from workbench.images.profiles import deep_profile, flat_rgb, is_grey
+from workbench.images.toned import NOTE, is_toned, without_tone
 
 MAX_PIXELS = 120_000_000  # checked on the header, before anything is decoded
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "AVIF", "JPEG2000", "PPM")
@@ -49,7 +50,7 @@ _EXIF_KEPT = {
     ExifTags.IFD.Exif,
     ExifTags.IFD.GPSInfo,
 }
-_XMP = (
+XMP = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
@@ -65,7 +66,7 @@ class Picture:
 
     name: str
     rgb: Tensor  # uint8 (3, H, W)
-    grey: bool  # no colour in it, apart from what JPEG compression leaves
+    grey: bool  # no colour in it, apart from what JPEG compression leaves; or a toned print
     sha256: str  # of the file, 64 hex digits
     depth: int = 8  # bits a channel in the file that we can keep: 8 or 16
     exif: bytes | None = None  # without the orientation, which is already applied
@@ -108,10 +109,14 @@ def open_image(source: bytes | Path | BinaryIO, name: str = "") -> Picture:
         raise Problem(
             f"{name} is damaged and cannot be read ({error}). Save or download it again."
         ) from error
+    rgb, grey = _tensor(rgb8), is_grey(rgb8)
+    if not grey and is_toned(rgb):
+        rgb, grey = without_tone(rgb), True
+        notes.append(NOTE)
     return Picture(
         name=name,
-        rgb=_tensor(rgb8),
-        grey=is_grey(rgb8),
+        rgb=rgb,
+        grey=grey,
         sha256=hashlib.sha256(data).hexdigest(),
         depth=8 if rgb16 is None else 16,
         exif=exif,
@@ -259,7 +264,7 @@ def encode(
         options["icc_profile"] = icc
     if form == "jpeg":
         if marks:
-            options["xmp"] = _XMP.encode()
+            options["xmp"] = XMP.encode()
         image.save(out, "JPEG", quality=95, subsampling=0, **options)
     else:
         info = PngImagePlugin.PngInfo()
@@ -333,4 +338,4 @@ def _marked_exif(exif: bytes | None, marks: Mapping[str, str]) -> bytes:
 
 def _text(marks: Mapping[str, str]) -> dict[str, str]:
     """The text chunks of a PNG: the marks and the XMP packet."""
-    return {**marks, "XML:com.adobe.xmp": _XMP} if marks else {}
+    return {**marks, "XML:com.adobe.xmp": XMP} if marks else {}

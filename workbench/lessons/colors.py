@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from workbench.coloring.colorize import paint
 from workbench.coloring.edges import shrink
 
 REACH = 110  # the ab plane is shown from -REACH to REACH on both axes
-SHOWN_AT = 65.0  # lightness at which a plane of a or b is shown: most colours exist there
+SHOWN_AT = 65.0  # lightness at which a plane of a or b is shown
 SIDE = 384  # longest side of a picture in the lessons, pixels: every view stays under 2 s
 
 
@@ -48,6 +49,31 @@ def gamut_plane(L: float, step: float = 0.5) -> Tensor:
 def share_in_gamut(L: float) -> float:
     """How much of the shown ab plane sRGB has at lightness L, 0 to 1."""
     return float((gamut_plane(L, 2)[3] > 0).float().mean())
+
+
+@cache
+def richest() -> tuple[int, float, int, int]:
+    """The lightness with most displayable colours, and where there are nearly as many.
+
+    Returns (L, its share of the shown ab plane, first and last L with 98 % of that share).
+    """
+    shares = {L: share_in_gamut(L) for L in range(1, 100)}
+    best = max(shares, key=lambda L: shares[L])
+    near = [L for L, share in shares.items() if share >= 0.98 * shares[best]]
+    return best, shares[best], near[0], near[-1]
+
+
+@cache
+def most_chroma_at(hue: float) -> int:
+    """The lightness at which sRGB has the most chroma of one hue, degrees (0: +a, 90: +b)."""
+    L = torch.arange(1.0, 100.0)  # (99,)
+    chroma = torch.arange(0.0, 140.0)  # (140,)
+    a, b = (f(math.radians(hue)) * chroma for f in (math.cos, math.sin))
+    lab = torch.stack(
+        (L[:, None].expand(-1, 140), a.expand(99, -1), b.expand(99, -1))
+    )  # (3, 99, 140)
+    reach = (in_gamut(lab) * chroma).amax(1)  # (99,)
+    return int(L[reach.argmax()])
 
 
 def planes(rgb: Tensor) -> dict[str, Tensor]:

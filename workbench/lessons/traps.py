@@ -50,7 +50,7 @@ VARIANTS = {
         lambda prediction, truth: metrics.psnr(luma(prediction), luma(truth)),
     ),
     "PSNR of ab": ("peak 220, colour alone", metrics.psnr_ab),
-    "PSNR, unsquared": ("as paper 003 prints it", metrics.psnr_seed003),
+    "PSNR, unsquared": ("as Ranjan & Agrawal print it", metrics.psnr_unsquared),
     "PSNR, truth through Lab": (
         "the truth rounded once more, as CT2 does",
         lambda prediction, truth: metrics.psnr(prediction, lab_round_trip(truth)),

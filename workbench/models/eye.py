@@ -38,6 +38,8 @@ class Eye(nn.Module):
     Raises Problem where its weights are missing or damaged.
     """
 
+    size = SIDE
+
     def __init__(self) -> None:
         super().__init__()
         import timm

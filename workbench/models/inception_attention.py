@@ -7,7 +7,9 @@ attention after Luong et al. (2015).
 Differs from the paper:
 - The text's 224 is the size of its records; Inception-ResNet-v2 takes 299 x 299 in [-1, 1], which
   contradicts the mean-RGB subtraction also mentioned.
-- "Attention reduces the features" is false: it adds 2.0 % parameters.
+- The abstract says that attention "reduces the total number of trainable features"; it adds 2.0 %.
+- The text names no coordinate channels; they are ours, after CoordConv.
+- It prints no channel counts, batch size or epochs: the first two are Deep Koalarization's.
 - The pretrained backbone comes through timm where a hub can be reached. Elsewhere the network is
   trained with a small timm backbone that was itself trained (`python -m workbench backbone`);
   its weights are in the checkpoint. Random features are never passed off as pretrained.
@@ -26,11 +28,12 @@ from torch.nn import functional as F
 from workbench import losses
 from workbench.errors import Problem
 from workbench.models import eye, presets
-from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scaled
+from workbench.models.blocks import coordinates, crop_like, initialise, pad_to_multiple, scaled
+from workbench.provenance import borrowed, inferred, stated
 from workbench.spec import Claim, Colorizer, ModelSpec, OwnBackbone, Preset, Recipe, fall
 
 STRIDE = 8
-INCEPTION = "inception_resnet_v2.tf_in1k"  # 1000 classes, 299 x 299, 55,873,736 parameters
+INCEPTION = "inception_resnet_v2.tf_in1k"  # 1000 classes, 299 x 299, 55,843,464 parameters
 
 
 # What `build` takes so that the frozen EfficientNet-Lite0 that comes with the workbench is asked.
@@ -60,7 +63,9 @@ class Backbone(nn.Module):
 
     def forward(self, L: Tensor) -> Tensor:
         """L (N, 1, H, W) in [0, 100] -> class scores (N, classes)."""
-        x = F.interpolate(L / 50 - 1, (self.size, self.size), mode="bilinear", antialias=True)
+        x = L / 50 - 1
+        if x.shape[-2:] != (self.size, self.size):
+            x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
         kind = "cuda" if L.is_cuda else "cpu"  # the meta device has no autocast
         with torch.autocast(kind, enabled=False):  # depthwise layers are slow in bf16
             return self.net(x.expand(-1, 3, -1, -1))  # (N, classes)
@@ -180,8 +185,8 @@ class InceptionAttention(Colorizer):
         """L (N, 1, H, W), H and W multiples of 8 -> features (N, 256, H/8, W/8)."""
         x = L / 50 - 1  # (N, 1, H, W)
         if self.coordinates:
-            rows = torch.linspace(-1, 1, x.shape[-2]).to(x).view(1, 1, -1, 1).expand_as(x)
-            columns = torch.linspace(-1, 1, x.shape[-1]).to(x).view(1, 1, 1, -1).expand_as(x)
+            rows = coordinates(x.shape[-2]).to(x).view(1, 1, -1, 1).expand_as(x)
+            columns = coordinates(x.shape[-1]).to(x).view(1, 1, 1, -1).expand_as(x)
             x = torch.cat((x, columns, rows), 1)  # (N, 3, H, W)
         x = self.encoder(x)  # (N, 256, H/8, W/8)
         if self.fusion is not None:
@@ -206,7 +211,7 @@ class InceptionAttention(Colorizer):
 
 
 class InceptionRecipe(Recipe):
-    """1 / (2HW) sum (ab - ab^)^2 (paper, eq. 5); Adam 1e-3."""
+    """1 / (2HW) sum (ab - ab^)^2 (paper, 4.2); Adam 1e-3."""
 
     def __init__(
         self, net: nn.Module, images: int, learning_rate: float = 1e-3, decay: float = 0.0
@@ -280,6 +285,32 @@ def asks_backbone(options: Mapping[str, Any]) -> bool:
     return bool(options.get("fusion", True)) and not options.get("plain", False)
 
 
+KOALA = "Baldassarre et al., Deep Koalarization (2017)"
+PROVENANCE = (
+    stated("data", "ImageNet, 60,000 pictures", "3.6, Datasets",
+           "We randomly sample 60000 images of the ImageNet dataset and 500 for the testing set"),
+    inferred("images", "6,000,000 = 60,000 x 100 epochs", "ours: the paper names no epochs"),
+    stated("size", "256", "3.1, General Pipeline", "the pixel dimension 256x256x1"),
+    stated("backbone", "Inception-ResNet-v2, pretrained", "3.1, General Pipeline",
+           "Inception-ResNet-V2 pre-trained network"),
+    inferred("size of the backbone's input", "299", "the network's own; the paper says 224x224"),
+    stated("attention", "softmax of scores, tanh(W[c; h])", "3.5",
+           "we are planning to add an attention mechanism to this network", "Attention weight"),
+    stated("output", "tanh x 128", "3.1, General Pipeline",
+           "we multiply the output vector result to 128"),
+    stated("loss", "squared error, 1 / (2HW)", "4.2, Evaluation Metrics",
+           "Mean Square Error between each estimated pixel colors"),
+    stated("optimizer", "Adam", "4.1", "We chose the Adam optimizer to train our network"),
+    stated("learning rate", "1e-3", "4.1",
+           "the learning rate of 0.001 was giving the best results"),
+    stated("initialisation", "Xavier in the decoder", "4.1",
+           "we should use Xavier initializers for the decoder network"),
+    borrowed("channels", "64 to 512 in the encoder, 256 fused", KOALA),
+    borrowed("coordinate channels", "x and y beside L", "Liu et al., CoordConv (2018)"),
+    borrowed("batch size", "100", KOALA),
+)  # fmt: skip
+
+
 SPEC = ModelSpec(
     name="inception_attention",
     title="Inception + attention",
@@ -292,9 +323,10 @@ SPEC = ModelSpec(
     batch_size=100,
     images=6_000_000,
     color="#009E73",
+    provenance=PROVENANCE,
     presets={
         "paper": Preset(
-            "Paper 001: ImageNet 60,000, batch 100, Adam 1e-3, Inception-ResNet-v2",
+            "Lakhani: 60,000 pictures of ImageNet, Adam 1e-3; batch 100 is Deep Koalarization's",
             run={"images": 6_000_000, "batch_size": 100, "size": "256"},
         ),
         "bundled": Preset(

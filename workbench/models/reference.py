@@ -51,6 +51,7 @@ class Reference(Colorizer):
 
     stored_elsewhere = ("eye.",)
     bins = True
+    multiple = STRIDE  # what it is shown is padded to one, by repeating the last row and column
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()

@@ -5,16 +5,15 @@ Nothing on a card is typed: run `python -m workbench card` again after training 
 
 from __future__ import annotations
 
-import inspect
 import io
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from workbench import provenance
 from workbench.checkpoints import Checkpoint
 from workbench.color import join_rgb, split_lab
 from workbench.data import DATASETS
@@ -61,7 +60,7 @@ def card(checkpoint: Checkpoint, baselines: Path | None = None) -> str:
         f"## How it was trained\n\n{_training(spec, config)}",
         f"## Scores\n\n{_table(checkpoint, scores)}",
         f"## Licence and terms\n\n{_terms(config)}",
-        f"## Limits\n\nColours are plausible guesses, not facts about the scene. {_differs(spec)}",
+        f"## Limits\n\nColours are plausible guesses, not facts about the scene. {differs(spec)}",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -280,7 +279,10 @@ def _terms(config: dict[str, Any]) -> str:
     )
 
 
-def _differs(spec: Any) -> str:
-    text = inspect.getdoc(sys.modules[spec.build.__module__]) or ""
-    _, found, rest = text.partition("Differs from the paper")
-    return f"\n\n### Differs from the paper\n\n{rest.lstrip(':').strip()}" if found else ""
+def differs(spec: ModelSpec) -> str:
+    """The card's sections on what is not the paper's: differences, then who says what."""
+    sections = {
+        "Differs from the paper": provenance.differences(spec.build),
+        "What the paper states, and what it leaves open": provenance.summary(spec.provenance),
+    }
+    return "".join(f"\n\n### {title}\n\n{text}" for title, text in sections.items() if text)

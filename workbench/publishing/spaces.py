@@ -2,9 +2,9 @@
 
     gradio   the demo and its API, on CPU Basic or ZeroGPU; weights bundled or fetched at the start
     docker   the whole workbench (uid 1000, port 7860)
-    static   the leaderboard as one page of HTML
+    static   the networks in the visitor's own browser, and the leaderboard; no server
 
-`assemble` needs no network; `hub.publish_space` sends the folder.
+`assemble` needs a network only for a static Space, and once; `hub.publish_space` sends the folder.
 """
 
 from __future__ import annotations
@@ -81,22 +81,27 @@ TEXTS = {
     "photograph side by side. The same page is an API: `/colorize`, `/compare`, `/models`.",
     "docker": "Five published colorization networks, trained, compared and explained: the whole "
     "workbench, with leaderboard and lessons.",
-    "static": "The leaderboard of five published colorization networks: one page, no server.",
+    "static": "Published colorization networks, trained here, colourize your photograph side by "
+    "side in your own browser: nothing is uploaded, and after the first visit it works offline. "
+    "The leaderboard of the networks is beside it.",
 }
 
 
-def assemble(kind: str, out: Path, models: Sequence[str] = ()) -> Path:
+def assemble(kind: str, out: Path, models: Sequence[str] = (), runtime: Path | None = None) -> Path:
     """Write everything that a Space of this kind needs into an empty folder, and return it.
 
-    models ("user/name@revision") are fetched by a Gradio Space when it starts; without them the
-    bundled weights go along. Raises Problem.
+    models ("user/name@revision") are fetched by a Gradio Space when it starts, and now for a
+    static one; without them the bundled weights go along. runtime: a folder with onnxruntime-web
+    for a static Space, which else comes from the cache or npm. Raises Problem.
     """
     if kind not in KINDS:
         raise Problem(f"There is no kind of Space {kind!r}. Choose one of {', '.join(KINDS)}.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Problem(f"{out} is not an empty folder. Name another one, or empty it.")
-    if models and kind != "gradio":
-        raise Problem(f"A {kind} Space carries what it shows; --model is for the Gradio Space.")
+    if models and kind == "docker":
+        raise Problem("A docker Space carries what it shows; --model is for the other kinds.")
+    if runtime and kind != "static":
+        raise Problem("--runtime is for a static Space: the others run no network in a browser.")
     for name in models:
         if not re.fullmatch(r"[\w.-]+/[\w.-]+@[\w.-]+", name):
             raise Problem(
@@ -105,7 +110,10 @@ def assemble(kind: str, out: Path, models: Sequence[str] = ()) -> Path:
             )
     out.mkdir(parents=True, exist_ok=True)
     try:
-        {"gradio": _gradio, "docker": _docker, "static": _static}[kind](out, models)
+        if kind == "static":
+            _static(out, models, runtime)
+        else:
+            {"gradio": _gradio, "docker": _docker}[kind](out, models)
         _card(out, kind, models)
     except BaseException:
         shutil.rmtree(out)  # half a Space is none
@@ -138,11 +146,21 @@ def _docker(out: Path, models: Sequence[str]) -> None:
     _weights(out, lambda path: True)
 
 
-def _static(out: Path, models: Sequence[str]) -> None:
+def _static(out: Path, models: Sequence[str], runtime: Path | None) -> None:
+    from workbench import hub
+    from workbench.checkpoints import open_folder
     from workbench.evaluation import score_run, scores
+    from workbench.publishing import static_page
     from workbench.publishing.leaderboard_page import write_page
 
-    write_page(out / "index.html", scores.read_all(score_run.roots()))
+    if models:
+        shown = [open_folder(hub.fetch(name)) for name in models]
+    else:
+        shown = list(available(places.CHECKPOINTS).values())
+    if not shown or None in shown:
+        raise _no_models()
+    write_page(out / "leaderboard.html", scores.read_all(score_run.roots()))
+    static_page.write(out, shown, runtime)
 
 
 def _eye(out: Path) -> None:
@@ -154,16 +172,20 @@ def _weights(out: Path, wanted: Callable[[str], bool]) -> None:
     """The bundled models, checked; `wanted(path)` chooses among the files of each."""
     bundled = available(places.CHECKPOINTS)
     if not bundled:
-        raise Problem(
-            f"There are no bundled models in {places.CHECKPOINTS}. Train some, or name published "
-            "ones with --model USER/NAME@REVISION."
-        )
+        raise _no_models()
     for name, checkpoint in bundled.items():
         for path, file in model_files(checkpoint.folder).items():
             if wanted(path):
                 target = out / "checkpoints" / name / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, target)
+
+
+def _no_models() -> Problem:
+    return Problem(
+        f"There are no bundled models in {places.CHECKPOINTS}. Train some, or name published "
+        "ones with --model USER/NAME@REVISION."
+    )
 
 
 def _card(out: Path, kind: str, models: Sequence[str]) -> None:
@@ -176,7 +198,9 @@ def _card(out: Path, kind: str, models: Sequence[str]) -> None:
     elif kind == "docker":
         facts["app_port"] = 7860
     else:
-        facts["app_file"] = "index.html"
+        from workbench.publishing.static_page import HEADERS
+
+        facts |= {"app_file": "index.html", "custom_headers": HEADERS}
     if models:
         facts["models"] = [name.partition("@")[0] for name in models]
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in facts.items()]

@@ -15,7 +15,7 @@ import numpy as np
 
 from workbench.study import ranking
 from workbench.study.plans import TRUTH
-from workbench.study.results import Results, Row, load
+from workbench.study.results import ENOUGH_RATERS, FEW_RATERS, Results, Row, load
 from workbench.study.tables import Study
 from workbench.study.trials import model_name, plan_of
 from workbench.study.votes import Votes
@@ -45,6 +45,9 @@ VOTE_COLUMNS = {
     "answered_at": "UTC time of the answer, by the browser's clock",
     "received_at": "UTC time at which the server had stored the answer",
     "viewport": "width x height x pixel ratio of the browser window",
+    "shown_size": "width x height of a picture on the screen, CSS pixels; empty where not recorded",
+    "theme": "of the page around the question: light or dark; the ground of the question is always "
+    "the same grey",
     "session": "random id of the visit: changes with a reload",
     "app_version": "version of the workbench",
 }
@@ -72,6 +75,8 @@ RANKING_COLUMNS = {
     "trials": "real_or_fake: scored trials",
     "counted": "all: every rater; unflagged: without the flagged ones",
 }
+
+GROUND = "128, 128, 128"  # behind every question, see ui/study/voting.py
 
 
 def neutral(value: Any) -> Any:
@@ -252,9 +257,9 @@ def methods(results: Results) -> str:
     names = ", ".join(model_name(shown) for shown in results.models)
     who = f"{len(results.raters)} raters gave {results.votes} scored answers"
     shown = (
-        f"Pictures were shown as squares of {plan.size} pixels on neutral grey, at most "
+        f"Pictures were rendered as squares of {plan.size} pixels, at most "
         f"{plan.limit} of them, coloured by {names}; sides and order were balanced by the server "
-        f"(seed {plan.seed}) and no model was named."
+        f"(seed {plan.seed}) and no model was named. {as_shown(results.screens)}"
     )
     checks = f"{plan.caught} catch trials per rater" if plan.caught else "No catch trials"
     rules = plan.rules
@@ -311,4 +316,44 @@ def methods(results: Results) -> str:
         if np.isnan(results.alpha)
         else f" Krippendorff's alpha (nominal) is {results.alpha:.2f}."
     )
-    return f"{who}. {design} {shown} {flagged} {found} {ends}{agreement}".strip()
+    weak = few_raters(results)
+    return f"{who}. {design} {shown} {flagged} {found} {weak}{ends}{agreement}".strip()
+
+
+def as_shown(screens: Sequence[tuple[str, str, str]]) -> str:
+    """How pictures stood on the screens, from (shown size, viewport, theme) of every answer."""
+    known = [screen for screen in screens if screen[0]]
+    if not known:
+        return "The size on the screen and the ground were not recorded." if screens else ""
+    sides = sorted(max(map(float, size.split("x"))) for size, _, _ in known)
+    ratios = sorted({float(view.split("x")[2]) for _, view, _ in known if view.count("x") == 2})
+    across = (
+        f"{sides[0]:.0f}" if sides[0] == sides[-1]
+        else f"{sides[0]:.0f} to {sides[-1]:.0f} (median {np.median(sides):.0f})"
+    )  # fmt: skip
+    ratio = ""
+    if ratios:
+        span = f"{ratios[0]:g}" if len(ratios) == 1 else f"{ratios[0]:g} to {ratios[-1]:g}"
+        ratio = f" at a device pixel ratio of {span}"
+    dark = sum(theme == "dark" for *_, theme in known)
+    said = (
+        f"On the screens they were {across} CSS pixels wide{ratio}, on one neutral grey (sRGB "
+        f"{GROUND}) in both themes of the page; its theme was dark in {dark} of {len(known)} "
+        "answers."
+    )
+    if len(known) < len(screens):
+        said += f" In {len(screens) - len(known)} older answers none of this was recorded."
+    return said
+
+
+def few_raters(results: Results) -> str:
+    """What a bootstrap over few raters is worth, in a sentence with a space behind; or ""."""
+    if results.unflagged >= FEW_RATERS:
+        return ""
+    said = (
+        f"With {results.unflagged} raters without a flag a bootstrap over raters draws from few "
+        "clusters and its intervals are too narrow (Cameron, Gelbach & Miller 2008). "
+    )
+    if results.unflagged < ENOUGH_RATERS:
+        said += f"Under {ENOUGH_RATERS} nothing is said of how sure an order is. "
+    return said

@@ -25,6 +25,8 @@ from workbench.study.trials import model_name, plan_of
 from workbench.study.votes import Votes
 
 Row = dict[str, Any]
+ENOUGH_RATERS = 5  # without a flag, below which no figure of certainty is given
+FEW_RATERS = 20  # up to which the bootstrap over raters is said to be too narrow
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,12 @@ class Results:
     side_p: float
     alpha: float  # Krippendorff's
     flags: dict[str, list[str]]  # rater -> names of flags
+    screens: tuple[tuple[str, str, str], ...] = ()  # shown size, viewport, theme of each answer
+
+    @property
+    def unflagged(self) -> int:
+        """How many of the raters counted here have no flag."""
+        return len(set(self.raters) - self.flagged)
 
     @property
     def flagged(self) -> set[str]:
@@ -87,8 +95,11 @@ class Results:
         return [{"rank": place + 1, **row} for place, row in enumerate(rows)]
 
     def separations(self) -> list[Row]:
-        """A row per pair of models: how sure their order is, how many more votes it needs."""
-        if self.ranking is None:
+        """A row per pair of models: how sure their order is, how many more votes it needs.
+
+        Nothing under ENOUGH_RATERS raters without a flag: such a figure would be made of chance.
+        """
+        if self.ranking is None or self.unflagged < ENOUGH_RATERS:
             return []
         rows = []
         order = np.argsort(-self.ranking.strength)
@@ -173,6 +184,10 @@ def analyse(
         side_p=side_bias(lefts, rights),
         alpha=alpha,
         flags=dict(zip(raters, raised, strict=True)),
+        screens=tuple(
+            tuple(row.get(name, "") for name in ("shown_size", "viewport", "theme"))
+            for row in scored
+        ),
     )
 
 

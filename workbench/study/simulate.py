@@ -123,6 +123,8 @@ def _take_part(
             dwell_ms=dwell,
             exposures_ms=exposed,
             viewport="1280x800x1",
+            shown_size="480x480",
+            theme="light",
             session=code,
         )
         answer(votes, study, rater, question.token, given)

@@ -79,4 +79,6 @@ class Vote(Table):
     dwell_ms: Mapped[float] = mapped_column(sa.Double)  # the browser's monotonic clock
     exposures_ms: Mapped[str] = mapped_column(sa.String(128))  # measured, comma-separated
     viewport: Mapped[str] = mapped_column(sa.String(32))  # width x height x pixel ratio
+    shown_size: Mapped[str] = mapped_column(sa.String(32), server_default="")  # CSS pixels
+    theme: Mapped[str] = mapped_column(sa.String(16), server_default="")  # light, dark
     received_at: Mapped[float] = mapped_column(sa.Double)  # seconds since 1970, the server's

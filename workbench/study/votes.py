@@ -53,6 +53,8 @@ class Answer:
     dwell_ms: float = 0.0
     exposures_ms: tuple[float, ...] = ()
     viewport: str = ""
+    shown_size: str = ""  # "177x177": a picture on the screen, CSS pixels
+    theme: str = ""  # of the page around: light or dark
     session: str = ""
 
 
@@ -276,6 +278,8 @@ class Votes:
             dwell_ms=answer.dwell_ms,
             exposures_ms=",".join(f"{ms:.1f}" for ms in answer.exposures_ms),
             viewport=answer.viewport,
+            shown_size=answer.shown_size,
+            theme=answer.theme,
             received_at=self.clock(),
         )
         try:
@@ -345,7 +349,7 @@ def _row(vote: Vote, trial: Trial, rater: str, study: str) -> dict[str, Any]:
     of_trial = ("number", "kind", "picture", "picture_sha256", "shown", "issued_at")
     of_vote = (
         "choice", "correct", "session", "app_version", "shown_at", "answered_at", "dwell_ms",
-        "exposures_ms", "viewport", "received_at",
+        "exposures_ms", "viewport", "shown_size", "theme", "received_at",
     )  # fmt: skip
     return {
         "study": study,

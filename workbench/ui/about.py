@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import platform
-import re
-import sys
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from workbench import __version__
+from workbench import __version__, provenance
 from workbench.samples import SAMPLES
 from workbench.ui import state
 from workbench.ui.leaderboard.board import data_name
+
+if TYPE_CHECKING:
+    from workbench.spec import ModelSpec
 
 WHAT = """
 Five networks of five papers, built again to the layer, and a reference of ours that is none of
@@ -85,7 +86,7 @@ def papers() -> list[tuple[str, str, str, str]]:
             spec.title,
             f"[{spec.source}]({spec.url})" if spec.url else spec.source,
             spec.claim if spec.ours else f"The paper's claim, in our words: {spec.claim}",
-            _differences(spec.build),
+            _differences(spec),
         )
         for spec in MODELS.values()
     ]
@@ -132,12 +133,10 @@ def versions() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Package", "Version"])
 
 
-def _differences(build: object) -> str:
-    """The "Differs from the paper" list of the model file's docstring, as Markdown."""
-    text = inspect.getdoc(sys.modules[build.__module__]) or ""
-    found = re.search(r"Differs from the paper:.*", text, re.DOTALL)
-    return (
-        found[0].replace("Differs from the paper:", "**Differs from the paper:**\n")
-        if found
-        else ""
-    )
+def _differences(spec: ModelSpec) -> str:
+    """How ours differs, and which fields the paper states, we infer or we borrow, as Markdown."""
+    differences = provenance.differences(spec.build)
+    parts = [f"**Differs from the paper:**\n\n{differences}"] if differences else []
+    if table := provenance.markdown(spec.provenance):
+        parts.append(f"**Whose each field of its recipe is:**\n\n{table}")
+    return "\n\n".join(parts)

@@ -14,17 +14,23 @@ from workbench.models import MODELS, ab_bins
 from workbench.spec import ModelSpec
 from workbench.ui.lessons.pieces import chart, numbers
 
-WORDS = {
-    ablation.HOLDS: (":material/check:", "green", "holds here"),
-    ablation.REVERSED: (":material/swap_vert:", "red", "reversed here"),
-    ablation.NOT_SEEN: (":material/remove:", "gray", "not seen here"),
+BADGES = {
+    ablation.HOLDS: (":material/check:", "green"),
+    ablation.REVERSED: (":material/swap_vert:", "red"),
+    ablation.NOT_SEEN: (":material/remove:", "gray"),
+    ablation.UNDECIDED: (":material/question_mark:", "gray"),
 }
-CAUTION = (
-    "An interval says how sure the difference is over the pictures, between these trainings. "
-    "Each entry was trained once, and another seed moves a mean too, so a small difference is no "
-    "proof even where its interval leaves 0 out. Our sizes and data are "
-    "smaller than the papers', whose numbers stand beside ours to be read, not to be ranked."
+SIZES = (
+    "Our sizes and data are smaller than the papers', whose numbers stand beside ours to be read, "
+    "not to be ranked."
 )
+ONCE = (
+    "An interval is over the pictures alone, between these very trainings. One and the same entry "
+    "trained with another seed moves a mean by about 0.25 dB, so that differences of this kind "
+    f"decide nothing: a verdict needs {ablation.ENOUGH} trainings of each entry "
+    "(`ablate --seeds 3`). "
+)
+OFTEN = "Intervals are over trainings and pictures (two-level bootstrap). "
 
 
 def models() -> list[ModelSpec]:
@@ -67,15 +73,16 @@ def show(spec: ModelSpec, projected: bool) -> None:
     }
     st.dataframe(entries(table), hide_index=True, placeholder="–", column_config=digits)
     st.caption(how(table["about"]))
-    st.caption(CAUTION)
+    enough = all(c["verdict"] != ablation.UNDECIDED for c in table["claims"])
+    st.caption((OFTEN if enough else ONCE) + SIZES)
 
 
 def claims(table: Mapping[str, Any]) -> None:
     """Each claim with its verdict, our difference and, where it prints one, the paper's."""
     for claim in table["claims"]:
-        icon, color, words = WORDS[claim["verdict"]]
+        icon, color = BADGES[claim["verdict"]]
         row = st.container(horizontal=True, vertical_alignment="center")
-        row.badge(words, icon=icon, color=color)
+        row.badge(ablation.in_words(claim), icon=icon, color=color)
         row.markdown(f"{claim['text']}: {difference(claim)}", width="stretch")
 
 
@@ -152,13 +159,14 @@ def absent(spec: ModelSpec, projected: bool) -> None:
 def how(about: Mapping[str, Any]) -> str:
     """How a table was made, in a sentence or two."""
     run = about["run"]
+    seeds = ", ".join(map(str, about.get("seeds", [run["seed"]])))
     return (
         f"Each entry saw {run['images']:,} images at {run['size']} px in batches of "
         f"{run['batch_size']}, width {about['width']:g}, the same {about['pictures']:,} pictures "
-        f"in the same order (seed {run['seed']}); scored on {about['scored']:,} held-out pictures "
+        f"in the same order (seeds {seeds}); scored on {about['scored']:,} held-out pictures "
         f"({about['scored_on']}) at {about['size']} px, whose colourfulness is "
-        f"{about['colorfulness_of_the_truth']:.1f}. Intervals: 95 %, 1,000 resamples over "
-        f"pictures. {about['machine']['device']}, {about['created'][:10]}. "
+        f"{about['colorfulness_of_the_truth']:.1f}. Intervals: 95 %, 1,000 resamples. "
+        f"{about['machine']['device']}, {about['created'][:10]}. "
         f"Made by `{about['command']}`."
     )
 

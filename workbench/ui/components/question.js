@@ -3,7 +3,7 @@
 //        feedback}
 // ahead: the pictures of the next question, fetched while this one is looked at
 // design: pair (left, right, tie), real_or_fake (two timed exposures, then left or right), rank.
-// answer: {token, choice, shown_at, answered_at, dwell_ms, exposures_ms, viewport}
+// answer: {token, choice, shown_at, answered_at, dwell_ms, exposures_ms, viewport, shown_size}
 const element = (parent, kind, className, text) => {
   const made = parent.appendChild(document.createElement(kind));
   made.className = className;
@@ -15,6 +15,13 @@ const picture = (source) => {
   made.className = "picture";
   made.src = source;
   return made;
+};
+// width x height of a picture as it stands on the screen, CSS pixels
+const onScreen = (image) => {
+  const { width, height } = image.getBoundingClientRect();
+  const scale = Math.min(width / image.naturalWidth, height / image.naturalHeight);
+  const sides = [image.naturalWidth * scale, image.naturalHeight * scale];
+  return sides.every(Number.isFinite) ? sides.map(Math.round).join("x") : "";
 };
 const frame = () => new Promise(requestAnimationFrame);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -81,6 +88,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
       answered_at: Date.now(),
       dwell_ms: dwell,
       exposures_ms: exposures,
+      shown_size: onScreen(pictures[0].image),
       viewport: `${innerWidth}x${innerHeight}x${devicePixelRatio}`,
     });
   };

@@ -23,6 +23,8 @@ ABSENT = (
     "picture for every model, and for grey, the mean colour and the truth."
 )
 
+EVERY = "all test sets"
+
 
 def choose(scores: list[Score]) -> Choice:
     """The filters above the table. They live in the page's address, so a view can be shared."""
@@ -40,6 +42,13 @@ def choose(scores: list[Score]) -> Choice:
     )
     here = [score for score in scores if score.protocol == protocol]
     names = sorted({score.dataset for score in here})
+    if kinds := sorted({kin for name in names if (kin := kinship(name))}):
+        kind = st.segmented_control(
+            "Test sets", [EVERY, *kinds], default=EVERY, required=True, key="kinship",
+            bind="query-params", help="Whether the training set of the bundled weights has other "
+            "pictures of the same source. No test picture itself is in it.",
+        )  # fmt: skip
+        names = [name for name in names if kind in (EVERY, kinship(name))]
     datasets = first.multiselect(
         "Data sets", names, key="sets", bind="query-params", placeholder=f"All {len(names)}"
     )
@@ -58,6 +67,13 @@ def choose(scores: list[Score]) -> Choice:
         "Size", sizes, format_func=lambda side: f"{side} px", key="side", bind="query-params"
     )
     return Choice(tuple(datasets or names), size, tuple(metrics or usual or measured[:1]), protocol)
+
+
+def kinship(dataset: str) -> str:
+    """What a test set is to the training set: same source, foreign source, or "" (not known)."""
+    from workbench.data import DATASETS
+
+    return DATASETS[dataset].kinship if dataset in DATASETS else ""
 
 
 def title(name: str) -> str:

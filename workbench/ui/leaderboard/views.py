@@ -14,7 +14,7 @@ from workbench.errors import Problem
 from workbench.evaluation.metrics import METRICS
 from workbench.evaluation.summaries import Choice, generalisation, paired
 from workbench.ui import state
-from workbench.ui.leaderboard.board import data_name, source_of, title
+from workbench.ui.leaderboard.board import data_name, kinship, source_of, title
 from workbench.ui.viewers import Cell, gallery
 from workbench.ui.widgets import plot
 
@@ -55,16 +55,24 @@ def matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     trained_on = {
         name: f"on {', '.join(map(data_name, checkpoint.config['trained_on']))}"
         for name, checkpoint in state.checkpoints().items()
-    }
+    } | {"grey": "no training", "mean_ab": "one colour for all"}
     names, columns, means = generalisation(rows, trained_on, choice.metric)
-    if not names:
+    if not any(row.model in state.checkpoints() for row in rows):
         raise Problem("None of the models in this table is here, so their training is not known.")
+    order = sorted(range(len(columns)), key=lambda i: (kinship(columns[i]), columns[i]))
+    means = [[line[i] for i in order] for line in means]
+    columns = [
+        f"{columns[i]} (foreign)" if kinship(columns[i]) == "foreign source" else columns[i]
+        for i in order
+    ]
     named = [f"{title(name.split(' (')[0])} ({name.split(' (', 1)[1]}" for name in names]
     plot(charts.generalisation(named, columns, means, choice.metric), "generalisation")
     st.caption(
-        "The question of paper 001: how does a model fare on pictures like those it was trained "
-        "on, and on all others? Fine-tune a model (`train ... --from`), evaluate it, and it gets "
-        "a row here."
+        "Lakhani's question: how does a model fare on pictures like those it was trained on, and "
+        "on all others? *Foreign* test sets are of a source of which the training set of the "
+        "bundled weights has nothing; the others share a source with it, never a picture. "
+        "The weights here were all trained on one set, so that only its columns differ in kind: "
+        "fine-tune a model (`train ... --from`), evaluate it, and it gets a row here."
     )
 
 
@@ -149,7 +157,7 @@ def reported(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     st.caption(
         "Never ranked against the table above: each line was measured in its own way. To see our "
         "models under an old protocol, run `python -m workbench evaluate all --data FILE "
-        "--protocol seed003` (or ct2-5k, ddcolor, seed002) and choose it under Protocol."
+        "--protocol ranjan-agrawal` (or liu-gao-li, ct2-5k, ddcolor) and choose it under Protocol."
     )
 
 

@@ -80,9 +80,16 @@ def gates(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -
         st.subheader("Which channels count")
         weights = channel_weights(net, L)
         place = st.select_slider("Block", list(weights), key="channel_block")
-        chosen = weights[place].sort(descending=True).values
-        st.bar_chart(chosen.tolist(), color=checkpoint.spec.color, height=220)
-        st.caption(f"{place}: the {len(chosen)} weights of its channels, largest first.")
+        chosen = weights[place]
+        st.bar_chart(
+            chosen.tolist(), color=checkpoint.spec.color, height=220,
+            x_label="number of the channel", y_label="its weight",
+        )  # fmt: skip
+        most = ", ".join(str(i) for i in chosen.topk(min(5, len(chosen))).indices.tolist())
+        st.caption(
+            f"{place}: the weights of its {len(chosen)} channels, 0 to {len(chosen) - 1}. Most "
+            f"weight in this picture: {most}."
+        )
 
 
 def classes(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 import torch
 
-from workbench import charts
+from workbench import charts, provenance
 from workbench.lessons.blocks import blocks
 from workbench.lessons.diagram import amount, network_svg
 from workbench.models import MODELS
@@ -52,15 +52,13 @@ def paper(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> No
         st.markdown(f"[Read it]({spec.url})")
     st.markdown(f"**The claim, in our words:** {spec.claim}" if not spec.ours else spec.claim)
     if not projected:
-        about = inspect.getdoc(sys.modules[spec.build.__module__]) or ""
-        _, found, differs = about.partition("Differs from the paper:")
-        if found:
-            st.markdown(f"**Differs from the paper:**\n\n{differs.strip()}")
-    who = "Meant to be trained" if spec.ours else "The paper trained"
-    st.caption(
-        f"{who} on {spec.images:,} pictures seen, {spec.batch_size} at a time, at "
-        f"{spec.size} × {spec.size} pixels."
-    )
+        if differs := provenance.differences(spec.build):
+            st.markdown(f"**Differs from the paper:**\n\n{differs}")
+        if table := provenance.markdown(spec.provenance):
+            with st.expander("Whose each field of the recipe is", icon=":material/format_quote:"):
+                st.markdown(table)
+    elif told := provenance.summary(spec.provenance):
+        st.markdown(told)
 
 
 def diagram(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
@@ -145,6 +143,9 @@ def training(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) ->
 
 def exercises(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
     """To be done on the Training page or here; the answers behind a click."""
+    from workbench.models.ab_bins import load_prior
+
+    shares = load_prior()
     exercise(
         f"Overfit one picture: train {spec.title} on a folder with a single photograph in it. What "
         "must the loss do, and what have you learnt when it does not?",
@@ -156,9 +157,10 @@ def exercises(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -
     )
     exercise(
         "Remove rebalancing from *Colorful* (the ablation “unbalanced”). What do the colours do?",
-        "They turn brown and grey. Of 313 colours a few near grey make up most pixels, so the "
-        "safest bet is always one of them; weighting rare colours up makes a bold bet pay. The "
-        "Experiments page shows the plane of frequencies and the comparison.",
+        f"They pale. Of {len(shares)} colours the ten most frequent, all near grey, hold "
+        f"{float(shares.topk(10).values.sum() / shares.sum()):.0%} of the pixels of the training "
+        "photographs, so the safest bet is one of them; weighting rare colours up makes a bold bet "
+        "pay. The Experiments page shows the plane of frequencies and the comparison.",
     )
     exercise(
         "Which metric does grey win?",

@@ -123,6 +123,18 @@ def exercise(question: str, answer: str) -> None:
 # ------------------------------------------------------------------------------------ colour
 
 
+def richest_lightness() -> str:
+    """At which lightness most colours can be shown, computed, in a sentence."""
+    from workbench.lessons.colors import most_chroma_at, richest
+
+    best, share, first, last = richest()
+    blue, yellow = most_chroma_at(-54), most_chroma_at(103)  # the hues of sRGB's pure two
+    return (
+        f"At L = {best} ({share:.1%} of the square), and nearly as many from {first} to {last}. "
+        f"The purest blue is at L = {blue}, the purest yellow at L = {yellow}."
+    )
+
+
 def one_color() -> None:
     """Lab on three sliders, the patch, and the gamut of that lightness with the colour in it."""
     from workbench.lessons.colors import REACH, colored, gamut_plane, share_in_gamut
@@ -244,10 +256,8 @@ def candidates(
     return found
 
 
-def table(picture: Picture, found: dict[str, Tensor], names: tuple[str, ...]) -> None:
-    """A row per candidate, a column per measure."""
-    import pandas as pd
-
+def measured(picture: Picture, found: dict[str, Tensor], name: str) -> dict[str, float]:
+    """Candidate -> its value by one of the lesson's measures."""
     from workbench.evaluation import metrics
     from workbench.lessons.traps import argmax_accuracy, ssim_of_luma
 
@@ -258,11 +268,30 @@ def table(picture: Picture, found: dict[str, Tensor], names: tuple[str, ...]) ->
         "Colourfulness": lambda prediction, truth: metrics.colorfulness(prediction),
     }  # fmt: skip
     truth = picture.rgb[None]
-    rows = [
-        {"": title} | {name: float(measures[name](rgb[None], truth)) for name in names}
-        for title, rgb in found.items()
-    ]
-    numbers(pd.DataFrame(rows))
+    return {title: float(measures[name](rgb[None], truth)) for title, rgb in found.items()}
+
+
+def spread(picture: Picture, found: dict[str, Tensor], name: str) -> str:
+    """From which value to which the candidates reach, and who has them, in a sentence."""
+    values = measured(picture, found, name)
+    low, high = min(values, key=values.get), max(values, key=values.get)
+    if f"{values[low]:.3f}" == f"{values[high]:.3f}":
+        return f"all {len(values)} have {values[low]:.3f}."
+    return (
+        f"the {len(values)} lie between {values[low]:.3f} ({low}) and {values[high]:.3f} ({high})."
+    )
+
+
+def table(picture: Picture, found: dict[str, Tensor], names: tuple[str, ...]) -> None:
+    """A row per candidate, a column per measure."""
+    import pandas as pd
+
+    columns = {name: measured(picture, found, name) for name in names}
+    numbers(
+        pd.DataFrame(
+            {"": title} | {name: columns[name][title] for name in names} for title in found
+        )
+    )
 
 
 def protocols(prediction: Tensor, truth: Tensor) -> None:

@@ -9,6 +9,8 @@ import streamlit as st
 
 from workbench.errors import Problem
 from workbench.study import figures, rendering, trials
+from workbench.study.export import few_raters
+from workbench.study.results import ENOUGH_RATERS
 from workbench.ui import state
 from workbench.ui.widgets import plot, show_problem
 
@@ -89,6 +91,10 @@ def ranking(found: Results, name: str) -> None:
         return
     st.subheader("Who was preferred to whom", anchor=False)
     plot(figures.wins_figure(found), f"{name}_wins")
+    if weak := few_raters(found):
+        st.caption(weak)
+    if found.unflagged < ENOUGH_RATERS:
+        return
     st.caption("How sure the order of two models is, and how many more votes would settle it.")
     separations = [
         {**row, "more_votes": row["more_votes"] if np.isfinite(row["more_votes"]) else None}

@@ -13,6 +13,7 @@ from streamlit.runtime import Runtime
 
 from workbench.errors import Problem
 from workbench.study import limits, trials
+from workbench.study.export import GROUND
 from workbench.study.rendering import picture_file
 from workbench.study.tables import Rater, Study
 from workbench.study.votes import Answer, new_code
@@ -52,6 +53,7 @@ def ask(study: Study, rater: Rater) -> bool:
     question = trials.next_question(votes, study, rater)
     if question is None:
         return False
+    ground()
     plan = trials.plan_of(study)
     feedback = st.session_state.get("study_feedback", {"text": "", "kind": ""})
     practice = question.number < plan.practised
@@ -102,7 +104,7 @@ def answer_of(said: Any) -> tuple[str, Answer]:
     """
     try:
         exposures = tuple(float(ms) for ms in list(said["exposures_ms"])[:4])
-        viewport = str(said["viewport"])
+        viewport, shown = str(said["viewport"]), str(said.get("shown_size", ""))
         given = Answer(
             choice=str(said["choice"])[:64],
             shown_at=float(said["shown_at"]),
@@ -110,11 +112,29 @@ def answer_of(said: Any) -> tuple[str, Answer]:
             dwell_ms=float(said["dwell_ms"]),
             exposures_ms=exposures,
             viewport=viewport if re.fullmatch(r"[0-9x.]{1,32}", viewport) else "",
+            shown_size=shown if re.fullmatch(r"\d{1,5}x\d{1,5}", shown) else "",
+            theme=_theme(),
             session=_session(),
         )
         return str(said["token"]), given
     except (TypeError, ValueError, KeyError, IndexError, OverflowError):
         raise trials.Refused("That answer was not understood. Please give it again.") from None
+
+
+def ground() -> None:
+    """One neutral grey behind the question, in the light and in the dark theme alike."""
+    st.html(
+        "<style>[data-testid='stAppViewContainer'], [data-testid='stMain'],"
+        f" [data-testid='stHeader'] {{ background: rgb({GROUND}) !important; }}"
+        " [data-testid='stMain'] p,"
+        " [data-testid='stMain'] label { color: #000 !important; }</style>"
+    )
+
+
+def _theme() -> str:
+    """The theme of the visitor's page: light, dark, or "" where it is not known."""
+    kind = getattr(st.context.theme, "type", None)
+    return kind if kind in ("light", "dark") else ""
 
 
 def _session() -> str:
