@@ -31,6 +31,7 @@ test: $(VENV)/.installed-test
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py
 
 # The assembled Gradio Space in a clean environment (minutes, 6 GB), or a published one: URL=...
@@ -50,4 +51,4 @@ weights: setup
 	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(OUT),--out '$(OUT)')
 
 clean:
-	rm -rf $(VENV) .work
+	rm -rf $(VENV) .work build *.egg-info

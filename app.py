@@ -1,9 +1,8 @@
 """The router: which pages there are, in which order, under which address. Nothing else."""
 
-from pathlib import Path
-
 import streamlit as st
 
+from workbench import places
 from workbench.ui import state
 
 PAGES = {
@@ -29,7 +28,7 @@ PAGES = {
         ("about", "About", ":material/info:"),
     ],
 }
-ICON = Path(__file__).parent / "workbench/ui/components/icon.svg"  # a named one is from a CDN
+ICON = places.PACKAGE / "ui/components/icon.svg"  # a named one is from a CDN
 
 state.settle()
 st.set_page_config(page_title="Colorization workbench", page_icon=str(ICON), layout="wide")

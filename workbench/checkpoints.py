@@ -131,8 +131,10 @@ def find(name: str) -> Checkpoint:
     folder = Path(name)
     if (folder / "config.json").is_file() and (checkpoint := open_folder(folder)):
         return checkpoint
+    if not every:
+        raise Problem(f"There is no trained model {name!r}. {places.no_models()}")
     raise Problem(
-        f"There is no trained model {name!r}. There are: {', '.join(every) or 'none'}. "
+        f"There is no trained model {name!r}. There are: {', '.join(every)}. "
         "A folder with a config.json is also taken."
     )
 

@@ -1,7 +1,9 @@
 """Where things lie. Every WORKBENCH_* variable of the environment is read here and nowhere else.
 
 Constants are settled when this module is imported; what a running server may be told anew is a
-function.
+function. In a checkout (and in a Space) everything lies beside the package. A wheel brings the
+pages, app.py and the documents inside the package; models are then looked for in the cache, runs
+are made where one stands, and what is worth keeping lies in ~/.local/share.
 """
 
 from __future__ import annotations
@@ -9,16 +11,37 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent  # of the repository, or of a Space
-DOCS = ROOT / "docs"
-CHECKPOINTS = Path(os.environ.get("WORKBENCH_CHECKPOINTS", ROOT / "checkpoints"))
-RUNS = Path(os.environ.get("WORKBENCH_RUNS", ROOT / "runs"))  # what `train` makes by default
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE.parent  # of the repository, or of a Space
+INSTALLED = (PACKAGE / "browser").is_dir()  # only a wheel has app.py and pages/ in there
+APP = (PACKAGE / "browser" if INSTALLED else ROOT) / "app.py"
+DOCS = (PACKAGE if INSTALLED else ROOT) / "docs"
+
+
+def _folder(variable: str, default: Path) -> Path:
+    """What a variable of the environment says, where it says something; ~ is the home folder."""
+    chosen = os.environ.get(variable)
+    return Path(chosen).expanduser() if chosen else default
 
 
 def cache() -> Path:
     """Where this machine keeps what can be made again: WORKBENCH_CACHE, or a folder in ~/.cache."""
-    chosen = os.environ.get("WORKBENCH_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache/colorization-workbench"
+    return _folder("WORKBENCH_CACHE", Path.home() / ".cache/colorization-workbench")
+
+
+CHECKPOINTS = _folder("WORKBENCH_CHECKPOINTS", (cache() if INSTALLED else ROOT) / "checkpoints")
+START = Path.cwd() if INSTALLED else ROOT  # where commands that are typed for one begin
+RUNS = _folder("WORKBENCH_RUNS", START / "runs")  # what `train` makes by default
+WORK = Path.home() / ".local/share/colorization-workbench" if INSTALLED else ROOT / ".work"
+
+
+def no_models() -> str:
+    """What to tell a person where there is no trained model at all."""
+    return (
+        f"There are no trained models in {CHECKPOINTS}. Set WORKBENCH_CHECKPOINTS to a folder of "
+        "them (the checkpoints/ of a checkout), bring published ones with "
+        "`workbench fetch USER/NAME`, or train one."
+    )
 
 
 def fetched() -> Path:
@@ -27,8 +50,8 @@ def fetched() -> Path:
 
 
 def eye() -> Path:
-    """Where the eye's weights lie: WORKBENCH_EYE, or `checkpoints/eye`."""
-    return Path(os.environ.get("WORKBENCH_EYE", ROOT / "checkpoints" / "eye"))
+    """Where the eye's weights lie: WORKBENCH_EYE, or `eye` beside the bundled models."""
+    return _folder("WORKBENCH_EYE", (CHECKPOINTS if INSTALLED else ROOT / "checkpoints") / "eye")
 
 
 def scores() -> Path:
@@ -36,17 +59,17 @@ def scores() -> Path:
 
     The same tree as below checkpoints: `<root>/<name>/scores/<dataset>.csv`.
     """
-    return Path(os.environ.get("WORKBENCH_SCORES", ROOT / ".work" / "scores"))
+    return _folder("WORKBENCH_SCORES", WORK / "scores")
 
 
 def ablations() -> Path:
     """Where `ablate` trains its small networks."""
-    return ROOT / ".work" / "ablation"
+    return WORK / "ablation"
 
 
 def studies() -> Path:
     """Where the database and the rendered pictures lie: WORKBENCH_STUDIES or .work/studies."""
-    return Path(os.environ.get("WORKBENCH_STUDIES") or ROOT / ".work" / "studies")
+    return _folder("WORKBENCH_STUDIES", WORK / "studies")
 
 
 def database_url() -> str:

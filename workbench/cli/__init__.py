@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -36,12 +37,26 @@ def build() -> typer.Typer:
 def main() -> None:
     """Run a command; a Problem is one sentence on stderr and exit code 2."""
     try:
-        build()(prog_name="python -m workbench")
+        build()(prog_name=_called())
     except Problem as problem:
         print(f"{problem}", file=sys.stderr)
         raise SystemExit(2) from None
+    except ModuleNotFoundError as missing:
+        if (missing.name or "workbench").partition(".")[0] == "workbench":
+            raise
+        print(
+            f"This needs the package {missing.name}, which is not installed: "
+            "pip install 'colorization-workbench[train,study,app]' brings all there are.",
+            file=sys.stderr,
+        )
+        raise SystemExit(2) from None
     except BrokenPipeError:  # `... | head`
         raise SystemExit(0) from None
+
+
+def _called() -> str:
+    """What was typed: `workbench`, or `python -m workbench`."""
+    return "workbench" if Path(sys.argv[0]).stem == "workbench" else "python -m workbench"
 
 
 def show(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -120,20 +120,20 @@ def _settings(**turned: Any) -> Settings:
 
 
 def _chosen(names: list[str]) -> list[Checkpoint]:
-    from workbench import checkpoints
+    from workbench import checkpoints, places
 
     if "all" not in names:
         return [checkpoints.find(name) for name in dict.fromkeys(names)]
     every = list(checkpoints.available().values())
     if not every:
-        raise Problem("There is no trained model here. Train one, or fetch one from the Hub.")
+        raise Problem(places.no_models())
     return every
 
 
 def _files(sources: list[Path]) -> Iterator[tuple[Path, Path]]:
     """Yield (file, its place in the output folder); a folder keeps its inner order."""
     from workbench.images import SUFFIXES
-    from workbench.video import SUFFIXES as CLIPS
+    from workbench.video.suffixes import SUFFIXES as CLIPS
 
     for source in sources:
         if not source.is_dir():
@@ -150,7 +150,7 @@ def _files(sources: list[Path]) -> Iterator[tuple[Path, Path]]:
 def _colour(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     """Colour one file by every model; yield what is written."""
     from workbench.images import SUFFIXES
-    from workbench.video import SUFFIXES as CLIPS
+    from workbench.video.suffixes import SUFFIXES as CLIPS
 
     suffix = path.suffix.lower()
     moving = suffix in CLIPS and (suffix not in SUFFIXES or job.single == ".mp4")

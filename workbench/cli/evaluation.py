@@ -161,6 +161,12 @@ def scores(
     size: Annotated[int, typer.Option(help="Side of the compared squares.")] = 256,
     protocol: Annotated[str, typer.Option(help="cw-1, or a legacy protocol.")] = "cw-1",
     out: Annotated[Path | None, typer.Option(help="Read below this folder instead.")] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the README's table of the bundled models.")
+    ] = False,
+    into: Annotated[
+        Path | None, typer.Option(help="Write that table into this document, between its marks.")
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """Means with 95 % intervals, best first; over several data sets the mean of their means."""
@@ -168,12 +174,28 @@ def scores(
     from workbench.evaluation import score_run, summaries
     from workbench.evaluation import scores as files
 
+    if markdown or into:
+        _measured(out, into)
+        return
     roots = (out,) if out else score_run.roots()
     rows = [row for dataset in data or (None,) for row in files.read_all(roots, dataset)]
     protocol = files.OLD_PROTOCOLS.get(protocol, protocol)
     lines = summaries.lines(r for r in rows if r.size == size and r.protocol == protocol)
     lines.sort(key=lambda line: -line.means["psnr"].value)
     show([(_numbers if as_json else _texts)(line) for line in lines], as_json)
+
+
+def _measured(root: Path | None, into: Path | None) -> None:
+    """The README's table: of the models below a root that are scored, printed or put in place."""
+    from workbench import places
+    from workbench.evaluation import measured
+    from workbench.evaluation import scores as files
+
+    text = measured.table(files.read_all((root or places.CHECKPOINTS,)))
+    if into:
+        measured.put_into(into, text)
+    else:
+        typer.echo(text, nl=False)
 
 
 def card(models: Models = None) -> None:

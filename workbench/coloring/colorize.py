@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -186,6 +187,11 @@ def _autocast(net: nn.Module, exact: bool) -> tuple[torch.device, AbstractContex
     return device, nullcontext() if exact else quick(device)
 
 
+def _own(net: nn.Module) -> Any:
+    """The network with the methods of its own class, of which `nn.Module` does not tell."""
+    return net
+
+
 def has_temperature(net: nn.Module) -> bool:
     """Whether a network predicts a distribution over colours (`logits`, `decode`)."""
     return isinstance(net, Colorizer) and net.bins
@@ -231,10 +237,14 @@ def predict_logits(
     device, cast = _autocast(net, exact)
     small = network_input(L, size, CELL).to(device, memory_format=torch.channels_last)
     with cast:
-        logits = net.logits(small).float().to(L.device)
+        logits = _own(net).logits(small).float().to(L.device)
     if not has_rebalancing(net):
         return logits
-    return net.rebalance(logits) if rebalancing is None else net.rebalance(logits, rebalancing)
+    return (
+        _own(net).rebalance(logits)
+        if rebalancing is None
+        else _own(net).rebalance(logits, rebalancing)
+    )
 
 
 @torch.inference_mode()
@@ -255,7 +265,9 @@ def predict_coarse(
     temperature, exact = settings.temperature, settings.exact
     if has_temperature(net):
         logits = predict_logits(net, L, size, exact, settings.rebalancing)
-        return (net.decode(logits, temperature) if temperature else net.decode(logits)).float()
+        return (
+            _own(net).decode(logits, temperature) if temperature else _own(net).decode(logits)
+        ).float()
     device, cast = _autocast(net, exact)
     small = network_input(L, size).to(device, memory_format=torch.channels_last)
     with cast:
@@ -366,7 +378,7 @@ def sample_ab(
     scores = predict_logits(net, L[None], size) / temperature  # (1, bins, h, w)
     bins = scores.shape[1]
     sure = 100 * torch.eye(bins)[..., None, None]  # (bins, bins, 1, 1): sure of each in turn
-    colors = net.decode(sure, 1.0).flatten(1)  # (bins, 2)
+    colors = _own(net).decode(sure, 1.0).flatten(1)  # (bins, 2)
     mix = torch.exp(-0.5 * (torch.cdist(colors, colors) / ALIKE_BINS) ** 2)
     mix /= mix.norm(dim=1, keepdim=True)
     random = torch.Generator().manual_seed(seed)
@@ -375,6 +387,6 @@ def sample_ab(
         normal = mix @ torch.randn(bins, generator=random)
         uniform = (0.5 * torch.erfc(-normal / 2**0.5)).clamp(1e-6, 1 - 1e-6)
         gumbel = -torch.log(-torch.log(uniform))
-        drawn = net.decode(scores + gumbel[:, None, None], DRAWN_SOFTLY)
+        drawn = _own(net).decode(scores + gumbel[:, None, None], DRAWN_SOFTLY)
         samples.append(drawn[0].float())
     return edges.upsample(torch.stack(samples), L.shape[-2:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -10,14 +12,16 @@ RADIUS = 1  # of the window, in coarse pixels
 EPSILON = 100.0  # lightness steps squared: fainter texture than this carries little colour
 
 
-def upsample(coarse: Tensor, size: tuple[int, int]) -> Tensor:
+def upsample(coarse: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear: (N, C, h, w) -> (N, C, H, W)."""
-    return F.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+    return F.interpolate(coarse, size=tuple(size), mode="bilinear", align_corners=False)
 
 
-def shrink(plane: Tensor, size: tuple[int, int]) -> Tensor:
+def shrink(plane: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear with antialias where it gets smaller: (N, C, H, W) -> (N, C, h, w)."""
-    return F.interpolate(plane, size=size, mode="bilinear", align_corners=False, antialias=True)
+    return F.interpolate(
+        plane, size=tuple(size), mode="bilinear", align_corners=False, antialias=True
+    )
 
 
 def upsample_along_edges(

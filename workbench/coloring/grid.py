@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ def parameter_grid(
             if row and parameter == "temperature" and not has_temperature(net):
                 row.append(row[0])  # a network without a distribution has one answer
                 continue
-            typed = int(value) if parameter == "size" else float(value)
+            typed: Any = int(value) if parameter == "size" else float(value)
             turned = replace(settings, **{parameter: typed})
             row.append(to_eight_bits(colorize_lightness(net, L, turned, size, rgb.dtype).rgb))
         cells[name] = row

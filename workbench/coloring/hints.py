@@ -49,7 +49,8 @@ class Hint:
                 digits = "".join(2 * digit for digit in digits)
             if not re.fullmatch(r"[0-9a-fA-F]{6}", digits):
                 raise Problem(f"{self.color!r} is no colour: write it as #RRGGBB, e.g. #3070C0.")
-            return tuple(bytes.fromhex(digits))
+            red, green, blue = bytes.fromhex(digits)
+            return red, green, blue
         values = tuple(self.color)
         if len(values) != 3 or not all(0 <= value <= 255 for value in values):
             raise Problem(f"{self.color!r} is no colour: red, green and blue are 0 to 255.")

@@ -95,7 +95,8 @@ def _score(
         kept = [i for i, name in enumerate(batch.names) if name in entrant.pictures]
         if not kept:
             return
-        names, labels = (tuple(of[i] for i in kept) for of in (batch.names, batch.labels))
+        names = tuple(batch.names[i] for i in kept)
+        labels = tuple(batch.labels[i] for i in kept)
         named = None if batch.named is None else batch.named[kept]
         batch = Batch(names, batch.truth[kept], batch.L[kept], labels, named)
     start = time.perf_counter()

@@ -24,7 +24,7 @@ class Reader:
     """Names what is in pictures."""
 
     def __init__(self, device: str = "cpu") -> None:
-        self.eye = Eye().to(device, memory_format=torch.channels_last)
+        self.eye = Eye().to(device).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def named(self, rgb: Tensor) -> Tensor:

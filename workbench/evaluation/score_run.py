@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from workbench import places
 from workbench.data import DATASETS
-from workbench.data.sources import Source
+from workbench.data.sources import Item, Source
 from workbench.errors import Problem
 from workbench.evaluation.entrants import Entrant
 from workbench.evaluation.evaluate import batches, evaluate
@@ -107,7 +107,7 @@ def score_data(
     sizes = tuple(sizes or protocol.sizes)
     journals = [_Journal(entrant, folder, dataset, protocol, shard) for entrant, folder in entrants]
     shard.wait()  # nobody writes before everybody has read
-    items = (item for item in source.items() if _is_named(item.name, named))
+    items: Iterator[Item] = (item for item in source.items() if _is_named(item.name, named))
     total = None if named else source.count()
     if limit is not None:
         items, total = islice(items, limit), min(limit, total) if total is not None else None

@@ -153,18 +153,21 @@ def lines(scores: Iterable[Score], metrics: Sequence[str] | None = None) -> list
     metrics: which to summarise; None: all that the rows have. `delta_cf` (difference of the mean
     colourfulness, prediction minus truth) and `ms` are added where the rows have them.
     """
-    grouped: dict[tuple, dict[str, list[Score]]] = {}
+    grouped: dict[tuple[str, str, str, int], dict[str, list[Score]]] = {}
     for score in scores:
         key = (score.model, score.revision, score.protocol, score.size)
         grouped.setdefault(key, {}).setdefault(score.dataset, []).append(score)
     return [
         Line(
-            *key,
+            model=model,
+            revision=revision,
+            protocol=protocol,
+            size=size,
             datasets=tuple(sorted(sets)),
             pictures=sum(map(len, sets.values())),
             means=_means(list(sets.values()), metrics),
         )
-        for key, sets in grouped.items()
+        for (model, revision, protocol, size), sets in grouped.items()
     ]
 
 
@@ -242,7 +245,10 @@ def _means(sets: list[list[Score]], metrics: Sequence[str] | None) -> dict[str, 
     if "colorfulness" in found:
         found["colorfulness_truth"] = _metric_mean(sets, "colorfulness_truth")
         found["delta_cf"] = mean(
-            [np.array([s.colorfulness - s.colorfulness_truth for s in group]) for group in sets]
+            [
+                _column(group, "colorfulness") - _column(group, "colorfulness_truth")
+                for group in sets
+            ]
         )
     if all(score.ms is not None for group in sets for score in group):
         found["ms"] = _metric_mean(sets, "ms")
@@ -253,8 +259,13 @@ def _metric_mean(sets: list[list[Score]], name: str) -> Mean:
     weights = None
     if name == "auc_rebalanced":  # pooled over the pixels of a set
         weights = [np.array([score.auc_weight for score in group]) for group in sets]
-    values = [np.array([getattr(score, name) for score in group], float) for group in sets]
+    values = [_column(group, name) for group in sets]
     return mean(values, weights)
+
+
+def _column(group: Sequence[Score], name: str) -> np.ndarray:
+    """One metric of some rows, (n,) float64."""
+    return np.array([getattr(score, name) for score in group], float)
 
 
 def _resampled(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -140,7 +140,8 @@ class CbamGenerator(Colorizer):
     @property
     def class_scores(self) -> Tensor | None:
         """Class scores (N, classes) of the last forward; None without the branch."""
-        return self.unet.fuse.scores if self.unet.fuse is not None else None
+        branch = self.unet.fuse
+        return branch.scores if isinstance(branch, Classification) else None
 
     def forward(self, L: Tensor) -> Tensor:
         """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units."""

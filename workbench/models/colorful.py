@@ -71,7 +71,8 @@ class Colorful(Colorizer):
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
         nn.init.normal_(self.head.weight, 0.0, 0.01)  # start at ln 313: a uniform distribution
 
     def logits(self, L: Tensor) -> Tensor:
@@ -106,6 +107,9 @@ class ColorfulRecipe(Recipe):
     `steps` is how often over the whole run the learning rate is divided by 10 (0: it falls
     linearly over the last `decay` instead).
     """
+
+    net: Colorful
+    weight: Tensor
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,7 @@ class Eye(nn.Module):
         super().__init__()
         import timm
 
+        self.net: Any  # timm's EfficientNet: its parts have no types of their own
         net = timm.create_model(TIMM, pretrained=False, num_classes=CLASSES)
         if torch.get_default_device().type != "meta":
             net.load_state_dict(_weights(places.eye()))

@@ -157,12 +157,13 @@ class InceptionAttention(Colorizer):
             nn.Conv2d(c32, 2, 3, 1, 1),
         )
         initialise(self, nn.init.xavier_uniform_)
-        self.backbone = None
+        self.backbone: Backbone | eye.Eye | None = None
         if fusion:
             if backbone == eye.NAME:
                 self.backbone = eye.Eye()
             else:
                 self.backbone = Backbone(backbone, backbone_classes, backbone_size, pretrained)
+        if self.backbone is not None:
             self.backbone.requires_grad_(False)
 
     @property
@@ -189,10 +190,10 @@ class InceptionAttention(Colorizer):
             columns = coordinates(x.shape[-1]).to(x).view(1, 1, 1, -1).expand_as(x)
             x = torch.cat((x, columns, rows), 1)  # (N, 3, H, W)
         x = self.encoder(x)  # (N, 256, H/8, W/8)
-        if self.fusion is not None:
+        if self.fusion is not None and self.backbone is not None:
             if embedding is None:
                 with torch.no_grad():
-                    embedding = self.embed(L)
+                    embedding = self.backbone(L)
             told = embedding.to(x.dtype)[..., None, None]  # (N, classes, 1, 1)
             x = torch.cat((x, told.expand(-1, -1, *x.shape[-2:])), 1)
             x = self.fusion(x)  # (N, 256, H/8, W/8)
@@ -247,6 +248,8 @@ class ClassifierRecipe(Recipe):
         self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield the one loss. Pictures without a label do not count."""
+        if label is None:
+            raise Problem("A classifier learns from labels, and these pictures have none.")
         scores = self.net(L).float()
         yield "net", F.cross_entropy(scores, label, ignore_index=-1, label_smoothing=0.1)
 
@@ -270,12 +273,15 @@ def backbone_options(file: Path) -> dict[str, Any]:
         raise Problem(f"--backbone {file} was not made by `workbench backbone`: {error}") from None
 
 
-def load_backbone(net: InceptionAttention, file: Path) -> None:
+def load_backbone(net: nn.Module, file: Path) -> None:
     """Put trained weights into a net's own backbone; raises Problem when they do not fit."""
     from safetensors.torch import load_file
 
+    backbone = getattr(net, "backbone", None)
+    if backbone is None:
+        raise Problem(f"This network has no backbone that {file} could be put into.")
     try:
-        net.backbone.load_state_dict(load_file(file), strict=True)
+        backbone.load_state_dict(load_file(file), strict=True)
     except (OSError, RuntimeError) as error:
         raise Problem(f"{file} does not hold the weights of this backbone: {error}") from None
 

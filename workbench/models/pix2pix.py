@@ -160,10 +160,9 @@ class AdversarialRecipe(Recipe):
         self.net, self.critic, self.images, self.asks = net, critic, images, asks
         self.critic_loss, self.net_loss = losses.ADVERSARIAL[adversarial]
         self.first, self.last, self.pixel_weight, self.decay = first, last, first, decay
-        fused = {"betas": betas, "fused": True}
         self.optimizers = {
-            "critic": torch.optim.Adam(critic.parameters(), rates[1], **fused),
-            "net": torch.optim.Adam(net.parameters(), rates[0], **fused),
+            "critic": torch.optim.Adam(critic.parameters(), rates[1], betas, fused=True),
+            "net": torch.optim.Adam(net.parameters(), rates[0], betas, fused=True),
         }
 
     def losses(

@@ -67,7 +67,7 @@ class Reference(Colorizer):
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         nn.init.normal_(self.head.weight, 0.0, 0.01)  # start at ln 313: a uniform distribution
-        nn.init.zeros_(self.head.bias)
+        nn.init.zeros_(self.head.get_parameter("bias"))
 
     def trunk(self, L: Tensor) -> Tensor:
         """L (N, 1, H, W), H and W multiples of 32 -> features (N, 64, H/4, W/4)."""
@@ -102,6 +102,9 @@ class ReferenceRecipe(Recipe):
     shown a picture. The head and the losses look at every second row and column, another offset
     in each step: neighbours say nearly the same, and 313 scores for each place are dear.
     """
+
+    net: Reference
+    weight: Tensor
 
     def __init__(
         self,

@@ -44,15 +44,14 @@ class VanillaCNN(Colorizer):
             layers.append(nn.Conv2d(before, after, 3, stride, 1))
             before = after
         self.encoder = nn.ModuleList(layers)
-        self.decoder = nn.ModuleList(
-            [
-                nn.Conv2d(before, scaled(64, width), 3, 1, 1),
-                nn.Conv2d(scaled(64, width), scaled(32, width), 3, 1, 1),
-                nn.Conv2d(scaled(32, width), 2, 3, 1, 1),
-            ]
-        )
+        decoder = [
+            nn.Conv2d(before, scaled(64, width), 3, 1, 1),
+            nn.Conv2d(scaled(64, width), scaled(32, width), 3, 1, 1),
+            nn.Conv2d(scaled(32, width), 2, 3, 1, 1),
+        ]
+        self.decoder = nn.ModuleList(decoder)
         initialise(self, lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"))
-        nn.init.xavier_normal_(self.decoder[-1].weight)
+        nn.init.xavier_normal_(decoder[-1].weight)
 
     def forward(self, L: Tensor) -> Tensor:
         """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units."""

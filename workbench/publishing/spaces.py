@@ -30,7 +30,7 @@ DEMO_NEEDS = (
     "gradio",
 )
 SPACE_TORCH = ("torch==2.11.0", "torchvision==0.26.0")
-WORKBENCH = ("app.py", "pages", "workbench", ".streamlit", "requirements.txt", "Dockerfile")
+WORKBENCH = ("app.py", "pages", "workbench", "docs", ".streamlit", "requirements.txt", "Dockerfile")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.sqlite3*", "*.state.pt", ".DS_Store")
 
 APP = '''\
@@ -96,6 +96,8 @@ def assemble(kind: str, out: Path, models: Sequence[str] = (), runtime: Path | N
     """
     if kind not in KINDS:
         raise Problem(f"There is no kind of Space {kind!r}. Choose one of {', '.join(KINDS)}.")
+    if places.INSTALLED and kind != "static":
+        raise Problem("A Space is made from the files of a checkout: run this in one.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Problem(f"{out} is not an empty folder. Name another one, or empty it.")
     if models and kind == "docker":

@@ -21,12 +21,12 @@ def serve(port: int = 7860, host: str = "127.0.0.1") -> None:
     from workbench.serving import demo
 
     # where .streamlit/config.toml lies: STREAMLIT_* variables do not count here
-    os.chdir(places.ROOT)
+    os.chdir(places.APP.parent)
     inner = demo.mounted("/demo")
     routes = [route for route in inner.routes if getattr(route, "path", "") == "/demo"]
     # without its slash, Streamlit would take it for the name of a page
     routes.insert(0, Route("/demo", lambda request: RedirectResponse(f"{request.url.path}/")))
     lifespan = inner.router.lifespan_context  # starts the queue
-    app = App(places.ROOT / "app.py", routes=routes, lifespan=lambda _: lifespan(inner))
+    app = App(places.APP, routes=routes, lifespan=lambda _: lifespan(inner))
     logging.getLogger("uvicorn.access").disabled = True  # Streamlit would log every address
     uvicorn.run(app, host=host, port=port, log_config=None)

@@ -271,7 +271,7 @@ def methods(results: Results) -> str:
         f"predict; {len(results.flagged)} of the raters counted here are flagged."
     )
     best = results.table()
-    if plan.design == "real_or_fake":
+    if results.fool is not None:
         design = (
             f"Two versions of a photograph, its own colours and a colourization, appeared in turn "
             f"for {plan.exposure_ms} ms each, {plan.gap_ms} ms apart; raters then named the fake "
@@ -303,7 +303,7 @@ def methods(results: Results) -> str:
         found = (
             f"Bradley-Terry strengths (log odds against the average model, ties half a win, a "
             f"prior of {ranking.PRIOR} votes per pair) with 95% intervals from a cluster bootstrap "
-            f"over raters ({len(results.ranking.draws)} rounds): {figures}."
+            f"over raters ({len(results.strengths.draws)} rounds): {figures}."
         )
     side = f"Left was chosen {results.lefts} and right {results.rights} times"
     ends = (

@@ -35,7 +35,7 @@ def ranking_figure(results: Results) -> go.Figure:
 
     fool = results.fool
     value = _values(results)
-    low, high = (fool.low, fool.high) if fool else (results.ranking.low, results.ranking.high)
+    low, high = (fool.low, fool.high) if fool else (results.strengths.low, results.strengths.high)
     figure = go.Figure()
     for i in np.argsort(np.nan_to_num(value, nan=-np.inf)):
         if not np.isfinite(value[i]):
@@ -71,9 +71,9 @@ def wins_figure(results: Results) -> go.Figure:
     """How often the row was preferred to the column, in per cent of their comparisons."""
     import plotly.graph_objects as go
 
-    wins = results.ranking.wins
+    wins = results.strengths.wins
     games = wins + wins.T
-    order = np.argsort(-results.ranking.strength)
+    order = np.argsort(-results.strengths.strength)
     share = np.divide(wins, games, out=np.full_like(wins, np.nan), where=games > 0)
     np.fill_diagonal(share, np.nan)
     titles = [title_of(results.models[i]) for i in order]
@@ -126,4 +126,4 @@ def effect_figure(everyone: Results, kept: Results) -> go.Figure:
 
 
 def _values(results: Results) -> np.ndarray:
-    return results.fool.rate if results.fool else results.ranking.strength
+    return results.fool.rate if results.fool else results.strengths.strength

@@ -22,6 +22,7 @@ from workbench.writing import write_whole
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.checkpoints import Checkpoint
     from workbench.data.sources import Item
 
 Painter = Callable[["Tensor"], "Tensor"]  # uint8 RGB (3, S, S) -> uint8 RGB (3, S, S)
@@ -136,7 +137,7 @@ def turned_colours(rgb: Tensor) -> Tensor:
     return color.join_rgb(L, cast - 1.5 * ab)
 
 
-def _network_painter(checkpoint: object) -> Painter:
+def _network_painter(checkpoint: Checkpoint) -> Painter:
     from workbench.coloring.colorize import colorize
 
     net = None

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.errors import Problem
 from workbench.study import ranking
 from workbench.study.plans import TRUTH, Plan
 from workbench.study.ranking import FoolRate, Ranking
@@ -66,6 +67,13 @@ class Results:
     @property
     def flagged(self) -> set[str]:
         return {rater for rater, names in self.flags.items() if names}
+
+    @property
+    def strengths(self) -> Ranking:
+        """The ranking of a study that has one. Raises Problem for a real-or-fake study."""
+        if self.ranking is None:
+            raise Problem("A real-or-fake study has fool rates and no ranking.")
+        return self.ranking
 
     def table(self) -> list[Row]:
         """A row per model, best first: what ranking.csv holds."""
@@ -201,15 +209,17 @@ def pair_votes(
         shown = [place[s] for s in row["shown"].split(",")]
         rater = number[row["rater"]]
         if plan.design == "pair":
-            entries.append((rater, *shown, outcome_of[row["choice"]], row["picture"]))
+            left, right = shown
+            entries.append((rater, left, right, outcome_of[row["choice"]], row["picture"]))
             continue
         order = [shown[int(position)] for position in row["choice"].split(",")]
         entries += [(rater, a, b, 1.0, row["picture"]) for a, b in ranking.pairs_of_ranking(order)]
-    columns = list(zip(*entries, strict=True)) or [[]] * 5
     return PairVotes(
-        *(np.array(column, dtype=np.int64) for column in columns[:3]),
-        np.array(columns[3], dtype=np.float64),
-        np.array(columns[4], dtype=str),
+        rater=np.array([entry[0] for entry in entries], dtype=np.int64),
+        left=np.array([entry[1] for entry in entries], dtype=np.int64),
+        right=np.array([entry[2] for entry in entries], dtype=np.int64),
+        outcome=np.array([entry[3] for entry in entries], dtype=np.float64),
+        picture=np.array([entry[4] for entry in entries], dtype=str),
     )
 
 

@@ -112,7 +112,7 @@ def _take_part(
         dwell = max(dwell, plan_of(study).minimum_dwell_ms + 1)
         choice = _choose(question, plan_of(study).design, own, careless, rng)
         shown_at = clock.now * 1000
-        exposed = ()
+        exposed: tuple[float, ...] = ()
         if plan_of(study).design == "real_or_fake":
             exposed = tuple(float(ms) for ms in 1000 + rng.normal(0, 4, 2))
         clock.wait(dwell / 1000 + 0.2)

@@ -175,12 +175,13 @@ def _add(turn: Turn, plan: Plan, asked: list[Trial], now: float) -> Trial:
         tally = turn.tally(now - PENDING_SECONDS)
     else:  # the rater's own trials of this kind are what is balanced
         tally = [(trial.picture, trial.shown, 1) for trial in asked if trial.kind == kind]
+    groups: list[tuple[str, ...]]
     if kind == "catch":
         groups = [(TRUTH, CATCH)]
     elif plan.design == "real_or_fake":
         groups = [(TRUTH, model) for model in models]
     elif plan.design == "pair":
-        groups = list(itertools.combinations(models, 2))
+        groups = [*itertools.combinations(models, 2)]
     else:
         groups = [tuple(models)]
     picture, group = _fewest(groups, list(pictures), tally, asked, random)

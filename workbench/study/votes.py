@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -152,12 +152,13 @@ class Votes:
     def freeze(self, name: str, models: Sequence[str], pictures: Sequence[dict[str, str]]) -> None:
         """Record what was rendered: "name@revision" of models, {picture, sha256} of pictures."""
         with self._session(write=True) as session:
-            changed = session.execute(
+            changed = _counted(
+                session,
                 sa.update(Study)
                 .where(Study.name == name, Study.state == "draft")
-                .values(models=json.dumps(list(models)), pictures=json.dumps(list(pictures)))
+                .values(models=json.dumps(list(models)), pictures=json.dumps(list(pictures))),
             )
-        if changed.rowcount != 1:
+        if changed != 1:
             raise Problem(f"Study {name!r} has been opened: its pictures cannot change any more.")
 
     def set_state(self, name: str, state: str) -> None:
@@ -199,7 +200,7 @@ class Votes:
                 here = sa.select(sa.func.count()).where(Rater.study_id == study.id)
                 if bound:
                     session.execute(_locked(sa.select(Study.id).where(Study.id == study.id)))
-                    if session.scalar(here) >= bound:
+                    if (session.scalar(here) or 0) >= bound:
                         raise Problem("This study has all the raters it asked for. Thank you!")
                 session.add(rater)
         except IntegrityError:
@@ -236,7 +237,7 @@ class Votes:
             rater = session.scalar(_locked(mine))
             if rater is None:
                 raise Problem("No answers are stored under that code. Check it for mistakes.")
-            gone = session.execute(sa.delete(Vote).where(Vote.rater_id == rater)).rowcount
+            gone = _counted(session, sa.delete(Vote).where(Vote.rater_id == rater))
             session.execute(sa.delete(Trial).where(Trial.rater_id == rater))
             session.execute(sa.delete(Rater).where(Rater.id == rater))
         if self.journal:
@@ -285,8 +286,11 @@ class Votes:
         try:
             with self._session(write=True) as session:
                 session.add(vote)
-                rater = session.scalar(sa.select(Rater.code).where(Rater.id == trial.rater_id))
-                study = session.scalar(sa.select(Study.name).where(Study.id == trial.study_id))
+                rater = session.scalars(
+                    sa.select(Rater.code).where(Rater.id == trial.rater_id)
+                ).one()
+                named = sa.select(Study.name).where(Study.id == trial.study_id)
+                study = session.scalars(named).one()
         except IntegrityError:
             return False
         if self.journal:
@@ -307,7 +311,7 @@ class Votes:
                 .where(Vote.study_id == study.id)
                 .group_by(Trial.kind)
             )
-            votes = dict(tuple(row) for row in kinds)
+            votes: dict[str, int] = {row.kind: row[1] for row in kinds}
         return {
             "raters": begun, "finished": finished, "votes": votes.get("scored", 0),
             "catch": votes.get("catch", 0), "practice": votes.get("practice", 0),
@@ -386,7 +390,7 @@ class Turn:
             .where(sa.or_(Vote.id.is_not(None), Trial.issued_at > since))
             .group_by(Trial.picture, Trial.shown)
         )
-        return [tuple(row) for row in self._session.execute(query)]
+        return [(picture, shown, n) for picture, shown, n in self._session.execute(query)]
 
     def add(self, **fields: Any) -> Trial:
         """A new trial for this rater."""
@@ -400,6 +404,11 @@ class Turn:
     def put(self, trial: Trial) -> None:
         """Note that the rater sees this trial now: nobody answers sooner than they can look."""
         trial.issued_at = self._clock()
+
+
+def _counted(session: Session, change: sa.UpdateBase) -> int:
+    """Execute a change; how many rows it met."""
+    return cast(sa.CursorResult[Any], session.execute(change)).rowcount
 
 
 def _locked(query: sa.Select) -> sa.Select:

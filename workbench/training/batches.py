@@ -41,11 +41,13 @@ class Batches:
         places = np.arange(seen, seen + self.run.batch_at(seen, self.ranks))
         epochs = places // count
         self._orders = {e: o for e, o in self._orders.items() if e >= epochs[0]}
-        for epoch in np.unique(epochs):
+        for epoch in np.unique(epochs).tolist():
             if epoch not in self._orders:
-                generator = np.random.default_rng([self.run.seed, int(epoch)])
+                generator = np.random.default_rng([self.run.seed, epoch])
                 self._orders[epoch] = generator.permutation(count)
-        return np.array([self._orders[e][p % count] for e, p in zip(epochs, places, strict=True)])
+        return np.array(
+            [self._orders[e][p % count] for e, p in zip(epochs.tolist(), places, strict=True)]
+        )
 
     def share(self, seen: int) -> slice:
         """This process's part of the batch."""

@@ -115,7 +115,7 @@ def start(arguments: Sequence[str], out: Path) -> int:
         (out / "training").mkdir(parents=True, exist_ok=True)
         with (out / OUTPUT).open("wb") as printed:
             process = subprocess.Popen(
-                command, cwd=places.ROOT, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
+                command, cwd=places.START, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
                 start_new_session=True,
             )  # fmt: skip
     except OSError as error:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -128,7 +128,7 @@ def plan(
             build["classes"] = len(pictures.classes)  # other classes than the base's: a new head
 
     notes: list[str] = []
-    if base is not None:
+    if base is not None and start_from is not None:
         with torch.device("meta"):
             fresh = spec.build(width=width, **build)
         notes = _what_is_new(base.net(), fresh, start_from)
@@ -259,7 +259,11 @@ def hold_back(pictures: Pictures) -> tuple[Pictures, np.ndarray]:
         return pictures, np.array(pictures.pixels)  # a copy: those of the map are read-only
     held = np.linspace(0, count - 1, min(HELD_BACK, count // 5)).astype(int)
     rest = np.setdiff1d(np.arange(count), held)
-    trained = replace(pictures, pixels=Subset(pictures.pixels, rest), labels=pictures.labels[rest])
+    trained = replace(
+        pictures,
+        pixels=cast(np.ndarray, Subset(pictures.pixels, rest)),
+        labels=pictures.labels[rest],
+    )
     return trained, np.asarray(pictures.pixels[held])
 
 

@@ -27,9 +27,10 @@ def step(
     losses = recipe.losses(lab[:, :1], lab[:, 1:], label, answers)
     while True:
         with torch.autocast(lab.device.type, torch.bfloat16, enabled=bf16):
-            name, loss = next(losses, (None, None))
-        if name is None:
+            found = next(losses, None)
+        if found is None:
             return
+        name, loss = found
         optimizer = recipe.optimizers[name]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

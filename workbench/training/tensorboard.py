@@ -28,7 +28,8 @@ class TensorBoard:
                 "--tensorboard needs the package tensorboard: pip install tensorboard. "
                 "Without it the Training page shows the same curves."
             ) from None
-        self.folder, self._writer_of, self._writer = folder, SummaryWriter, None
+        self.folder, self._writer_of = folder, SummaryWriter
+        self._writer: SummaryWriter | None = None
 
     def __call__(self, status: Mapping[str, Any]) -> None:
         """Write a status; those between two log lines hold nothing new."""

@@ -14,7 +14,6 @@ import numpy as np
 from workbench.errors import Problem
 from workbench.video.yuv import space_of
 
-SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".ts", ".gif")
 FULL_RANGE = 2
 
 
