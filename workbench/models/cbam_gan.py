@@ -138,7 +138,7 @@ class CbamGenerator(Colorizer):
         pix2pix_init(self)
 
     @property
-    def class_scores(self) -> Tensor | None:
+    def class_scores(self) -> Tensor | None:  # type: ignore[override]
         """Class scores (N, classes) of the last forward; None without the branch."""
         branch = self.unet.fuse
         return branch.scores if isinstance(branch, Classification) else None

@@ -167,7 +167,7 @@ class InceptionAttention(Colorizer):
             self.backbone.requires_grad_(False)
 
     @property
-    def stored_elsewhere(self) -> tuple[str, ...]:
+    def stored_elsewhere(self) -> tuple[str, ...]:  # type: ignore[override]
         """A pretrained backbone's weights are not this checkpoint's."""
         return ("backbone.",) if self.pretrained else ()
 

@@ -138,7 +138,7 @@ def plan(
         net = spec.build(width=width, **build)
         if base is not None:
             carry_over(base.net(), net)
-        elif backbone:
+        elif backbone and spec.backbone:
             spec.backbone.load(net, Path(backbone))
         return spec.recipe(net, images, **recipe)
 
