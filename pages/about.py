@@ -14,7 +14,7 @@ st.header("Models")
 st.dataframe(models, hide_index=True, column_config=about.MODEL_COLUMNS)
 for title, paper, claim, difference in about.papers():
     with st.expander(title):
-        st.markdown(f"**{paper}**\n\nThe paper's claim, in our words: {claim}")
+        st.markdown(f"**{paper}**\n\n{claim}")
         if difference:
             st.markdown(difference)
 

@@ -19,7 +19,7 @@ with st.sidebar:
 
 job: Batch | None = st.session_state.get("batch")
 running = job is not None and job.is_alive()
-label = "Colour them" if uploads else "Try it on our five samples"
+label = "Colour them" if uploads else "Try it on our samples"
 if st.button(label, type="primary", disabled=running, icon=":material/play_arrow:"):
     try:
         st.session_state["batch"] = batch.start(uploads, checkpoints, settings, form)

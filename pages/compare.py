@@ -5,7 +5,7 @@ import streamlit as st
 from workbench.errors import Problem
 from workbench.ui import widgets
 
-st.title("One photograph, five networks")
+st.title("One photograph, every network")
 open_picture = widgets.choose_picture()
 with st.spinner("The networks are waking up…"):
     from workbench.ui import exports
@@ -23,6 +23,7 @@ with st.sidebar:
         "Add a blend", key="blend", help="The mean colours of the chosen models."
     )
 
+checkpoints.sort(key=lambda each: not each.spec.ours)  # what is most believable is seen first
 made = results.make_all(picture, checkpoints, settings)
 if not made:
     st.stop()

@@ -1,4 +1,4 @@
-"""The five networks: claim, diagram, source, training, and what happens inside your picture."""
+"""The networks: claim, diagram, source, training, and what happens inside your picture."""
 
 import streamlit as st
 
@@ -6,7 +6,8 @@ from workbench.errors import Problem
 from workbench.ui import widgets
 from workbench.ui.lessons import pieces
 
-st.title("The five networks")
+st.title("The networks")
+st.caption("Five networks of five papers, and a reference of ours.")
 projected = pieces.projector()
 with st.spinner("The networks are waking up…"):
     from workbench.ui.lessons import insides, networks

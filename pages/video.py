@@ -15,7 +15,7 @@ upload = st.file_uploader(
     "A clip, in colour or black and white", type=video.TYPES, key="video_file"
 )
 with st.sidebar:
-    checkpoint = widgets.choose_model(key="video_model", first=video.QUICKEST)
+    checkpoint = widgets.choose_model(key="video_model", first=video.quickest())
     strength = st.slider(
         "Steadiness",
         0.0,

@@ -16,7 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from workbench import ablation, checkpoints, places
-from workbench.ablation import CLAIMS, HOLDS, NOT_SEEN, REVERSED, UNDECIDED
+from workbench.ablation import HOLDS, NOT_SEEN, REVERSED, UNDECIDED
 from workbench.cli import training as commands
 from workbench.errors import Problem
 from workbench.evaluation import scores
@@ -27,6 +27,7 @@ from workbench.training.plan import plan
 from workbench.training.tensorboard import TensorBoard, scalars
 
 ROOT = Path(__file__).resolve().parent.parent
+CLAIMS = {name: spec.claims for name, spec in MODELS.items() if spec.claims}
 
 
 def made_rows(name: str, psnr: float, n: int = 30) -> list[Score]:
@@ -97,7 +98,9 @@ def test_every_claim_compares_entries_that_are_trained() -> None:
 def test_the_differences_that_papers_print_are_those_of_their_tables() -> None:
     for model, claims in CLAIMS.items():
         for claim in claims:
-            first, second = (ablation.papers_numbers(model, e) for e in (claim.first, claim.second))
+            first, second = (
+                ablation.papers_numbers(MODELS[model], e) for e in (claim.first, claim.second)
+            )
             if claim.paper is None:
                 assert first is None or second is None or claim.metric not in ("psnr", "ssim")
             else:
@@ -145,7 +148,7 @@ def verdicts(gap: float, seeds: int, times: int) -> list[str]:
             "cbam": trained_rows("cbam", 22 + gap, seeds, random),
             "skeleton": trained_rows("skeleton", 22, seeds, random),
         }
-        found += [claim["verdict"] for claim in ablation.judge("cbam_gan", rows)]
+        found += [claim["verdict"] for claim in ablation.judge(MODELS["cbam_gan"], rows)]
     return found
 
 
@@ -166,7 +169,7 @@ def test_one_training_is_undecided_whatever_the_pictures_say() -> None:
     assert set(verdicts(3.0, 2, 2)) == {UNDECIDED}
     random = np.random.default_rng(0)
     rows = {name: trained_rows(name, 22, 1, random) for name in ("cbam", "skeleton")}
-    (claim,) = ablation.judge("cbam_gan", rows)
+    (claim,) = ablation.judge(MODELS["cbam_gan"], rows)
     assert ablation.in_words(claim) == "one training: undecided"
 
 
@@ -177,10 +180,10 @@ def test_a_claim_below_grey_is_said_to_be_below_grey() -> None:
         "skeleton": trained_rows("skeleton", 20, 3, random),
         "grey": [replace(row, seed=None) for row in trained_rows("grey", 23, 1, random)],
     }
-    (claim,) = ablation.judge("cbam_gan", rows)
+    (claim,) = ablation.judge(MODELS["cbam_gan"], rows)
     assert ablation.in_words(claim) == "holds; both are below grey"
     rows["grey"] = [replace(row, psnr=row.psnr - 2) for row in rows["grey"]]
-    (claim,) = ablation.judge("cbam_gan", rows)
+    (claim,) = ablation.judge(MODELS["cbam_gan"], rows)
     assert ablation.in_words(claim) == "holds; skeleton is below grey"
 
 
@@ -190,7 +193,7 @@ def test_the_bundled_tables_say_what_their_rows_say(model) -> None:
     rows: dict[str, list[Score]] = {}
     for row in scores.read(ablation.bundled() / f"{model}.csv"):
         rows.setdefault(row.model, []).append(row)
-    judged = ablation.judge(model, rows)
+    judged = ablation.judge(MODELS[model], rows)
     assert [(c["text"], c["verdict"], c["trained"], c["below_grey"]) for c in judged] == [
         (c["text"], c["verdict"], c["trained"], c["below_grey"]) for c in table["claims"]
     ]

@@ -27,6 +27,7 @@ from workbench.coloring.colorize import (
 from workbench.coloring.maps import chroma_map, entropy_map, error_map, shade
 from workbench.errors import Problem
 from workbench.models import ab_bins
+from workbench.spec import Colorizer
 
 BINS = torch.tensor([[60.0, 0.0], [-60.0, 0.0], [0.0, 60.0], [0.0, -60.0]])
 
@@ -43,8 +44,10 @@ class Warm(nn.Module):
         return torch.stack((torch.full_like(L[:, 0], 12), torch.full_like(L[:, 0], 8)), 1)
 
 
-class FourBins(nn.Module):
+class FourBins(Colorizer):
     """A distribution over four colours: sure in the left half, all alike in the right half."""
+
+    bins = True
 
     def logits(self, L: Tensor) -> Tensor:
         x = F.avg_pool2d(L, 4)

@@ -260,7 +260,7 @@ def test_a_visitor_sees_a_coloured_sample_turns_it_and_uploads(server, chromium,
         expect(page.get_by_text("451 × 300 pixels")).to_be_visible()
         results = page.locator(".results .thumbnail-item")
         expect(results).to_have_count(len(MODELS) + 1)  # all models and the truth
-        expect(page.get_by_role("radio", name="Colorful")).to_be_checked()
+        expect(page.get_by_role("radio", name="Reference")).to_be_checked()
         after = page.locator(".picture img").last
         assert after.evaluate("image => image.naturalWidth") == 451
 

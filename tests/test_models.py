@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from workbench.coloring.colorize import has_temperature
 from workbench.models import MODELS, ab_bins
 from workbench.models.attention_pix2pix import EXPERIMENTS, critic
 from workbench.models.count import count, parameters
@@ -97,7 +98,7 @@ def test_a_model_learns_one_batch(name):
 
     before = error()
     recipe.train()
-    for _ in range(150 if hasattr(net, "logits") else 40):
+    for _ in range(150 if has_temperature(net) else 40):
         for optimizer, loss in recipe.losses(L, ab, label):
             recipe.optimizers[optimizer].zero_grad()
             loss.backward()

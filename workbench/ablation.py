@@ -1,9 +1,9 @@
 """The papers' own comparisons, repeated at a size that a small machine can do, and judged.
 
-`ModelSpec.ablations` says what is trained; `CLAIMS` says what each paper concludes from it. Every
-entry is trained on the same pictures in the same order, at several seeds, and scored on the same
-held-out pictures; a claim is judged on the differences over trainings and pictures. Two trainings
-of one and the same entry differ by about 0.25 dB: one training each decides nothing.
+`ModelSpec.ablations` says what is trained, `ModelSpec.claims` what the paper concludes from it.
+Every entry is trained on the same pictures in the same order, at several seeds, and scored on the
+same held-out pictures; a claim is judged on the differences over trainings and pictures. Two
+trainings of one and the same entry differ by about 0.25 dB: one training each decides nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from workbench.errors import Problem
 from workbench.evaluation import entrants, metrics, scores
 from workbench.evaluation.evaluate import evaluate
 from workbench.evaluation.protocols import PROTOCOLS, Protocol
-from workbench.evaluation.reported import P003, REPORTED, Reported
+from workbench.evaluation.reported import REPORTED, Reported
 from workbench.evaluation.score_run import dataset_name
 from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import Mean, mean, over_seeds
@@ -39,68 +39,10 @@ METRICS = ("psnr", "ssim", "auc", "colorfulness")
 RESULTS = "results.json"
 
 
-@dataclass(frozen=True)
-class Claim:
-    """What a paper says of two entries: `metric` of first minus second has this sign."""
-
-    text: str  # in our words
-    first: str
-    second: str
-    metric: str = "psnr"
-    sign: int = 1
-    paper: float | None = None  # the difference it prints, where it prints one
-
-
-def _loss(number: int, position: str, difference: float) -> Claim:
-    first, second = f"experiment{number + 1}", f"experiment{number}"
-    text = f"Attention {position}: least squares scores above the log loss"
-    return Claim(text, first, second, paper=difference)
-
-
-CLAIMS: dict[str, tuple[Claim, ...]] = {
-    "cbam_gan": (
-        Claim("Block attention improves the PatchGAN skeleton", "cbam", "skeleton"),
-        Claim("The classification network improves the skeleton", "class", "skeleton"),
-        Claim("Both together improve the skeleton", "both", "skeleton"),
-        Claim("Block attention still helps beside the classification network", "both", "class"),
-    ),
-    "inception_attention": (
-        Claim("Attention improves the network with fusion", "full", "no_attention"),
-        Claim("The whole model beats a plain encoder-decoder", "full", "plain"),
-        Claim("Fusing a classifier's view of the picture helps", "full", "no_fusion"),
-    ),
-    "colorful": (
-        Claim("313 bins are more colourful than MSE", "unbalanced", "mse", "colorfulness"),
-        Claim("Rebalancing makes them more so", "rebalanced", "unbalanced", "colorfulness"),
-        Claim("The whole method has a higher PSNR than MSE", "rebalanced", "mse", paper=5.338),
-        Claim("The whole method has a higher SSIM than MSE", "rebalanced", "mse", "ssim",
-              paper=0.113),
-    ),
-    "attention_pix2pix": (
-        _loss(1, "nowhere", 0.235),
-        _loss(3, "at 32", 3.744),
-        _loss(5, "at 64", 0.523),
-        _loss(7, "at 128", 2.722),
-        Claim("Least squares: attention at 128 scores above none", "experiment8", "experiment2",
-              paper=1.266),
-        Claim("Log loss: attention at 64 has the higher SSIM (the authors' choice)",
-              "experiment5", "experiment1", "ssim", paper=0.0093),
-        Claim("Log loss: attention at 32 scores below none", "experiment3", "experiment1",
-              sign=-1, paper=-3.993),
-    ),
-}  # fmt: skip
-
-
-def papers_numbers(model: str, entry: str) -> Reported | None:
+def papers_numbers(spec: ModelSpec, entry: str) -> Reported | None:
     """What the paper prints for an entry, where it prints anything."""
-    if model == "attention_pix2pix":
-        start = f"attention_pix2pix, experiment {entry.removeprefix('experiment')} "
-        return next(
-            (r for r in REPORTED if r.protocol == P003 and r.system.startswith(start)), None
-        )
-    names = {("colorful", "mse"): "MSE baseline", ("colorful", "rebalanced"): "a good case"}
-    wanted = f"{model}, {names.get((model, entry))}"
-    return next((reported for reported in REPORTED if reported.system == wanted), None)
+    system = spec.printed.get(entry)
+    return next((r for r in REPORTED if system and r.system.startswith(system)), None)
 
 
 def planned(
@@ -120,8 +62,7 @@ def planned(
     """
     recipe = dict(spec.presets["quick"].recipe) if "quick" in spec.presets else {}
     small = [f"{key}={value}" for key, value in recipe.items()]
-    fuses = {"fusion": True, "plain": False, **spec.ablations[entry].build}
-    if spec.name != "inception_attention" or not fuses["fusion"] or fuses["plain"]:
+    if spec.backbone is None or not spec.backbone.used(spec.ablations[entry].build):
         backbone = None
     return plan(
         spec, sources, validation=validation, preset=entry, width=width, choices=choices,
@@ -227,14 +168,14 @@ def verdict(found: Mean, sign: int, trained: int) -> str:
     return HOLDS if found.value * sign > 0 else REVERSED
 
 
-def judge(model: str, rows: Mapping[str, Sequence[Score]]) -> list[dict[str, Any]]:
+def judge(spec: ModelSpec, rows: Mapping[str, Sequence[Score]]) -> list[dict[str, Any]]:
     """A model's claims about the entries that are there, each with its difference and verdict.
 
     `trained` is how many trainings it stands on; `below_grey` names those of its entries whose
     mean is under that of no colour at all: the better of two failures is no improvement.
     """
     claims = []
-    for claim in CLAIMS[model]:
+    for claim in spec.claims:
         if claim.first not in rows or claim.second not in rows:
             continue
         found = difference(rows[claim.first], rows[claim.second], claim.metric)
@@ -284,13 +225,13 @@ def results(
             line["parameters"] = parameters(spec, config["width"], config["options"])
         line["seeds"] = sorted({row.seed for row in rows[name] if row.seed is not None})
         line["means"] = {m: asdict(_mean(rows[name], m)) for m in METRICS}
-        paper = papers_numbers(spec.name, name)
+        paper = papers_numbers(spec, name)
         line["paper"] = paper and {k: v for k, v in asdict(paper).items() if v is not None}
         entries.append(line)
     truth = mean([np.array([row.colorfulness_truth for row in next(iter(rows.values()))])])
     return {
         "model": spec.name, "about": {**about, "colorfulness_of_the_truth": truth.value},
-        "wanted": list(spec.ablations), "entries": entries, "claims": judge(spec.name, rows),
+        "wanted": list(spec.ablations), "entries": entries, "claims": judge(spec, rows),
     }  # fmt: skip
 
 

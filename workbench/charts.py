@@ -308,7 +308,12 @@ def _whiskers(mean: Mean) -> dict[str, Any]:
 
 
 def _mark(model: str) -> str:
-    return MARKS[model] if model in BASELINES else "circle"
+    from workbench.models import MODELS
+
+    if model in BASELINES:
+        return MARKS[model]
+    spec = MODELS.get(model.rstrip("*"))
+    return "diamond" if spec is not None and spec.ours else "circle"
 
 
 def _finite(mean: Mean) -> bool:

@@ -86,7 +86,7 @@ def revision_of(files: dict[str, str]) -> str:
 
 
 def available(*roots: Path) -> dict[str, Checkpoint]:
-    """Every checkpoint by name: the bundled five first, then fetched ones, then own runs.
+    """Every checkpoint by name: the bundled ones first, then fetched ones, then own runs.
 
     A folder that is no checkpoint is passed over; one with a broken config.json raises Problem.
     """
@@ -183,7 +183,9 @@ def _load(checkpoint: Checkpoint) -> nn.Module:
 
 def _fetched_elsewhere(net: nn.Module, key: str) -> bool:
     """Weights of a pretrained part, one copy for all: not stored in this folder."""
-    return key.startswith(getattr(net, "stored_elsewhere", ()))
+    from workbench.spec import stored_elsewhere
+
+    return key.startswith(stored_elsewhere(net))
 
 
 def save(

@@ -29,14 +29,21 @@ def _mix(matrix: Tensor, image: Tensor) -> Tensor:
     return torch.einsum("ij,...jhw->...ihw", matrix, image)
 
 
+def linear(rgb: Tensor) -> Tensor:
+    """sRGB in [0, 1] -> linear light in [0, 1], any shape."""
+    return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055).clamp(min=0) ** 2.4)
+
+
+def lab_curve(xyz: Tensor) -> Tensor:
+    """XYZ over the white's -> f of CIE 1976, any shape: L is 116 f(Y) - 16."""
+    return torch.where(xyz > 0.008856, xyz.clamp(min=1e-12) ** (1 / 3), 7.787 * xyz + 16 / 116)
+
+
 def rgb_to_lab(rgb: Tensor) -> Tensor:
     """sRGB (..., 3, H, W) in [0, 1] -> Lab (..., 3, H, W), L in [0, 100], a and b about +-110."""
-    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055).clamp(min=0) ** 2.4)
     white = _matrix(WHITE, rgb).view(3, 1, 1)
-    xyz = _mix(_matrix(RGB_TO_XYZ, rgb), linear) / white
-    cube_root = xyz.clamp(min=1e-12) ** (1 / 3)
-    f = torch.where(xyz > 0.008856, cube_root, 7.787 * xyz + 16 / 116)
-    x, y, z = f.unbind(-3)
+    xyz = _mix(_matrix(RGB_TO_XYZ, rgb), linear(rgb)) / white
+    x, y, z = lab_curve(xyz).unbind(-3)
     return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
 
 
@@ -57,9 +64,9 @@ def xyz_to_linear_rgb(xyz: Tensor) -> Tensor:
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
     """Lab (..., 3, H, W) -> sRGB (..., 3, H, W) clipped to [0, 1], the sRGB gamut."""
-    linear = xyz_to_linear_rgb(lab_to_xyz(lab).clamp(min=0)).clamp(0, 1)
-    curve = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
-    return torch.where(linear <= 0.0031308, 12.92 * linear, curve)
+    light = xyz_to_linear_rgb(lab_to_xyz(lab).clamp(min=0)).clamp(0, 1)
+    curve = 1.055 * light.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(light <= 0.0031308, 12.92 * light, curve)
 
 
 def in_gamut(lab: Tensor, tolerance: float = 1e-4) -> Tensor:

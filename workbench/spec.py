@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -13,12 +14,27 @@ from torch.optim import Optimizer
 from workbench.provenance import Fact
 
 
-class Colorizer(Protocol):
-    """A network: L in, ab out."""
+class Colorizer(nn.Module):
+    """A network: L (N, 1, H, W) in [0, 100] in, ab (N, 2, H, W) in CIELAB units out, any H and W.
 
-    def __call__(self, L: Tensor) -> Tensor:
-        """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units, any H and W."""
-        ...
+    A plain `nn.Module` with such a `forward` will do. One that can more is a Colorizer and says
+    so: what stands here is what a network without that ability answers.
+    """
+
+    bins: bool = False  # predicts a distribution over colours: `logits(L)`, `decode(logits, t)`
+    rebalanced: bool = False  # was trained with rare colours weighted up: `rebalance(logits, kept)`
+    stored_elsewhere: tuple[str, ...] = ()  # beginnings of the names of weights that come with
+    # a pretrained part, one copy for all, and are not stored in the checkpoint
+    class_scores: Tensor | None = None  # (N, classes) of the last call, of a branch of its own
+
+    def embed(self, L: Tensor) -> Tensor | None:
+        """What a frozen classifier in it says of L (N, 1, H, W): (N, classes), for `forward`."""
+        return None
+
+
+def stored_elsewhere(net: nn.Module) -> tuple[str, ...]:
+    """How the names of weights begin that are not stored with this network."""
+    return net.stored_elsewhere if isinstance(net, Colorizer) else ()
 
 
 class Recipe(nn.Module):
@@ -58,15 +74,36 @@ class Preset:
     run: Mapping[str, Any] = field(default_factory=dict)  # fields of training.Run (images, size..)
 
 
+@dataclass(frozen=True)
+class Claim:
+    """What a paper says of two of its ablations: `metric` of first minus second has this sign."""
+
+    text: str  # in our words
+    first: str
+    second: str
+    metric: str = "psnr"
+    sign: int = 1
+    paper: float | None = None  # the difference it prints, where it prints one
+
+
+@dataclass(frozen=True)
+class OwnBackbone:
+    """How a network takes a classifier that its user trained: `python -m workbench backbone`."""
+
+    options: Callable[[Path], dict[str, Any]]  # of `build`, for a file of weights
+    load: Callable[[nn.Module, Path], None]  # put the file's weights into a network
+    used: Callable[[Mapping[str, Any]], bool]  # whether a network of these options asks it
+
+
 @dataclass(frozen=True, eq=False)  # hashed by identity: the registry holds one of each
 class ModelSpec:
-    """A colorizer and how it is trained, as the registry knows it."""
+    """A system as the registry knows it: one of the five papers', or one without a paper."""
 
     name: str
     title: str
-    paper: str  # authors, title, year
+    paper: str  # authors and title; "" for what is not from a paper
     claim: str  # what the paper says it shows, in our words
-    build: Callable[..., nn.Module]  # build(width=1.0, classes=0, **options) -> Colorizer
+    build: Callable[..., nn.Module]  # build(width=1.0, **options) -> Colorizer
     recipe: Callable[..., Recipe]  # recipe(net, images=N, **options)
     size: int  # side the network was designed for, pixels
     batch_size: int
@@ -75,6 +112,26 @@ class ModelSpec:
     presets: Mapping[str, Preset] = field(default_factory=dict)
     ablations: Mapping[str, Preset] = field(default_factory=dict)  # what the paper argues from
     provenance: tuple[Fact, ...] = ()  # of the preset `paper`: stated, inferred or borrowed
+    year: int | None = None  # of the paper, where it is known
+    url: str = ""  # where the paper can be read
+    predicts: Literal["ab", "distribution"] = "ab"  # what `build` gives without options
+    labels: bool = False  # learns the pictures' classes: `build` takes classes=N
+    backbone: OwnBackbone | None = None
+    inside: tuple[str, ...] = ("features",)  # what the lesson shows of it: insides.VIEWS
+    claims: tuple[Claim, ...] = ()  # what the paper concludes from its ablations
+    printed: Mapping[str, str] = field(default_factory=dict)  # ablation -> system in REPORTED
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is not from a paper: a yardstick beside the papers' networks."""
+        return not self.paper
+
+    @property
+    def source(self) -> str:
+        """The paper, with its year where that is known; said honestly where there is none."""
+        if self.ours:
+            return "Not from a paper: ours"
+        return f"{self.paper} ({self.year})" if self.year else self.paper
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def build() -> typer.Typer:
     """The application with every family of commands registered."""
     app = typer.Typer(
         name="workbench",
-        help="Train, compare, publish and explain five colorization networks.",
+        help="Train, compare, publish and explain colorization networks.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

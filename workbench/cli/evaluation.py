@@ -94,7 +94,7 @@ def evaluate(
             made, wrong = entrants.from_predictions(predictions, name, source.items(), sizes)
             here.append((made, score_run.scores_folder(name, out=out)))
             _say(wrong)
-        folder = score_run.baselines_folder(out)
+        folder = score_run.baselines_folder(out, dataset)
         here += [(baseline, folder) for baseline in entrants.baselines()]
         with _progress(dataset, quiet=shard.index > 0) as progress:
             score_run.score_data(
@@ -240,15 +240,13 @@ def _numbers(line: Line) -> dict[str, Any]:
 
 
 def _texts(line: Line) -> dict[str, Any]:
-    from workbench.evaluation.metrics import METRICS
+    from workbench.evaluation.metrics import METRICS, USUAL
 
     row: dict[str, Any] = {"model": line.model, "revision": line.revision}
     row |= {"sets": len(line.datasets), "pictures": line.pictures}
-    usual = ("psnr", "ssim", "delta_e", "colorfulness", "auc")
-    for name in usual if line.protocol == "cw-1" else METRICS:
+    for name in USUAL if line.protocol == "cw-1" else METRICS:
         if mean := line.means.get(name):
-            digits = METRICS[name].digits
-            numbers = (f"{v:.{digits}f}" for v in (mean.value, mean.low, mean.high, mean.sd))
+            numbers = map(METRICS[name].text, (mean.value, mean.low, mean.high, mean.sd))
             form = "{0} ± {3}" if line.protocol == "ranjan-agrawal" else "{0} [{1}, {2}]"
             row[name] = form.format(*numbers)
     return row

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option(help="Print whose each field of a paper's recipe is, as Markdown.")
         ] = False,
     ) -> None:
-        """The networks, and every trained checkpoint there is of them."""
+        """Every network there is, and every trained checkpoint of them."""
         from workbench import checkpoints, provenance
         from workbench.cli import show
         from workbench.models import MODELS
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
             spec = checkpoint.spec if checkpoint else MODELS[name]
             row = {
                 "name": name, "title": checkpoint.title if checkpoint else spec.title,
-                "paper": spec.paper, "parameters_at_width_1": parameters(spec),
+                "paper": spec.source, "parameters_at_width_1": parameters(spec),
             }  # fmt: skip
             config = checkpoint.config if checkpoint else {}
             stored = checkpoint and {

@@ -17,11 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench import color
+from workbench import __version__, color
 from workbench.color import to_uint8
 from workbench.coloring import edges
 from workbench.coloring.together import at_once
 from workbench.errors import Problem
+from workbench.spec import Colorizer
 
 SIZE = 256  # short side shown to a network that has no size of its own
 CELL = 8  # sides shown to a network with bins are a multiple: no bin hangs over the border
@@ -65,12 +66,20 @@ class Result:
 
 
 def marks(
-    model: str, revision: str, settings: Settings = Settings(), title: str = ""
+    model: str,
+    revision: str,
+    settings: Settings = Settings(),
+    title: str = "",
+    also: Mapping[str, object] | None = None,
 ) -> dict[str, str]:
-    """What `images.encode` writes into the file: who coloured it, and how."""
+    """What `images.encode` writes into the file: who coloured it, and how.
+
+    also: what else was set, beside the settings of every model.
+    """
     turned = {k: v for k, v in asdict(settings).items() if v != getattr(Settings(), k)}
+    turned |= also or {}
     return {
-        "Software": "colorization-workbench",
+        "Software": f"colorization-workbench {__version__}",
         "Description": f"Colourized by AI ({title or model})",
         "Model": model,
         "Revision": revision,
@@ -91,21 +100,16 @@ def lightness(rgb: Tensor) -> Tensor:
     steps = 256 if rgb.dtype == torch.uint8 else 65536
     values = torch.arange(steps, dtype=torch.float64) / (steps - 1)
     weights = torch.tensor(color.RGB_TO_XYZ[1], dtype=torch.float64)
-    tables = (weights[:, None] * _linear(values)).float().numpy()  # (3, steps)
+    tables = (weights[:, None] * color.linear(values)).float().numpy()  # (3, steps)
     out = torch.empty(1, height, width)
 
     def strip(rows: slice) -> None:
         red, green, blue = rgb[:, rows].numpy()
         Y = torch.from_numpy(tables[0].take(red) + tables[1].take(green) + tables[2].take(blue))
-        f = torch.where(Y > 0.008856, Y.clamp(min=1e-12) ** (1 / 3), 7.787 * Y + 16 / 116)
-        out[0, rows] = 116 * f - 16
+        out[0, rows] = 116 * color.lab_curve(Y) - 16
 
     _strips(strip, height, width)
     return out
-
-
-def _linear(rgb: Tensor) -> Tensor:
-    return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
 
 
 def paint(L: Tensor, ab: Tensor, dtype: torch.dtype = torch.uint8) -> Tensor:
@@ -190,12 +194,12 @@ def _own(net: nn.Module) -> Any:
 
 def has_temperature(net: nn.Module) -> bool:
     """Whether a network predicts a distribution over colours (`logits`, `decode`)."""
-    return hasattr(net, "logits") and bool(getattr(net, "bins", True))
+    return isinstance(net, Colorizer) and net.bins
 
 
 def has_rebalancing(net: nn.Module) -> bool:
     """Whether a network was trained with rare colours weighted up, so that this can be undone."""
-    return has_temperature(net) and bool(getattr(net, "rebalanced", False))
+    return isinstance(net, Colorizer) and net.bins and net.rebalanced
 
 
 def own_settings(net: nn.Module, settings: Settings) -> Settings:
@@ -267,8 +271,8 @@ def predict_coarse(
     device, cast = _autocast(net, exact)
     small = network_input(L, size).to(device, memory_format=torch.channels_last)
     with cast:
-        whole = (_own(net).embed(L.to(device)),) if hasattr(net, "embed") else ()
-        ab = net(small, *whole)
+        told = net.embed(L.to(device)) if isinstance(net, Colorizer) else None
+        ab = net(small) if told is None else net(small, told)
     return ab.float().to(L.device).contiguous()
 
 

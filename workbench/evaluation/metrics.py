@@ -22,6 +22,7 @@ _BELL = tuple(math.exp(-((i - 5) ** 2) / (2 * 1.5**2)) for i in range(11))
 GAUSSIAN = tuple(weight / sum(_BELL) for weight in _BELL)  # 11 taps, sigma 1.5
 BOX = (1 / 7,) * 7
 CHUNK = 2  # pictures measured at once on a CPU: 16 at a time are out of its cache and take twice
+PAIR_PIXELS = 4_000_000  # of `of_a_pair`: a larger picture is measured on a reduced copy
 AUC_RANGE = 150  # Zhang et al. 2016 integrate their curve over distances of 0 to 150
 
 
@@ -35,6 +36,41 @@ class Metric:
     better: str
     digits: int  # after the point, where it is shown
     trap: str  # the one sentence that keeps a reader from misreading it
+    usual: bool = False  # shown where nobody has chosen
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better, behind a heading."""
+        return {"higher": "↑", "lower": "↓", "truth": "→ truth"}[self.better]
+
+    @property
+    def heading(self) -> str:
+        """Of a column: title, unit, and which way is better."""
+        return (
+            f"{self.title} ({self.unit}) {self.arrow}"
+            if self.unit
+            else (f"{self.title} {self.arrow}")
+        )
+
+    @property
+    def beside(self) -> str:
+        """The baseline that a value is read beside: grey, or the truth that it should be near."""
+        return "truth" if self.better == "truth" else "grey"
+
+    @property
+    def format(self) -> str:
+        """How a number is written, for `%`."""
+        return f"%.{self.digits}f"
+
+    def text(self, value: float) -> str:
+        """A number as it is shown."""
+        return f"{value:.{self.digits}f}"
+
+    def badness(self, value: float, truth: float | None = None) -> float:
+        """Smaller is better: of a value, and of the truth's where it should be near that."""
+        if self.better == "truth":
+            return abs(value - (truth or 0.0))
+        return value if self.better == "lower" else -value
 
 
 METRICS: dict[str, Metric] = {
@@ -44,6 +80,7 @@ METRICS: dict[str, Metric] = {
             "psnr", "PSNR", "dB", "higher", 2,
             "Grey scores well: most of a photograph is nearly grey, and a bold wrong colour costs "
             "more than none.",
+            usual=True,
         ),
         Metric(
             "psnr_ab", "PSNR of ab", "dB", "higher", 2,
@@ -53,6 +90,7 @@ METRICS: dict[str, Metric] = {
             "ssim", "SSIM", "", "higher", 4,
             "Every model keeps the lightness, so all are near 1; on luma alone grey itself would "
             "score 0.98 to 0.999.",
+            usual=True,
         ),
         Metric(
             "ssim_u7", "SSIM (7 x 7)", "", "higher", 4,
@@ -61,11 +99,13 @@ METRICS: dict[str, Metric] = {
         Metric(
             "delta_e", "CIEDE2000", "", "lower", 2,
             "A mean over pixels: a large sky of the right blue hides a small face of wrong red.",
+            usual=True,
         ),
         Metric(
             "colorfulness", "Colourfulness", "", "truth", 1,
             "More is not better: a picture of random colours has a lot of it; look how near it is "
             "to the truth's.",
+            usual=True,
         ),
         Metric(
             "colorfulness_abs", "Colourfulness (abs)", "", "truth", 1,
@@ -75,6 +115,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "auc", "AuC", "%", "higher", 2,
             "Grey has about 89 on ImageNet, so the whole contest is in the last ten points.",
+            usual=True,
         ),
         Metric(
             "auc_rebalanced", "AuC, rebalanced", "%", "higher", 2,
@@ -116,6 +157,7 @@ METRICS: dict[str, Metric] = {
         ),
     )
 }  # fmt: skip
+USUAL = tuple(name for name, metric in METRICS.items() if metric.usual)
 
 
 def psnr(prediction: Tensor, truth: Tensor) -> Tensor:
@@ -126,6 +168,24 @@ def psnr(prediction: Tensor, truth: Tensor) -> Tensor:
     grey, and a wrong colour costs more than none.
     """
     return _decibels(255, _mean((prediction.float() - truth.float()).square_()))
+
+
+def of_a_pair(rgb: Tensor, truth: Tensor) -> tuple[float, float | None]:
+    """PSNR (dB) and SSIM of uint8 RGB (3, H, W) twice; no SSIM where its window does not fit.
+
+    Above `PAIR_PIXELS` both are reduced first: the numbers for somebody's picture on a page, in a
+    ZIP, and of the API, never those of a protocol.
+    """
+    pair = [rgb[None], truth[None]]
+    pixels = truth.shape[-1] * truth.shape[-2]
+    if pixels > PAIR_PIXELS:
+        scale = (PAIR_PIXELS / pixels) ** 0.5
+        pair = [
+            F.interpolate(each, scale_factor=scale, mode="bilinear", antialias=True)
+            for each in pair
+        ]
+    fits = min(pair[0].shape[-2:]) >= len(GAUSSIAN)
+    return float(psnr(*pair)), float(ssim(*pair)) if fits else None
 
 
 def psnr_ab(prediction: Tensor, truth: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from workbench import places
+from workbench.data import DATASETS
 from workbench.data.sources import Item, Source
 from workbench.errors import Problem
 from workbench.evaluation.entrants import Entrant
@@ -61,9 +62,14 @@ def scores_folder(name: str, folder: Path | None = None, out: Path | None = None
     return places.scores() / _file_name(name) / "scores"
 
 
-def baselines_folder(out: Path | None = None) -> Path:
-    """The folder of the tables of grey, mean_ab and truth."""
-    return (out or places.CHECKPOINTS) / "baselines" / "scores"
+def baselines_folder(out: Path | None = None, dataset: str | None = None) -> Path:
+    """The folder of the tables of grey, mean_ab and truth.
+
+    Those of a set that the workbench knows lie with the bundled weights; of anybody's own pictures
+    they lie where one's own scores do, so that nothing of one's own is published unawares.
+    """
+    known = dataset is None or dataset in DATASETS
+    return (out or (places.CHECKPOINTS if known else places.scores())) / "baselines" / "scores"
 
 
 def dataset_name(text: str) -> str:

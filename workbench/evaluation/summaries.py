@@ -14,7 +14,11 @@ from workbench.evaluation.scores import Score
 
 RESAMPLES = 1000
 SEED = 2026
-BASELINES = ("grey", "mean_ab", "truth")  # rows that are no network
+BASELINES = {  # rows that are no network, and what people read instead of their names
+    "grey": "Grey (no colour)",
+    "mean_ab": "Mean colour",
+    "truth": "Truth",
+}
 
 
 @dataclass(frozen=True)

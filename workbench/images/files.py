@@ -293,7 +293,7 @@ def to_eight_bits(rgb: Tensor) -> Tensor:
     """uint16 or uint8 (..., H, W) -> uint8, rounded."""
     if rgb.dtype == torch.uint8:
         return rgb
-    return ((rgb.to(torch.int32) + 128) // 257).to(torch.uint8)
+    return torch.from_numpy(halve(rgb.numpy()))
 
 
 def stamp(rgb: Tensor, text: str) -> Tensor:

@@ -170,7 +170,7 @@ class Batch(threading.Thread):
     ) -> Iterator[tuple[str, bytes, dict[str, object]]]:
         """Yield (name in the archive, file, row of metrics.csv) for each model."""
         from workbench.coloring.colorize import colorize_all, marks
-        from workbench.evaluation.metrics import psnr, ssim
+        from workbench.evaluation.metrics import of_a_pair
         from workbench.images import for_screen, open_image, to_eight_bits
 
         picture = open_image(file.read(), file.name)
@@ -204,10 +204,10 @@ class Batch(threading.Thread):
                 "file": f"{name}/{path}",
             }
             if not picture.grey:
-                pair = rgb[None], picture.rgb[None]
-                row["psnr_db"] = f"{float(psnr(*pair)):.3f}"
-                if min(height, width) >= 11:  # SSIM's window
-                    row["ssim"] = f"{float(ssim(*pair)):.4f}"
+                psnr, ssim = of_a_pair(rgb, picture.rgb)
+                row["psnr_db"] = f"{psnr:.3f}"
+                if ssim is not None:
+                    row["ssim"] = f"{ssim:.4f}"
             yield f"{name}/{path}", data, row
 
     def _about(self) -> dict[str, object]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from workbench import __version__
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,12 +41,16 @@ class Form:
 
     def write(self, picture: Picture, made: Made) -> bytes:
         """The picture's file, with EXIF and ICC of the upload and what made it."""
-        marks = {
-            "Software": f"colorization-workbench {__version__}",
-            "Description": f"Colourized by AI ({made.title})",
-            "Settings": json.dumps(made.settings),
-        }
-        return self.encode(picture, made.full, marks)
+        from workbench.coloring.colorize import Settings, marks
+
+        parts = made.settings.get("blend", [made.settings])
+        models, revisions = (
+            ", ".join(each[key] for each in parts) for key in ("model", "revision")
+        )
+        also = {k: v for k, v in made.settings.items() if k not in ("blend", *parts[0])}
+        hints = {k: v for k, v in parts[0].items() if k not in ("model", "revision", "settings")}
+        about = marks(models, revisions, Settings(**parts[0]["settings"]), made.title, also | hints)
+        return self.encode(picture, made.full, about)
 
     def encode(self, picture: Picture, full: Tensor, marks: dict[str, str]) -> bytes:
         """Colours (3, H, W) of a picture -> a file with its EXIF and ICC, and the marks."""

@@ -17,6 +17,7 @@ from workbench.models import ab_bins
 from workbench.models.attention_pix2pix import SelfAttention
 from workbench.models.cbam_gan import ChannelGate, SpatialGate
 from workbench.models.inception_attention import Attention
+from workbench.spec import Colorizer
 
 ATTENTIONS = (SelfAttention, Attention)
 
@@ -68,16 +69,16 @@ def beliefs(
 ) -> list[tuple[str, float]]:
     """The classes that a network's classifier believes in, and how much, surest first.
 
-    The classifier is CBAM-GAN's branch or Inception's backbone. A class without a name is called
-    by its number. Raises Problem for a network that has none.
+    The classifier is a branch of its own (`class_scores`) or a frozen one it asks (`embed`). A
+    class without a name is called by its number. Raises Problem for a network that has none.
     """
-    mine = of_its_own(net)
-    mine(L)
-    scores = getattr(mine, "class_scores", None)
-    if scores is None and getattr(mine, "backbone", None) is not None:
-        scores = mine.backbone(L)
+    scores = None
+    if isinstance(net, Colorizer):
+        mine = of_its_own(net)
+        mine(L)
+        scores = mine.embed(L) if mine.class_scores is None else mine.class_scores
     if scores is None:
-        raise Problem("This network has no classifier: only CBAM-GAN and Inception have one.")
+        raise Problem("This network has no classifier that could be asked.")
     top = scores[0].float().softmax(0).topk(min(count, scores.shape[1]))
     named = len(classes) == scores.shape[1]
     return [
@@ -105,12 +106,11 @@ def attention(net: nn.Module, L: Tensor, x: float, y: float) -> dict[str, Tensor
 
 @torch.no_grad()
 def without_fusion(net: nn.Module, L: Tensor) -> Tensor:
-    """ab (1, 2, h, w) of Inception + attention whose classifier says nothing: its scores are 0."""
-    mine = of_its_own(net)
-    if getattr(mine, "backbone", None) is None:
+    """ab (1, 2, h, w) of a network whose frozen classifier says nothing: its scores are all 0."""
+    told = net.embed(L) if isinstance(net, Colorizer) else None
+    if told is None:
         raise Problem("This network was built without fusion.")
-    mine.backbone.register_forward_hook(lambda _, inputs, output: torch.zeros_like(output))
-    return mine(L)
+    return of_its_own(net)(L, torch.zeros_like(told))
 
 
 @torch.no_grad()
@@ -132,7 +132,7 @@ def decoded(p: Tensor) -> tuple[float, float]:
 
 
 def feature_maps(net: nn.Module, L: Tensor) -> dict[str, Tensor]:
-    """What every convolution of `vanilla_cnn` gives after its ReLU, (C, h, w), by name."""
+    """What every convolution of a network gives after its ReLU, (C, h, w), by name."""
     return {name: given[0].relu() for name, (_, given) in seen(net, L, nn.Conv2d).items()}
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from workbench.writing import write_whole
+
 RUNS = {
     -90: (50, 90),
     -80: (20, 90),
@@ -129,9 +131,7 @@ def save_prior(path: Path, prior: Tensor, about: dict[str, object]) -> None:
     """Write a prior as JSON: {"about": ..., "prior": 313 shares}."""
     shares = (prior.double() / prior.sum()).tolist()
     text = json.dumps({"about": about, "prior": [float(f"{share:.6g}") for share in shares]})
-    partial = path.with_suffix(path.suffix + ".part")
-    partial.write_text(text + "\n")
-    partial.replace(path)
+    write_whole(path.parent, {path.name: f"{text}\n".encode()})
 
 
 def load_prior(path: Path | str = BUNDLED_PRIOR) -> Tensor:

@@ -19,18 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from workbench.models import presets
 from workbench.models.blocks import scaled
 from workbench.models.pix2pix import AdversarialRecipe, UNet128, patch_critic, pix2pix_init
-from workbench.models.presets import (
-    BUNDLED_RUN,
-    BUNDLED_TITLE,
-    LONGER_RUN,
-    LONGER_TITLE,
-    QUICK_RUN,
-    QUICK_TITLE,
-)
 from workbench.provenance import borrowed, inferred, stated
-from workbench.spec import ModelSpec, Preset
+from workbench.spec import Claim, Colorizer, ModelSpec, Preset
 
 POSITIONS = (0, 32, 64, 128)  # side of the maps that attend, for a 128 x 128 input; 0 = nowhere
 
@@ -83,7 +76,7 @@ class AttentiveOutermost(nn.Module):
         return torch.tanh(self.last(self.attention(x)).float())  # (N, 2, H, W)
 
 
-class AttentionGenerator(nn.Module):
+class AttentionGenerator(Colorizer):
     """L (N, 1, H, W) -> ab (N, 2, H, W): U-Net-128 with self-attention at one position."""
 
     def __init__(self, width: float = 1.0, attention: int = 32, spectral: bool = False) -> None:
@@ -166,6 +159,13 @@ EXPERIMENTS = {
     for j, loss in enumerate(("log", "least_squares"))
 }
 
+
+def _of_losses(number: int, position: str, difference: float) -> Claim:
+    """The claim about an odd experiment and the next, which differ in the adversarial loss."""
+    text = f"Attention {position}: least squares scores above the log loss"
+    return Claim(text, f"experiment{number + 1}", f"experiment{number}", paper=difference)
+
+
 PIX2PIX = "Isola et al., pix2pix (CVPR 2017)"
 PROVENANCE = (
     stated("experiment", "5: attention at 64, log loss", "4.3",
@@ -187,6 +187,7 @@ PROVENANCE = (
     inferred("batch size", "64", "ours: the paper names none"),
 )  # fmt: skip
 
+
 SPEC = ModelSpec(
     name="attention_pix2pix",
     title="Attention pix2pix",
@@ -204,17 +205,21 @@ SPEC = ModelSpec(
         "paper": EXPERIMENTS["experiment5"],
         **EXPERIMENTS,
         "bundled": Preset(
-            BUNDLED_TITLE,
+            presets.BUNDLED_TITLE,
             build={"attention": 32, "width": 0.5},
             recipe={"decay": 0.5, "critic_width": 0.25},
-            run=BUNDLED_RUN,
+            run=presets.BUNDLED_RUN,
         ),
-        "longer": Preset(LONGER_TITLE, recipe={"decay": 1.0, "critic_width": 0.25}, run=LONGER_RUN),
+        "longer": Preset(
+            presets.LONGER_TITLE,
+            recipe={"decay": 1.0, "critic_width": 0.25},
+            run=presets.LONGER_RUN,
+        ),
         "quick": Preset(
-            QUICK_TITLE,
+            presets.QUICK_TITLE,
             build={"attention": 32, "width": 0.25},
             recipe={"decay": 0.5, "critic_width": 0.25},
-            run=QUICK_RUN,
+            run=presets.QUICK_RUN,
         ),
         "sagan": Preset(
             "Hinge loss, spectral norm in both networks, two time scales, attention at 32",
@@ -227,4 +232,22 @@ SPEC = ModelSpec(
         ),
     },
     ablations=EXPERIMENTS,
+    year=2023,
+    inside=("attention",),
+    claims=(
+        _of_losses(1, "nowhere", 0.235),
+        _of_losses(3, "at 32", 3.744),
+        _of_losses(5, "at 64", 0.523),
+        _of_losses(7, "at 128", 2.722),
+        Claim("Least squares: attention at 128 scores above none", "experiment8", "experiment2",
+              paper=1.266),
+        Claim("Log loss: attention at 64 has the higher SSIM (the authors' choice)",
+              "experiment5", "experiment1", "ssim", paper=0.0093),
+        Claim("Log loss: attention at 32 scores below none", "experiment3", "experiment1",
+              sign=-1, paper=-3.993),
+    ),
+    printed={
+        name: f"attention_pix2pix, {name.replace('experiment', 'experiment ')} "
+        for name in EXPERIMENTS
+    },
 )  # fmt: skip

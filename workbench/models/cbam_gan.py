@@ -21,19 +21,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from workbench.models import presets
 from workbench.models.blocks import alone, pool_to_two, scaled
 from workbench.models.eye import CLASSES
 from workbench.models.pix2pix import AdversarialRecipe, UNet128, patch_critic, pix2pix_init
-from workbench.models.presets import (
-    BUNDLED_RUN,
-    BUNDLED_TITLE,
-    LONGER_RUN,
-    LONGER_TITLE,
-    QUICK_RUN,
-    QUICK_TITLE,
-)
 from workbench.provenance import borrowed, inferred, stated
-from workbench.spec import ModelSpec, Preset
+from workbench.spec import Claim, Colorizer, ModelSpec, Preset
 
 PLACES365 = 365  # classes of the paper's second data set
 
@@ -129,7 +122,7 @@ class Classification(nn.Module):
         return self.merge(torch.cat((x, information), 1))  # (N, 512, h, w)
 
 
-class CbamGenerator(nn.Module):
+class CbamGenerator(Colorizer):
     """L (N, 1, H, W) -> ab (N, 2, H, W): U-Net-128, 13 CBAM, classification branch."""
 
     def __init__(
@@ -145,7 +138,7 @@ class CbamGenerator(nn.Module):
         pix2pix_init(self)
 
     @property
-    def class_scores(self) -> Tensor | None:
+    def class_scores(self) -> Tensor | None:  # type: ignore[override]
         """Class scores (N, classes) of the last forward; None without the branch."""
         branch = self.unet.fuse
         return branch.scores if isinstance(branch, Classification) else None
@@ -225,10 +218,10 @@ SPEC = ModelSpec(
             run={"images": 7_200_000, "batch_size": 64, "size": "128"},
         ),
         "bundled": Preset(
-            BUNDLED_TITLE,
+            presets.BUNDLED_TITLE,
             build={"width": 0.5},
             recipe={"decay": 0.5, "critic_width": 0.25},
-            run=BUNDLED_RUN,
+            run=presets.BUNDLED_RUN,
         ),
         "imagenet": Preset(
             "Trained on (--from): 128 x 128, the class branch learns the eye's 1000 answers",
@@ -236,12 +229,16 @@ SPEC = ModelSpec(
             recipe={"decay": 1.0, "critic_width": 0.25, "soft_labels": True},
             run={"images": 1_000_000, "batch_size": 32, "size": "128"},
         ),
-        "longer": Preset(LONGER_TITLE, recipe={"decay": 1.0, "critic_width": 0.25}, run=LONGER_RUN),
+        "longer": Preset(
+            presets.LONGER_TITLE,
+            recipe={"decay": 1.0, "critic_width": 0.25},
+            run=presets.LONGER_RUN,
+        ),
         "quick": Preset(
-            QUICK_TITLE,
+            presets.QUICK_TITLE,
             build={"width": 0.25},
             recipe={"decay": 0.5, "critic_width": 0.25},
-            run=QUICK_RUN,
+            run=presets.QUICK_RUN,
         ),
     },
     ablations={
@@ -250,4 +247,12 @@ SPEC = ModelSpec(
         "cbam": Preset("+ CBAM", build={"classification": False}),
         "both": Preset("+ CBAM + classification"),
     },
+    labels=True,
+    inside=("gates", "classes"),
+    claims=(
+        Claim("Block attention improves the PatchGAN skeleton", "cbam", "skeleton"),
+        Claim("The classification network improves the skeleton", "class", "skeleton"),
+        Claim("Both together improve the skeleton", "both", "skeleton"),
+        Claim("Block attention still helps beside the classification network", "both", "class"),
+    ),
 )

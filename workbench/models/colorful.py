@@ -20,18 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench import losses
-from workbench.models import ab_bins
+from workbench.models import ab_bins, presets
 from workbench.models.blocks import crop_like, pad_to_multiple, scaled
-from workbench.models.presets import (
-    BUNDLED_RUN,
-    BUNDLED_TITLE,
-    LONGER_RUN,
-    LONGER_TITLE,
-    QUICK_RUN,
-    QUICK_TITLE,
-)
 from workbench.provenance import borrowed, inferred, stated
-from workbench.spec import ModelSpec, Preset, Recipe, fall
+from workbench.spec import Claim, Colorizer, ModelSpec, Preset, Recipe, fall
 
 STRIDE = 8
 TEMPERATURE = 0.38  # Zhang et al. 2016, section 2.3
@@ -49,7 +41,7 @@ def block(before: int, after: int, count: int, stride: int = 1, dilation: int = 
     return [*layers, nn.BatchNorm2d(after)]
 
 
-class Colorful(nn.Module):
+class Colorful(Colorizer):
     """L (N, 1, H, W) -> ab (N, 2, H, W), by way of a distribution over 313 bins.
 
     `bins=False` is the paper's MSE baseline: the same trunk, two outputs. `rebalanced`: trained
@@ -206,16 +198,21 @@ SPEC = ModelSpec(
             run={"images": 60_000, "batch_size": 32, "size": "256"},
         ),
         "bundled": Preset(
-            BUNDLED_TITLE,
+            presets.BUNDLED_TITLE,
             build={"width": 0.5},
             recipe={"steps": 0, "decay": 0.5},
-            run=BUNDLED_RUN,
+            run=presets.BUNDLED_RUN,
         ),
         "longer": Preset(
-            LONGER_TITLE, recipe={"steps": 0, "decay": 1.0, "learning_rate": 5e-4}, run=LONGER_RUN
+            presets.LONGER_TITLE,
+            recipe={"steps": 0, "decay": 1.0, "learning_rate": 5e-4},
+            run=presets.LONGER_RUN,
         ),
         "quick": Preset(
-            QUICK_TITLE, build={"width": 0.25}, recipe={"steps": 0, "decay": 0.5}, run=QUICK_RUN
+            presets.QUICK_TITLE,
+            build={"width": 0.25},
+            recipe={"steps": 0, "decay": 0.5},
+            run=presets.QUICK_RUN,
         ),
     },
     ablations={
@@ -223,4 +220,14 @@ SPEC = ModelSpec(
         "unbalanced": Preset("313 bins, every pixel alike", build={"rebalanced": False}),
         "mse": Preset("the MSE baseline", build={"bins": False}),
     },
-)
+    predicts="distribution",
+    inside=("distribution",),
+    claims=(
+        Claim("313 bins are more colourful than MSE", "unbalanced", "mse", "colorfulness"),
+        Claim("Rebalancing makes them more so", "rebalanced", "unbalanced", "colorfulness"),
+        Claim("The whole method has a higher PSNR than MSE", "rebalanced", "mse", paper=5.338),
+        Claim("The whole method has a higher SSIM than MSE", "rebalanced", "mse", "ssim",
+              paper=0.113),
+    ),
+    printed={"mse": "colorful, MSE baseline", "rebalanced": "colorful, a good case"},
+)  # fmt: skip

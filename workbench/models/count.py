@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from workbench.spec import ModelSpec
+from workbench.spec import ModelSpec, stored_elsewhere
 
 
 def count(net: nn.Module) -> int:
     """Parameters of a network; a pretrained backbone, which is not stored with it, left out."""
-    skipped = getattr(net, "stored_elsewhere", ())
+    skipped = stored_elsewhere(net)
     return sum(p.numel() for key, p in net.named_parameters() if not key.startswith(skipped))
 
 

@@ -17,7 +17,7 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,10 @@ from torch.nn import functional as F
 
 from workbench import losses
 from workbench.errors import Problem
-from workbench.models import eye
+from workbench.models import eye, presets
 from workbench.models.blocks import coordinates, crop_like, initialise, pad_to_multiple, scaled
-from workbench.models.presets import LONGER_RUN, LONGER_TITLE, QUICK_RUN, QUICK_TITLE
 from workbench.provenance import borrowed, inferred, stated
-from workbench.spec import ModelSpec, Preset, Recipe, fall
+from workbench.spec import Claim, Colorizer, ModelSpec, OwnBackbone, Preset, Recipe, fall
 
 STRIDE = 8
 INCEPTION = "inception_resnet_v2.tf_in1k"  # 1000 classes, 299 x 299, 55,843,464 parameters
@@ -107,7 +106,7 @@ def conv(before: int, after: int, stride: int = 1, norm: bool = True) -> nn.Sequ
     return nn.Sequential(*layers, *([nn.BatchNorm2d(after)] if norm else []), nn.ReLU())
 
 
-class InceptionAttention(nn.Module):
+class InceptionAttention(Colorizer):
     """L (N, 1, H, W) -> ab (N, 2, H, W): CoordConv encoder, fusion, attention, decoder.
 
     `fusion=False` leaves the backbone out. `plain=True` is the paper's encoder-decoder (3.4):
@@ -168,7 +167,7 @@ class InceptionAttention(nn.Module):
             self.backbone.requires_grad_(False)
 
     @property
-    def stored_elsewhere(self) -> tuple[str, ...]:
+    def stored_elsewhere(self) -> tuple[str, ...]:  # type: ignore[override]
         """A pretrained backbone's weights are not this checkpoint's."""
         return ("backbone.",) if self.pretrained else ()
 
@@ -287,6 +286,11 @@ def load_backbone(net: nn.Module, file: Path) -> None:
         raise Problem(f"{file} does not hold the weights of this backbone: {error}") from None
 
 
+def asks_backbone(options: Mapping[str, Any]) -> bool:
+    """Whether a network built with these options has a backbone."""
+    return bool(options.get("fusion", True)) and not options.get("plain", False)
+
+
 KOALA = "Baldassarre et al., Deep Koalarization (2017)"
 PROVENANCE = (
     stated("data", "ImageNet, 60,000 pictures", "3.6, Datasets",
@@ -311,6 +315,7 @@ PROVENANCE = (
     borrowed("coordinate channels", "x and y beside L", "Liu et al., CoordConv (2018)"),
     borrowed("batch size", "100", KOALA),
 )  # fmt: skip
+
 
 SPEC = ModelSpec(
     name="inception_attention",
@@ -344,13 +349,15 @@ SPEC = ModelSpec(
             },
         ),
         "longer": Preset(
-            LONGER_TITLE, recipe={"decay": 1.0, "learning_rate": 5e-4}, run=LONGER_RUN
+            presets.LONGER_TITLE,
+            recipe={"decay": 1.0, "learning_rate": 5e-4},
+            run=presets.LONGER_RUN,
         ),
         "quick": Preset(
-            QUICK_TITLE,
+            presets.QUICK_TITLE,
             build={"width": 0.25, "fusion": False},
             recipe={"decay": 0.5},
-            run=QUICK_RUN,
+            run=presets.QUICK_RUN,
         ),
     },
     ablations={
@@ -359,4 +366,11 @@ SPEC = ModelSpec(
         "no_fusion": Preset("attention alone", build={"fusion": False}),
         "plain": Preset("plain encoder-decoder (their 3.4)", build={"plain": True}),
     },
+    backbone=OwnBackbone(backbone_options, load_backbone, asks_backbone),
+    inside=("fusion", "attention", "classes"),
+    claims=(
+        Claim("Attention improves the network with fusion", "full", "no_attention"),
+        Claim("The whole model beats a plain encoder-decoder", "full", "plain"),
+        Claim("Fusing a classifier's view of the picture helps", "full", "no_fusion"),
+    ),
 )

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from workbench import losses
 from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scaled
-from workbench.spec import Recipe, fall
+from workbench.spec import Colorizer, Recipe, fall
 
 
 def pix2pix_init(module: nn.Module) -> nn.Module:
@@ -170,7 +170,7 @@ class AdversarialRecipe(Recipe):
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield the critic's loss, then the net's."""
         fake = self.net(L)
-        scores = getattr(self.net, "class_scores", None)
+        scores = self.net.class_scores if isinstance(self.net, Colorizer) else None
         real_logits = self.critic(normalised(L, ab)).float()
         fake_logits = self.critic(normalised(L, fake.detach())).float()
         yield "critic", self.critic_loss(real_logits, fake_logits)

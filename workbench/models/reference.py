@@ -18,7 +18,7 @@ from workbench import losses
 from workbench.models import ab_bins
 from workbench.models.blocks import pad_to_multiple, scaled
 from workbench.models.eye import CHANNELS, POOLED, STRIDE, Features
-from workbench.spec import ModelSpec, Preset, Recipe, warm_cosine
+from workbench.spec import Colorizer, ModelSpec, Preset, Recipe, warm_cosine
 
 CELL = 4  # pixels of the input to a cell of the distribution
 SHOWN = 192  # short side at which it looks
@@ -46,7 +46,7 @@ class Up(nn.Module):
         return self.convs(torch.cat((x, skip), 1))
 
 
-class Reference(nn.Module):
+class Reference(Colorizer):
     """L (N, 1, H, W) -> ab (N, 2, H, W), by way of a distribution over 313 bins."""
 
     stored_elsewhere = ("eye.",)
@@ -161,7 +161,9 @@ SPEC = ModelSpec(
     size=SHOWN,
     batch_size=32,
     images=1_000_000,
-    color="#6B6B6B",
+    color="#5B7083",
+    predicts="distribution",
+    inside=("distribution",),
     presets={
         "bundled": Preset(
             "The bundled weights: two CPU cores, 128 x 128, shown at 192",

@@ -20,22 +20,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench import losses
+from workbench.models import presets
 from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scaled
-from workbench.models.presets import (
-    BUNDLED_RUN,
-    BUNDLED_TITLE,
-    LONGER_RUN,
-    LONGER_TITLE,
-    QUICK_RUN,
-    QUICK_TITLE,
-)
 from workbench.provenance import borrowed, inferred, stated
-from workbench.spec import ModelSpec, Preset, Recipe, fall
+from workbench.spec import Colorizer, ModelSpec, Preset, Recipe, fall
 
 STRIDE = 8
 
 
-class VanillaCNN(nn.Module):
+class VanillaCNN(Colorizer):
     """L (N, 1, H, W) -> ab (N, 2, H, W). Nine 3x3 convolutions, three of stride 2; a decoder."""
 
     #          channels, stride
@@ -135,14 +128,18 @@ SPEC = ModelSpec(
             run={"images": 500_000, "batch_size": 50, "size": "256", **WALLNERS_AUGMENTATION},
         ),
         "bundled": Preset(
-            BUNDLED_TITLE,
+            presets.BUNDLED_TITLE,
             build={"width": 0.5},
             recipe={"decay": 0.5},
-            run=BUNDLED_RUN,
+            run=presets.BUNDLED_RUN,
         ),
         "longer": Preset(
-            LONGER_TITLE, recipe={"decay": 1.0, "learning_rate": 7e-4}, run=LONGER_RUN
+            presets.LONGER_TITLE,
+            recipe={"decay": 1.0, "learning_rate": 7e-4},
+            run=presets.LONGER_RUN,
         ),
-        "quick": Preset(QUICK_TITLE, build={"width": 0.25}, recipe={"decay": 0.5}, run=QUICK_RUN),
+        "quick": Preset(
+            presets.QUICK_TITLE, build={"width": 0.25}, recipe={"decay": 0.5}, run=presets.QUICK_RUN
+        ),
     },
 )

@@ -18,7 +18,7 @@ from workbench.checkpoints import Checkpoint
 from workbench.color import join_rgb, split_lab
 from workbench.data import DATASETS
 from workbench.evaluation import score_run
-from workbench.evaluation.metrics import METRICS
+from workbench.evaluation.metrics import METRICS, USUAL
 from workbench.evaluation.protocols import PROTOCOLS
 from workbench.evaluation.scores import Score, read
 from workbench.evaluation.summaries import Line, Mean, lines
@@ -29,7 +29,6 @@ from workbench.writing import write_whole
 GRID = "grid.webp"
 GRID_BYTES = 200_000
 GRID_SIDE = 192  # of a picture in the grid, pixels
-MEASURED = ("psnr", "ssim", "delta_e", "colorfulness", "auc")
 IN_CLAIM = ("psnr", "ssim", "delta_e")  # metadata of the Hub: one value a set and metric
 OTHER = "the terms of the photographs it was trained on"
 
@@ -51,14 +50,14 @@ def card(checkpoint: Checkpoint, baselines: Path | None = None) -> str:
     Only scores of this revision of the weights count; without any the card says so.
     """
     spec, config = checkpoint.spec, checkpoint.config
-    scores = _scores(checkpoint, baselines or score_run.baselines_folder())
+    scores = _scores(checkpoint, baselines)
     parts = [
         f"---\n{_metadata(checkpoint, scores)}\n---",
         f"# {checkpoint.title}\n\nColourizes a black-and-white photograph. {_origin(spec)}",
         f"![Truth, grey, and this model on four pictures]({GRID})\n\n"
         f"Rows: the photograph, its lightness, this model. {_credits()}",
         _use(checkpoint),
-        f"## How it was trained\n\n{_training(config)}",
+        f"## How it was trained\n\n{_training(spec, config)}",
         f"## Scores\n\n{_table(checkpoint, scores)}",
         f"## Licence and terms\n\n{_terms(config)}",
         f"## Limits\n\nColours are plausible guesses, not facts about the scene. {differs(spec)}",
@@ -67,9 +66,9 @@ def card(checkpoint: Checkpoint, baselines: Path | None = None) -> str:
 
 
 def _origin(spec: ModelSpec) -> str:
-    if not spec.paper:
+    if spec.ours:
         return spec.claim
-    return f"A reimplementation of: {spec.paper}.\nThe paper's claim: {spec.claim}"
+    return f"A reimplementation of: {spec.source}.\nThe paper's claim: {spec.claim}"
 
 
 def grid(checkpoint: Checkpoint) -> bytes:
@@ -103,7 +102,7 @@ def _credits() -> str:
     return f"Pictures: {', '.join(names)}."
 
 
-def _scores(checkpoint: Checkpoint, baselines: Path) -> list[Score]:
+def _scores(checkpoint: Checkpoint, baselines: Path | None) -> list[Score]:
     """Rows of these very weights, and grey and the truth on the same pictures."""
     own = [
         row
@@ -114,7 +113,12 @@ def _scores(checkpoint: Checkpoint, baselines: Path) -> list[Score]:
         if row.revision == checkpoint.revision and row.protocol == "cw-1"
     ]
     scored = {(row.dataset, row.size, row.picture) for row in own}
-    files = [baselines / f"{name}.csv" for name in sorted({row.dataset for row in own})]
+    names = sorted({row.dataset for row in own})
+    homes = [(baselines, score_run.baselines_folder(dataset=name)) for name in names]
+    files = [
+        (given if given and (given / f"{name}.csv").is_file() else usual) / f"{name}.csv"
+        for name, (given, usual) in zip(names, homes, strict=True)
+    ]
     beside = [row for file in files if file.is_file() for row in read(file)]
     return own + [
         row
@@ -190,12 +194,12 @@ result = colorize(checkpoint.net(), picture.rgb, size=checkpoint.size)  # result
 ```"""
 
 
-def _training(config: dict[str, Any]) -> str:
+def _training(spec: ModelSpec, config: dict[str, Any]) -> str:
     machine = config.get("machine") or {}
     facts = {
         "Photographs seen": f"{config.get('images_seen', 0):,}",
         "Trained on": ", ".join(_trained_on(config)),
-        "Width": f"{config['width']:g} (1 is the paper's)",
+        "Width": f"{config['width']:g} (1 is {'the full one' if spec.ours else 'the paper’s'})",
         "Options": ", ".join(f"{k} = {v}" for k, v in config.get("options", {}).items()),
         "Size": f"{config['size']} pixels on the short side",
         "Precision": config.get("precision"),
@@ -214,9 +218,8 @@ def _table(checkpoint: Checkpoint, scores: Sequence[Score]) -> str:
         return "These weights were not scored yet: `python -m workbench evaluate --data FILE`."
     size = own[0].size
     head = ["data set", "pictures"]
-    for name in MEASURED:
-        beside = "truth" if METRICS[name].better == "truth" else "grey"
-        head += [METRICS[name].title, beside]
+    for name in USUAL:
+        head += [METRICS[name].title, METRICS[name].beside]
     rows = [_row(name, found, checkpoint.name) for name, found in sets.items()]
     if len(sets) > 1:
         here = [score for score in scores if score.size == size]
@@ -235,8 +238,8 @@ def _table(checkpoint: Checkpoint, scores: Sequence[Score]) -> str:
 def _row(title: str, found: dict[str, Line], model: str) -> list[str]:
     own = found[model]
     cells = [title, str(own.pictures)]
-    for name in MEASURED:
-        beside = found.get("truth" if METRICS[name].better == "truth" else "grey")
+    for name in USUAL:
+        beside = found.get(METRICS[name].beside)
         cells.append(_cell(own.means.get(name), name))
         cells.append(_cell(beside.means.get(name), name, False) if beside else "")
     return cells
@@ -245,9 +248,7 @@ def _row(title: str, found: dict[str, Line], model: str) -> list[str]:
 def _cell(mean: Mean | None, metric: str, interval: bool = True) -> str:
     if mean is None:
         return ""
-    value, low, high = (
-        f"{v:.{METRICS[metric].digits}f}" for v in (mean.value, mean.low, mean.high)
-    )
+    value, low, high = map(METRICS[metric].text, (mean.value, mean.low, mean.high))
     return f"{value} [{low}, {high}]" if interval else value
 
 

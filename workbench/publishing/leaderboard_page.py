@@ -14,7 +14,7 @@ from typing import Any
 from workbench import charts, checkpoints, places
 from workbench.errors import Problem
 from workbench.evaluation import evaluate as rules
-from workbench.evaluation.metrics import METRICS
+from workbench.evaluation.metrics import METRICS, USUAL
 from workbench.evaluation.reported import REPORTED, Reported
 from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import BASELINES, Line, generalisation, lines
@@ -22,8 +22,7 @@ from workbench.writing import write_whole
 
 PAGE = Path(__file__).with_name("leaderboard_page.html")
 PROTOCOL = places.DOCS / "protocol.md"
-SHOWN = ("psnr", "ssim", "delta_e", "colorfulness", "auc", "auc_rebalanced")
-TITLES = {"grey": "Grey (no colour)", "mean_ab": "Mean colour", "truth": "Truth"}
+SHOWN = (*USUAL, "auc_rebalanced")
 ALL = "all"
 
 
@@ -92,7 +91,7 @@ def _sources(checkpoint: checkpoints.Checkpoint) -> list[str]:
 
 def _view(few: Sequence[Line], here: dict[str, checkpoints.Checkpoint]) -> dict[str, Any]:
     def title(name: str) -> str:
-        return here[name].title if name in here else TITLES.get(name, name)
+        return here[name].title if name in here else BASELINES.get(name, name)
 
     rows = []
     for line in few:
@@ -116,11 +115,10 @@ def _view(few: Sequence[Line], here: dict[str, checkpoints.Checkpoint]) -> dict[
 
 
 def _columns() -> list[dict[str, Any]]:
-    arrows = {"higher": "↑", "lower": "↓", "truth": "→ truth"}
     measured = [
         {
             "name": name,
-            "title": f"{METRICS[name].title} {arrows[METRICS[name].better]}",
+            "title": f"{METRICS[name].title} {METRICS[name].arrow}",
             "digits": METRICS[name].digits,
             "trap": METRICS[name].trap,
             "down": METRICS[name].better == "higher",

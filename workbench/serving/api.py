@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from workbench import checkpoints, images
 from workbench.coloring.colorize import Settings, has_temperature, marks
 from workbench.errors import Problem
-from workbench.serving.studio import measured, shared
+from workbench.evaluation.metrics import of_a_pair
+from workbench.serving.studio import shared
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,7 +77,7 @@ def painted(picture: Picture, checkpoint: Checkpoint, settings: Settings) -> tup
         "ssim": None,
     }
     if not picture.grey:
-        values = measured(images.to_eight_bits(rgb), picture.rgb)
+        values = of_a_pair(images.to_eight_bits(rgb), picture.rgb)
         facts["psnr"], facts["ssim"] = (
             round(value, 4) if value is not None and math.isfinite(value) else None
             for value in values
@@ -105,7 +106,7 @@ def models() -> list[dict[str, Any]]:
             {
                 "name": name,
                 "title": checkpoint.title,
-                "paper": spec.paper,
+                "paper": spec.source,
                 "claim": spec.claim,
                 "revision": checkpoint.revision,
                 "size": checkpoint.size,

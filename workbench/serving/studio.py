@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SHELF_BYTES = 512 * 2**20
 NETWORKS = 12  # held in memory; the least recently used goes first
-MEASURED_PIXELS = 4_000_000  # a larger picture is measured on a reduced copy
 
 
 class Queue:
@@ -204,23 +203,3 @@ def _key(
 def shared() -> Studio:
     """The one studio of this process, whichever faces it serves."""
     return Studio()
-
-
-def measured(rgb: Tensor, truth: Tensor) -> tuple[float, float | None]:
-    """PSNR (dB) and SSIM of uint8 RGB (3, H, W) twice; no SSIM where its window does not fit.
-
-    Above `MEASURED_PIXELS` both are reduced first.
-    """
-    from torch.nn.functional import interpolate
-
-    from workbench.evaluation.metrics import GAUSSIAN, psnr, ssim
-
-    pair = [rgb[None], truth[None]]
-    pixels = truth.shape[-1] * truth.shape[-2]
-    if pixels > MEASURED_PIXELS:
-        scale = (MEASURED_PIXELS / pixels) ** 0.5
-        pair = [
-            interpolate(each, scale_factor=scale, mode="bilinear", antialias=True) for each in pair
-        ]
-    fits = min(pair[0].shape[-2:]) >= len(GAUSSIAN)
-    return float(psnr(*pair)), float(ssim(*pair)) if fits else None

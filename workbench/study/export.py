@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from workbench.study.results import ENOUGH_RATERS, FEW_RATERS, Results, Row, loa
 from workbench.study.tables import Study
 from workbench.study.trials import model_name, plan_of
 from workbench.study.votes import Votes
+from workbench.writing import write_whole
 
 VOTE_COLUMNS = {
     "study": "name of the study",
@@ -229,14 +229,9 @@ def files(votes: Votes, study: Study) -> dict[str, bytes]:
 
 def export(votes: Votes, study: Study, folder: Path) -> list[Path]:
     """Write every file of an export into a folder; where they are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, data in files(votes, study).items():
-        part = folder / f".{name}.part"
-        part.write_bytes(data)
-        os.replace(part, folder / name)
-        written.append(folder / name)
-    return written
+    made = files(votes, study)
+    write_whole(folder, made)
+    return [folder / name for name in made]
 
 
 def archive(votes: Votes, study: Study) -> bytes:

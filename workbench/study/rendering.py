@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from workbench.errors import Problem
 from workbench.study.plans import CATCH, TRUTH, Plan
 from workbench.study.trials import plan_of
 from workbench.study.votes import Votes
+from workbench.writing import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -185,10 +185,7 @@ def _items(plan: Plan, uploads: Path) -> Iterable[Item]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(data)
-    os.replace(part, path)
+    write_whole(path.parent, {path.name: data})
 
 
 def keep_uploads(study: str, files: Mapping[str, bytes]) -> None:

@@ -19,7 +19,7 @@ from workbench.data import pictures as data
 from workbench.data.pictures import Pictures
 from workbench.errors import Problem
 from workbench.models.eye import CLASSES
-from workbench.spec import ModelSpec, Preset, Recipe
+from workbench.spec import ModelSpec, Preset, Recipe, stored_elsewhere
 from workbench.training.batches import Batches, source_side
 from workbench.training.run import Run, parse_sizes, use_bf16
 from workbench.training.step import step
@@ -109,9 +109,9 @@ def plan(
     run = replace(run, batch_size=min(run.batch_size, most))
 
     if backbone:
-        from workbench.models.inception_attention import backbone_options
-
-        build |= backbone_options(Path(backbone))
+        if spec.backbone is None:
+            raise Problem(f"--backbone: {spec.title} takes no classifier of one's own.")
+        build |= spec.backbone.options(Path(backbone))
     base = checkpoints.find(start_from) if start_from else None
     if base is not None:
         if base.spec is not spec:
@@ -122,8 +122,7 @@ def plan(
                 f"{base.config['width']:g}: leave --width out, or train without --from."
             )
         width, build = base.config["width"], {**base.config["options"], **build}
-    learns_classes = "classes" in inspect.signature(spec.build).parameters
-    if learns_classes and build.get("classification", True) and not recipe.get("soft_labels"):
+    if spec.labels and build.get("classification", True) and not recipe.get("soft_labels"):
         known = tuple(base.config.get("classes", ())) if base else ()
         if known != pictures.classes or "classes" not in build:
             build["classes"] = len(pictures.classes)  # other classes than the base's: a new head
@@ -139,10 +138,8 @@ def plan(
         net = spec.build(width=width, **build)
         if base is not None:
             carry_over(base.net(), net)
-        elif backbone:
-            from workbench.models.inception_attention import load_backbone
-
-            load_backbone(net, Path(backbone))
+        elif backbone and spec.backbone:
+            spec.backbone.load(net, Path(backbone))
         return spec.recipe(net, images, **recipe)
 
     about = {
@@ -178,8 +175,7 @@ def carry_over(base: nn.Module, net: nn.Module) -> None:
 def _what_is_new(base: nn.Module, net: nn.Module, name: str) -> list[str]:
     """Sentences on what a run that starts from `base` does not take from it."""
     said = [f"Optimizers and critic begin anew: {name} holds the network's weights alone."]
-    elsewhere = getattr(net, "stored_elsewhere", ())
-    new = [key for key in net.state_dict() if not key.startswith(elsewhere)]
+    new = [key for key in net.state_dict() if not key.startswith(stored_elsewhere(net))]
     if new := sorted(set(new) - set(fitting(base, net))):
         parts = ", ".join(dict.fromkeys(key.rpartition(".")[0] for key in new))
         said.append(f"{parts}: new, because {name} has no such layer of that size.")
@@ -260,7 +256,7 @@ def hold_back(pictures: Pictures) -> tuple[Pictures, np.ndarray]:
     """
     count = len(pictures.pixels)
     if count < 16:
-        return pictures, np.asarray(pictures.pixels)
+        return pictures, np.array(pictures.pixels)  # a copy: those of the map are read-only
     held = np.linspace(0, count - 1, min(HELD_BACK, count // 5)).astype(int)
     rest = np.setdiff1d(np.arange(count), held)
     trained = replace(

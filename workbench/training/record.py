@@ -7,6 +7,10 @@ import io
 import json
 import os
 import pickle
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +21,12 @@ from torch import Tensor, nn
 from workbench.color import join_rgb, split_lab
 from workbench.coloring.colorize import Settings, predict_ab
 from workbench.errors import Problem
+from workbench.spec import Recipe
+from workbench.training.run import Run
 from workbench.writing import write_whole
 
+Report = Callable[[dict[str, Any]], None]
+SAVE_SECONDS = 180  # between two resumable states, where --save-every does not say otherwise
 STATE = "training/state.pt"
 STATUS = "training/status.json"
 STOP = "training/stop"  # a file of this name ends the run at the next step, everything kept
@@ -81,6 +89,153 @@ def load_state(folder: Path, device: torch.device) -> dict[str, Any] | None:
             f"The training state {path} is damaged ({type(error).__name__}). "
             "Remove it to begin anew, or choose another --out."
         ) from None
+
+
+@dataclass
+class Record:
+    """What a run writes as it goes: log.jsonl, the film-strip, the status, the state, the weights.
+
+    Every process has one and goes on from the same state; only the `first` one writes and reports.
+    """
+
+    out: Path
+    run: Run
+    recipe: Recipe
+    average: nn.Module  # the weights for use
+    watch: Watch
+    about: dict[str, Any]  # what config.json says besides
+    header: dict[str, Any]  # the first line of the log
+    classes: list[str]
+    first: bool
+    report: Report
+    save: Callable[[nn.Module, Path, dict[str, Any]], Any]
+    identity: dict[str, Any] = field(init=False)  # what another run has otherwise
+    lines: list[dict[str, Any]] = field(init=False)  # of the log of earlier calls
+    elapsed: float = 0.0  # seconds of earlier calls
+    waited: float = 0.0  # seconds for pictures since the last line
+    begun: float = 0.0  # by the monotonic clock, as are the next three
+    saved: float = 0.0
+    told: float = 0.0
+    mark: float = 0.0  # of the last line
+    mark_seen: int = 0  # images seen then
+
+    def resume(self, device: torch.device) -> int:
+        """Take up the state of an earlier call of this very run; how many images it has seen."""
+        told = {"run": self.run.identity(), "data": self.header["data"]}
+        keys = ("model", "width", "options", "recipe", "from")
+        self.identity = told | {key: self.about.get(key) for key in keys}
+        self.lines = []
+        state = load_state(self.out, device)
+        if state is None:
+            return 0
+        differs = [k for k, v in self.identity.items() if state["identity"].get(k) != v]
+        if differs:
+            raise Problem(
+                f"{self.out} holds another run ({', '.join(differs)} differ). "
+                "Choose another --out, or repeat that run's command to go on with it."
+            )
+        self.recipe.load_state_dict(state["recipe"])
+        self.average.load_state_dict(state["average"])
+        for name, optimizer in self.recipe.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.elapsed = state["seconds"]
+        self.lines = [line for line in read_log(self.out) if line.get("seen", 0) <= state["seen"]]
+        return state["seen"]
+
+    def begin(self, seen: int) -> None:
+        """Write what there is before the first step, and start the clock."""
+        if self.first:
+            (self.out / "training").mkdir(parents=True, exist_ok=True)
+            (self.out / "strip").mkdir(exist_ok=True)
+            (self.out / STOP).unlink(missing_ok=True)
+            write_log(self.out, [self.header, *[line for line in self.lines if "seen" in line]])
+            write_whole(self.out, {"strip/truth.webp": self.watch.truth_strip()})
+            images = self.run.images
+            write_status(self.out, {"seen": seen, "images": images, "done": seen >= images})
+        self.begun = self.saved = self.mark = time.monotonic()
+        self.mark_seen = seen
+
+    def seconds(self) -> float:
+        """How long the run has taken, earlier calls included."""
+        return self.elapsed + time.monotonic() - self.begun
+
+    def tick(self, seen: int) -> None:
+        """Report how far it is, at most twice a second."""
+        if self.first and time.monotonic() - self.told > 0.5:
+            self.told = time.monotonic()
+            self.report({"seen": seen, "images": self.run.images})
+
+    def line(self, seen: int, values: dict[str, float], look: bool) -> None:
+        """A line of the log: the mean losses since the last one; a look at the pictures.
+
+        Raises Problem when the losses are no longer finite.
+        """
+        if not all(np.isfinite(v) for v in values.values()):
+            raise Problem(
+                f"The losses were no longer finite between image {self.mark_seen:,} and "
+                f"{seen:,}: {values}. The last good state is kept in {self.out}; go on from it "
+                "with a lower learning rate in another --out (--from)."
+            )
+        if self.first:
+            self._write_line(seen, values, look)
+        self.waited, self.mark, self.mark_seen = 0.0, time.monotonic(), seen
+
+    def _write_line(self, seen: int, values: dict[str, float], look: bool) -> None:
+        spent = time.monotonic() - self.mark
+        speed = (seen - self.mark_seen) / max(spent, 1e-9)
+        line = {
+            "seen": seen, "losses": {n: round(v, 5) for n, v in values.items()},
+            "rate": round(speed, 1), "waited": round(self.waited / max(spent, 1e-9), 4),
+            "learning_rate": self.recipe.optimizers["net"].param_groups[0]["lr"],
+            "size": self.run.size_at(seen - 1), "seconds": round(self.seconds(), 1),
+        }  # fmt: skip
+        if look:
+            use_buffers(self.average, self.recipe.net)
+            painted = self.watch.paint(self.average, self.header["bf16"])
+            line |= {"validation": self.watch.scores(painted)}
+            write_whole(self.out, {f"strip/{seen:09d}.webp": self.watch.strip(painted)})
+        append_log(self.out, line)
+        images = self.run.images
+        status = {**line, "images": images, "left": (images - seen) / speed, "done": seen >= images}
+        self.report(status)
+        write_status(self.out, status)
+
+    def due(self, seen: int, batch: int) -> bool:
+        """Whether it is time to keep the state."""
+        if self.run.save_every:
+            return self.run.due(seen, batch, self.run.save_every)
+        return time.monotonic() - self.saved > SAVE_SECONDS
+
+    def keep(self, seen: int) -> None:
+        """Keep what is needed to go on from here."""
+        if not self.first:
+            return
+        optimizers = {name: each.state_dict() for name, each in self.recipe.optimizers.items()}
+        save_state(self.out, {
+            "identity": self.identity, "seen": seen, "seconds": self.seconds(),
+            "recipe": self.recipe.state_dict(), "average": self.average.state_dict(),
+            "optimizers": optimizers,
+        })  # fmt: skip
+        self.saved = time.monotonic()
+
+    def use(self, seen: int) -> dict[str, Any]:
+        """Put the average weights where they can be used; the config, {} of the other processes."""
+        if not self.first:
+            return {}
+        use_buffers(self.average, self.recipe.net)
+        config = {
+            **self.about, "images_seen": self.about.get("images_before", 0) + seen,
+            "classes": self.classes, "precision": "bf16" if self.header["bf16"] else "fp32",
+            "machine": self.header["machine"], "seconds": round(self.seconds()),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }  # fmt: skip
+        return self.save(self.average, self.out, config)
+
+
+def use_buffers(average: nn.Module, net: nn.Module) -> None:
+    """Running statistics are not averaged: the net's own are used."""
+    for mean, now in zip(average.buffers(), net.buffers(), strict=True):
+        mean.copy_(now)
 
 
 class Watch:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from workbench.coloring.colorize import quick_type
 from workbench.errors import Problem
 
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -111,7 +112,7 @@ def use_bf16(precision: str, device: torch.device) -> bool:
         return precision == "bf16"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return device.type == "cpu" and quick_type() is not None
 
 
 def machine(device: torch.device, processes: int) -> dict[str, Any]:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from workbench.spec import ModelSpec
 
 WHAT = """
-Five published colorization networks, built again to the layer, trained by one trainer on real
-photographs, and compared on one page. Every number on the leaderboard is computed from a row per
-picture that lies beside the weights; none was typed in.
+Five networks of five papers, built again to the layer, and a reference of ours that is none of
+them, trained by one trainer on real photographs and compared on one page. Every number on the
+leaderboard is computed from a row per picture that lies beside the weights; none was typed in.
 """
 LICENCES = """
 - **The code** is under the Apache License 2.0.
@@ -78,10 +78,18 @@ def models() -> pd.DataFrame:
 
 
 def papers() -> list[tuple[str, str, str, str]]:
-    """(title, paper, claim, where our version differs) of each model in the registry."""
+    """(title, where it is from, claim, where ours differs) of each model in the registry."""
     from workbench.models import MODELS
 
-    return [(spec.title, spec.paper, spec.claim, _differences(spec)) for spec in MODELS.values()]
+    return [
+        (
+            spec.title,
+            f"[{spec.source}]({spec.url})" if spec.url else spec.source,
+            spec.claim if spec.ours else f"The paper's claim, in our words: {spec.claim}",
+            _differences(spec),
+        )
+        for spec in MODELS.values()
+    ]
 
 
 def datasets() -> pd.DataFrame:

@@ -45,7 +45,7 @@ def command(model: str) -> str:
 
 def show(spec: ModelSpec, projected: bool) -> None:
     """A model's claims and the table behind them; without one, the command that makes it."""
-    st.markdown(f"**{spec.paper}**\n\n{spec.claim}")
+    st.markdown(f"**{spec.source}**\n\n{spec.claim}")
     tables = ablation.tables(spec.name)
     if not tables:
         st.info(f"This comparison has not been run here yet. Run it with `{command(spec.name)}`.")
@@ -68,7 +68,7 @@ def show(spec: ModelSpec, projected: bool) -> None:
         numbers(means(table))
         return
     digits = {
-        METRICS[name].title: st.column_config.NumberColumn(format=f"%.{METRICS[name].digits}f")
+        METRICS[name].title: st.column_config.NumberColumn(format=METRICS[name].format)
         for name in ablation.METRICS
     }
     st.dataframe(entries(table), hide_index=True, placeholder="–", column_config=digits)
@@ -143,7 +143,7 @@ def absent(spec: ModelSpec, projected: bool) -> None:
         {"Entry": name, "What it is": preset.title}
         | papers_columns(
             {k: v for k, v in vars(paper).items() if v is not None}
-            if (paper := ablation.papers_numbers(spec.name, name))
+            if (paper := ablation.papers_numbers(spec, name))
             else None
         )
         for name, preset in spec.ablations.items()
@@ -153,7 +153,7 @@ def absent(spec: ModelSpec, projected: bool) -> None:
         numbers(frame)
     else:
         st.dataframe(frame, hide_index=True, placeholder="–")
-    st.markdown("\n".join(f"- {claim.text}" for claim in ablation.CLAIMS[spec.name]))
+    st.markdown("\n".join(f"- {claim.text}" for claim in spec.claims))
 
 
 def how(about: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime import Runtime
 
+from workbench.ui import state
 from workbench.ui.viewers import _component
 from workbench.ui.widgets import plot
 
@@ -15,9 +16,14 @@ if TYPE_CHECKING:
     from workbench.jobs.clip import VideoJob
 
 TYPES = ["mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ogv", "ts", "gif"]
-QUICKEST = "vanilla_cnn"  # the network that is shown first
 
 _pair = _component("pair")
+
+
+def quickest() -> str:
+    """The name of the smallest network, which is shown first; "" where there is none."""
+    found = state.checkpoints().values()
+    return min(found, key=lambda each: each.bytes).name if found else ""
 
 
 def in_step(before: Path, after: Path, titles: tuple[str, str], rate: float, *, key: str) -> None:

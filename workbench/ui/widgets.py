@@ -159,7 +159,10 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
 def choose_settings(where=st) -> Settings:
     """Temperature, chroma, network size and edges; the defaults are the models' own."""
     from workbench.coloring.colorize import Settings
+    from workbench.models import MODELS
     from workbench.models.colorful import KEPT
+
+    with_one = [spec.title for spec in MODELS.values() if spec.predicts == "distribution"]
 
     temperature = where.slider(
         "Temperature",
@@ -169,7 +172,8 @@ def choose_settings(where=st) -> Settings:
         0.01,
         key="temperature",
         persist_state="session",
-        help="Only Colorful Image Colorization predicts a distribution of colours. 1 takes its "
+        help=f"Only networks that predict a distribution of colours have one: "
+        f"{', '.join(with_one)}. 1 takes its "
         "mean (safe, pale); toward 0 its most likely colour (vivid, spotty). The paper's is 0.38.",
     )
     rebalancing = where.slider(

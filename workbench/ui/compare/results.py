@@ -10,7 +10,6 @@ import streamlit as st
 
 from workbench.errors import Problem
 from workbench.jobs.made import Made
-from workbench.serving.studio import MEASURED_PIXELS, measured
 from workbench.ui import state
 from workbench.ui.viewers import Cell
 from workbench.ui.widgets import show_problem
@@ -83,10 +82,12 @@ def _measured(picture: Picture, made: Made) -> list[str]:
     key = ("measured", picture.sha256, json.dumps(made.settings, sort_keys=True))
     if found := state.shelf().get(key):
         return found
-    psnr, ssim = measured(made.rgb, picture.rgb)
+    from workbench.evaluation.metrics import PAIR_PIXELS, of_a_pair
+
+    psnr, ssim = of_a_pair(made.rgb, picture.rgb)
     words = [f"{psnr:.1f} dB"]
     if ssim is not None:
         words.append(f"SSIM {ssim:.3f}")
-    if picture.rgb[0].numel() > MEASURED_PIXELS:
+    if picture.rgb[0].numel() > PAIR_PIXELS:
         words.append("measured at 4 megapixels")
     return state.shelf().put(key, words, 256)

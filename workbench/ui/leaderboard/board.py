@@ -28,7 +28,7 @@ EVERY = "all test sets"
 
 def choose(scores: list[Score]) -> Choice:
     """The filters above the table. They live in the page's address, so a view can be shared."""
-    from workbench.evaluation.metrics import METRICS
+    from workbench.evaluation.metrics import METRICS, USUAL
     from workbench.evaluation.summaries import Choice
 
     protocols = sorted({score.protocol for score in scores})
@@ -53,7 +53,7 @@ def choose(scores: list[Score]) -> Choice:
         "Data sets", names, key="sets", bind="query-params", placeholder=f"All {len(names)}"
     )
     measured = [n for n in METRICS if any(getattr(score, n) is not None for score in here)]
-    usual = [name for name in ("psnr", "ssim", "delta_e", "colorfulness") if name in measured]
+    usual = [name for name in USUAL if name in measured]
     metrics = second.multiselect(
         "Metrics (the first one ranks)",
         measured,
@@ -78,20 +78,21 @@ def kinship(dataset: str) -> str:
 
 def title(name: str) -> str:
     """What people read instead of a row's name."""
-    known = {"grey": "Grey (no colour)", "mean_ab": "Mean colour", "truth": "Truth"}
+    from workbench.evaluation.summaries import BASELINES
+
     checkpoints = state.checkpoints()
-    return checkpoints[name].title if name in checkpoints else known.get(name, name)
+    return checkpoints[name].title if name in checkpoints else BASELINES.get(name, name)
 
 
 def _shown(metric: Metric, mean: Mean | None) -> dict[str, object]:
     """The two cells of a metric: its mean, and its interval in words."""
     interval = f"{metric.title}, 95 %"
     if mean is None:
-        return {head(metric): None, interval: ""}
+        return {metric.heading: None, interval: ""}
     if not math.isfinite(mean.value):  # only the truth is the truth
-        return {head(metric): None, interval: "identical: infinite"}
-    low, high = (f"{value:.{metric.digits}f}" for value in (mean.low, mean.high))
-    return {head(metric): round(mean.value, metric.digits), interval: f"{low} – {high}"}
+        return {metric.heading: None, interval: "identical: infinite"}
+    low, high = metric.text(mean.low), metric.text(mean.high)
+    return {metric.heading: round(mean.value, metric.digits), interval: f"{low} – {high}"}
 
 
 def data_name(source: str) -> str:
@@ -119,7 +120,7 @@ def table(lines: list[Line], choice: Choice) -> pd.DataFrame:
         rows.append(row)
     first = METRICS[choice.metric]
     frame = pd.DataFrame(rows)
-    column = head(first)
+    column = first.heading
     if first.better == "truth":  # nearest to the truth's value first
         truth = frame.loc[frame["Model"] == title("truth"), column]
         distance = (frame[column] - (truth.iloc[0] if len(truth) else 0)).abs()
@@ -134,20 +135,13 @@ def traps(names: tuple[str, ...]) -> str:
     return "  \n".join(f"**{METRICS[name].title}.** {METRICS[name].trap}" for name in names)
 
 
-def head(metric: Metric) -> str:
-    """A column's heading: title, unit, and which way is better."""
-    unit = f" ({metric.unit})" if metric.unit else ""
-    arrow = {"higher": " ↑", "lower": " ↓", "truth": " → truth"}[metric.better]
-    return f"{metric.title}{unit}{arrow}"
-
-
 def columns(choice: Choice) -> dict[str, object]:
     """How the table shows its numbers."""
     from workbench.evaluation.metrics import METRICS
 
     shown: dict[str, object] = {
-        head(METRICS[name]): st.column_config.NumberColumn(
-            format=f"%.{METRICS[name].digits}f", help=METRICS[name].trap
+        METRICS[name].heading: st.column_config.NumberColumn(
+            format=METRICS[name].format, help=METRICS[name].trap
         )
         for name in choice.metrics
     }

@@ -191,10 +191,7 @@ def _heading(column: str) -> str:
 
 
 def _badness(row: Score, metric: str) -> float:
-    value = getattr(row, metric)
-    if METRICS[metric].better == "truth":
-        return abs(value - getattr(row, f"{metric}_truth"))
-    return value if METRICS[metric].better == "lower" else -value
+    return METRICS[metric].badness(getattr(row, metric), getattr(row, f"{metric}_truth", None))
 
 
 def repainted(name: str, row: Score, source: str):

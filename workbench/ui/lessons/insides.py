@@ -20,10 +20,10 @@ MAPS = 8  # maps shown at once
 
 
 def show(checkpoint: Checkpoint, picture: Picture) -> None:
-    """The inside of a checkpoint's network, by its model."""
+    """The inside of a checkpoint's network: the views that its spec names, in their order."""
     net, L = state.network(checkpoint), seen_by(checkpoint, picture)
-    usual = distribution_of_a_pixel if state.has_bins(checkpoint) else feature_maps
-    VIEWS.get(checkpoint.config["model"], usual)(checkpoint, net, L, picture)
+    for name in checkpoint.spec.inside:
+        VIEWS[name](checkpoint, net, L, picture)
 
 
 def seen_by(checkpoint: Checkpoint, picture: Picture) -> Tensor:
@@ -62,8 +62,8 @@ def _here() -> tuple[float, float]:
     return tuple(st.session_state.get(f"point_{axis}", 50) / 100 for axis in ("across", "down"))
 
 
-def cbam(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
-    """Channel weights and spatial maps of every CBAM; the class the branch believes in."""
+def gates(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
+    """Channel weights and spatial maps of every CBAM."""
     from workbench.lessons.probes import channel_weights, spatial_maps
 
     st.subheader("Which places count")
@@ -90,10 +90,9 @@ def cbam(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) ->
             f"{place}: the weights of its {len(chosen)} channels, 0 to {len(chosen) - 1}. Most "
             f"weight in this picture: {most}."
         )
-    believed(checkpoint, net, L)
 
 
-def believed(checkpoint: Checkpoint, net: nn.Module, L: Tensor) -> None:
+def classes(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
     """The five likeliest classes, in words."""
     from workbench.errors import Problem
     from workbench.lessons.probes import beliefs
@@ -129,35 +128,37 @@ def attends(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture)
                    "training γ is 0: the attention has to earn its place.")  # fmt: skip
 
 
-def inception(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
-    """With and without what the classifier says; then attention and belief."""
+def fusion(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
+    """With and without what the frozen classifier says of the picture."""
+    import torch
+
     from workbench.coloring.colorize import paint
     from workbench.coloring.edges import upsample
+    from workbench.errors import Problem
     from workbench.lessons.probes import of_its_own, without_fusion
 
-    if getattr(net, "backbone", None) is not None:
-        import torch
-
-        st.subheader("Fusion on and off")
-        key = ("fusion", checkpoint.revision, picture.sha256)
-        if (pair := state.shelf().get(key)) is None:
+    st.subheader("Fusion on and off")
+    key = ("fusion", checkpoint.revision, picture.sha256)
+    if (pair := state.shelf().get(key)) is None:
+        try:
             with state.queue().turn(), torch.no_grad():
                 both = [of_its_own(net)(L), without_fusion(net, L)]
-            full = state.lightness(picture)
-            pair = [paint(full, upsample(ab, full.shape[-2:])[0]) for ab in both]
-            state.shelf().put(key, pair, sum(rgb.nbytes for rgb in pair))
-        moved = float((pair[0].int() - pair[1].int()).abs().float().mean())
-        figure(
-            [
-                Cell("On", pair[0], "the classifier's scores join the features"),
-                Cell("Off", pair[1], f"all scores 0; {moved:.1f} of 255 apart in the mean"),
-                Cell("The picture", picture.rgb),
-            ],
-            "fusion",
-            cell=340,
-        )
-    attends(checkpoint, net, L, picture)
-    believed(checkpoint, net, L)
+        except Problem as problem:
+            st.info(str(problem))
+            return
+        full = state.lightness(picture)
+        pair = [paint(full, upsample(ab, full.shape[-2:])[0]) for ab in both]
+        state.shelf().put(key, pair, sum(rgb.nbytes for rgb in pair))
+    moved = float((pair[0].int() - pair[1].int()).abs().float().mean())
+    figure(
+        [
+            Cell("On", pair[0], "the classifier's scores join the features"),
+            Cell("Off", pair[1], f"all scores 0; {moved:.1f} of 255 apart in the mean"),
+            Cell("The picture", picture.rgb),
+        ],
+        "fusion",
+        cell=340,
+    )
 
 
 def distribution_of_a_pixel(
@@ -170,7 +171,8 @@ def distribution_of_a_pixel(
     from workbench.lessons.probes import decoded, distribution
 
     if not state.has_bins(checkpoint):
-        st.info("This network is the MSE baseline: it predicts one colour, no distribution.")
+        st.info("This network predicts one colour for each pixel, no distribution.")
+        feature_maps(checkpoint, net, L, picture)
         return
     temperature = st.slider("Temperature", 0.05, 1.0, 0.38, 0.01, key="lesson_temperature")
     rgb, _ = state.colorized(checkpoint, picture, Settings(temperature=temperature))
@@ -235,9 +237,11 @@ def feature_maps(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Pic
                "most in this picture, each from its own 0 to its own largest value.")  # fmt: skip
 
 
-VIEWS = {  # where a network has more to show than a distribution or its feature maps
-    "cbam_gan": cbam,
-    "inception_attention": inception,
-    "colorful": distribution_of_a_pixel,
-    "attention_pix2pix": attends,
+VIEWS = {  # what a ModelSpec may name in `inside`
+    "features": feature_maps,
+    "gates": gates,
+    "fusion": fusion,
+    "attention": attends,
+    "classes": classes,
+    "distribution": distribution_of_a_pixel,
 }

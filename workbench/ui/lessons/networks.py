@@ -1,4 +1,4 @@
-"""The lesson on the five networks: paper, diagram, source, training and exercises of each."""
+"""The lesson on the networks: paper, diagram, source, training and exercises of each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CURVES = ("net", "critic", "psnr", "ssim", "delta_cf")  # of log.jsonl, those th
 
 
 def choose() -> ModelSpec:
-    """One of the five."""
+    """One of the registry: the five of papers, then what is not from a paper."""
     name = st.segmented_control(
         "Network", list(MODELS), format_func=lambda name: MODELS[name].title, required=True,
         default=next(iter(MODELS)), key="lesson_model", label_visibility="collapsed",
@@ -47,8 +47,10 @@ def checkpoint_of(spec: ModelSpec) -> Checkpoint | None:
 
 def paper(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
     """The paper, its claim, and where we differ from it."""
-    st.subheader(spec.paper)
-    st.markdown(f"**The claim, in our words:** {spec.claim}")
+    st.subheader(spec.source)
+    if spec.url:
+        st.markdown(f"[Read it]({spec.url})")
+    st.markdown(f"**The claim, in our words:** {spec.claim}" if not spec.ours else spec.claim)
     if not projected:
         if differs := provenance.differences(spec.build):
             st.markdown(f"**Differs from the paper:**\n\n{differs}")
@@ -61,7 +63,7 @@ def paper(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> No
 
 def diagram(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
     """The module, drawn from itself: no weights are made for it."""
-    full = "As in the paper"
+    full = "At full width" if spec.ours else "As in the paper"
     which = st.segmented_control(
         "Size", [full, *(["The weights here"] if checkpoint else [])], default=full,
         required=True, key="diagram_size",
