@@ -13,7 +13,8 @@ PACKAGE = ROOT / "workbench"
 # From the bottom up. A module may import from its own layer's package and from any layer below.
 LAYERS = [
     ["errors"],
-    ["color", "images", "image_color", "image_depth", "model_folder", "hub", "samples"],
+    ["color", "images", "image_color", "image_depth", "image_tiff", "model_folder", "hub",
+     "samples"],
     ["spec"],
     ["losses", "models.blocks", "models.ab_bins", "data", "evaluation.metrics",
      "evaluation.flicker", "evaluation.scores", "evaluation.reported"],

@@ -114,7 +114,7 @@ def colorize(
     """Colour one picture with one model.
 
     Args:
-        file: The picture: PNG, JPEG, TIFF, WebP, AVIF, GIF, BMP, JPEG 2000 or PPM.
+        file: The picture: PNG, JPEG, TIFF, WebP, AVIF, HEIC, GIF, BMP, JPEG 2000 or PPM.
         model: A name that /models lists; without one, the first of them.
         size: Short side in pixels at which the network looks, 16 to 2048; without it, its own.
         temperature: Of a model that has one, above 0: small is bold, 1 is the mean.

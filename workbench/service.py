@@ -87,7 +87,7 @@ def painted(picture: Picture, checkpoint: Checkpoint, settings: Settings) -> tup
 def png(picture: Picture, checkpoint: Checkpoint, settings: Settings, rgb: Tensor) -> bytes:
     """A PNG of the result at full size that says what coloured it."""
     about = marks(checkpoint.name, checkpoint.revision, settings, checkpoint.title)
-    return images.encode(rgb, exif=picture.exif, icc=picture.icc, marks=about)
+    return images.encode(rgb, exif=picture.exif, icc=picture.icc, marks=about, dpi=picture.dpi)
 
 
 def models() -> list[dict[str, Any]]:

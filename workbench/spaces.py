@@ -25,8 +25,8 @@ TITLE = "Colorization workbench"
 # What the demo imports; the versions are those of requirements.txt. ZeroGPU offers torch 2.8 to
 # 2.11, so a Space has a pair of its own, which runs on CPU Basic as well.
 DEMO_NEEDS = (
-    *("timm", "safetensors", "huggingface-hub", "numpy", "scipy", "pillow", "scikit-image"),
-    "gradio",
+    *("timm", "safetensors", "huggingface-hub", "numpy", "scipy", "scikit-image"),
+    *("pillow", "pillow-heif", "tifffile", "av", "gradio"),
 )
 SPACE_TORCH = ("torch==2.11.0", "torchvision==0.26.0")
 WORKBENCH = ("app.py", "pages", "workbench", ".streamlit", "requirements.txt", "Dockerfile")

@@ -192,7 +192,14 @@ def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
         target = _target(path, relative, name, suffix, job)
         about = marks(name, checkpoint.revision, job.settings, checkpoint.title)
         rgb = stamped(result.rgb, about["Description"]) if job.stamp else result.rgb
-        data = encode(rgb, form=FORMS[suffix], exif=picture.exif, icc=picture.icc, marks=about)
+        data = encode(
+            rgb,
+            form=FORMS[suffix],
+            exif=picture.exif,
+            icc=picture.icc,
+            marks=about,
+            dpi=picture.dpi,
+        )
         sidecar = _sidecar(path, checkpoint, job.settings) | {
             "source_sha256": picture.sha256,
             "width": rgb.shape[-1],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -14,14 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from workbench.color import join_rgb
 from workbench.data.pictures import square
 from workbench.data.sources import Item
 from workbench.errors import Problem
-from workbench.images import SUFFIXES
+from workbench.images import SUFFIXES, size_of
 from workbench.models.ab_bins import BUNDLED_PRIOR
 
 if TYPE_CHECKING:
@@ -160,9 +158,8 @@ def _dimensions(data: bytes | np.ndarray) -> tuple[int, int] | None:
     if not isinstance(data, bytes):
         return data.shape[1], data.shape[0]
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return ImageOps.exif_transpose(image).size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return size_of(data)
+    except Problem:
         return None
 
 

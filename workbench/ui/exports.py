@@ -56,7 +56,9 @@ class Form:
         from workbench.images import encode, stamp
 
         rgb = stamp(full, "Colourized by AI") if self.stamped else full
-        return encode(rgb, form=self.kind, exif=picture.exif, icc=picture.icc, marks=marks)
+        return encode(
+            rgb, form=self.kind, exif=picture.exif, icc=picture.icc, marks=marks, dpi=picture.dpi
+        )
 
 
 def sidecar(picture: Picture, made: list[Made], form: Form = Form()) -> dict:
