@@ -516,8 +516,12 @@ def test_a_side_that_no_jpeg_has_is_a_problem():
 
 
 def test_sixteen_bits_are_limited_by_bytes_and_24_megapixels_of_them_are_allowed():
-    with pytest.raises(Problem, match="384 MB, and the limit is 300 MB"):
-        open_image(png(8000, 8000, depth=16), "bomb.png")
+    with pytest.raises(Problem, match="365 MB, and the limit is 300 MB"):
+        open_image(png(7800, 7800, depth=16), "bomb.png")
+    with pytest.raises(Problem, match="pixels a side"):
+        open_image(png(1, 70_000), "tall.png")
+    with pytest.raises(Problem, match="written as text"):
+        open_image(b"P3 1 1 255 " + b" " * images.MOST_TEXT, "text.ppm")
     images._limit("photograph", (6000, 4000), 4, 2)
 
 

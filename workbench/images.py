@@ -37,8 +37,10 @@ from workbench.image_depth import (
 
 # Checked on the header, before anything is decoded. At these limits opening a picture, colouring
 # and writing it takes less than 1.5 GB and 20 s on two cores (benchmarks/fuzz.py measures it).
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = 62_000_000
+MAX_SIDE = 65_500  # pixels, as libjpeg has it
 MAX_BYTES = 300_000_000  # of the pixels as the file has them: pixels x channels x bytes of each
+MOST_TEXT = 16 << 20  # bytes of a PPM in digits and spaces, which Pillow reads one by one
 SLOW = {"JPEG2000": 30_000_000}  # pixels, where a decoder takes its time
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "AVIF", "JPEG2000", "PPM")
 READABLE = "PNG, JPEG, TIFF, WebP, AVIF, HEIC, GIF, BMP, JPEG 2000 and PPM"
@@ -91,7 +93,6 @@ _EXIF_KEPT = {
     ExifTags.IFD.Exif,
     ExifTags.IFD.GPSInfo,
 }
-JPEG_SIDE = 65_500  # pixels, of libjpeg
 JPEG_EXIF = 65_533  # bytes of one segment
 _XMP = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
@@ -216,6 +217,11 @@ def _three(deep: np.ndarray) -> np.ndarray:
 
 def _plain(data: bytes, name: str, notes: list[str], at_least: int | None = None) -> _Found:
     """Decode everything but TIFF."""
+    if data[:2] in (b"P1", b"P2", b"P3") and len(data) > MOST_TEXT:
+        raise Problem(
+            f"{name} is a picture written as text of more than {MOST_TEXT >> 20} MB. "
+            "Save it in the binary form of PPM, or as PNG."
+        )
     image = _header(data, name)
     sixteen = image.format == "PNG" and len(data) > 24 and data[24] == 16
     _limit(name, image.size, len(image.getbands()), 2 if sixteen else _depth_bytes(image))
@@ -375,6 +381,11 @@ def _limit(name: str, size: tuple[int, int], channels: int, depth_bytes: int) ->
     pixels = size[0] * size[1]
     if pixels > MAX_PIXELS:
         raise _too_large(name, pixels)
+    if max(size) > MAX_SIDE:
+        raise Problem(
+            f"{name} is too long: {max(size):,} pixels a side, and the limit is {MAX_SIDE:,}. "
+            "Make it smaller first."
+        )
     each = max(3, channels) * depth_bytes
     if pixels * each > MAX_BYTES:
         raise Problem(
@@ -519,9 +530,9 @@ def encode(
     marks = dict(marks or {})
     if form not in ("png", "jpeg"):
         raise Problem(f"There is no output format {form!r}: it is png or jpeg.")
-    if form == "jpeg" and max(rgb.shape[-2:]) > JPEG_SIDE:
+    if form == "jpeg" and max(rgb.shape[-2:]) > MAX_SIDE:
         raise Problem(
-            f"A JPEG has at most {JPEG_SIDE} pixels a side, and this picture has "
+            f"A JPEG has at most {MAX_SIDE} pixels a side, and this picture has "
             f"{max(rgb.shape[-2:])}. Choose PNG."
         )
     if marks:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import checkpoints, images
 from workbench.colorize import Settings, has_temperature, marks
-from workbench.errors import Problem
+from workbench.errors import Problem, printable
 from workbench.studio import measured, shared
 
 if TYPE_CHECKING:
@@ -33,15 +33,12 @@ def opened(file: str | None) -> Picture:
     """The picture in an uploaded file, from the shelf when it was just opened."""
     if not file:
         raise Problem("There is no picture yet. Send a file, or choose one of the samples.")
-    path, shelf = Path(file), shared().shelf
+    path = Path(file)
     try:
-        key = ("picture", file, path.stat().st_mtime_ns)
+        key = (file, path.stat().st_mtime_ns)
     except OSError:
-        raise Problem(f"{path.name} is no longer here. Upload it again.") from None
-    if (picture := shelf.get(key)) is None:
-        picture = images.open_image(path)
-        shelf.put(key, picture, picture.rgb.nbytes + picture.full.nbytes)
-    return picture
+        raise Problem(f"{printable(path.name)} is no longer here. Upload it again.") from None
+    return shared().opened(key, lambda: images.open_image(path))
 
 
 def turned(

@@ -173,7 +173,9 @@ class Batch(threading.Thread):
         from workbench.evaluation.metrics import psnr, ssim
         from workbench.images import for_screen, open_image, to_eight_bits
 
-        picture = open_image(file.read(), file.name)
+        data = file.read()
+        with self.turn():  # one picture is decoded at a time, as one network runs
+            picture = open_image(data, file.name)
         path = _free(PurePosixPath(file.name).with_suffix(self.form.suffix), taken)
         shown: list[tuple[str, bytes]] | None = None
         if len(self.shown) < SHOWN:

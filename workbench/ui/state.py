@@ -73,6 +73,13 @@ def network(checkpoint: Checkpoint) -> nn.Module:
     return studio().network(checkpoint)
 
 
+def opened(data: bytes | Path, name: str, key: str) -> Picture:
+    """The picture in an upload or a file, opened once: see `Studio.opened`. Raises Problem."""
+    from workbench.images import open_image
+
+    return studio().opened((key, name), lambda: open_image(data, name))
+
+
 def lightness(picture: Picture) -> Tensor:
     """The picture's L (1, H, W) in [0, 100], made once for all networks."""
     return studio().lightness(picture)

@@ -93,18 +93,20 @@ def choose_picture() -> Callable[[], Picture]:
     )
 
     def opened() -> Picture:
-        from workbench.images import open_image
+        def ours() -> Picture:
+            path = SAMPLES[sample].path
+            return state.opened(path, path.name, sample)
 
         try:
             if upload is not None and st.session_state.get("picture_from") == "upload":
-                picture = open_image(upload.getvalue(), upload.name)
+                picture = state.opened(upload.getvalue(), upload.name, upload.file_id)
             elif "picture" in st.session_state and st.session_state.get("picture_from") == "upload":
                 return st.session_state["picture"]  # the upload was taken away: its picture stays
             else:
-                picture = open_image(SAMPLES[sample].path)
+                picture = ours()
         except Problem as problem:
             show_problem(problem)
-            picture = st.session_state.get("picture") or open_image(SAMPLES[sample].path)
+            picture = st.session_state.get("picture") or ours()
         st.session_state["picture"] = picture
         return picture
 
