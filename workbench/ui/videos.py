@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from workbench.colorize import Settings
     from workbench.video import Progress, VideoReport
 
-TYPES = ["mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ogv", "ts", "gif"]
+TYPES = [
+    *("mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ogv", "ts", "gif", "wmv", "asf"),
+    *("flv", "3gp", "3g2", "vob", "m2ts", "mts", "dv"),
+]  # video.SUFFIXES, which would import torch
 SAMPLE = "sample.mp4"
 QUICKEST = "vanilla_cnn"  # the network that is shown first
 STRENGTH = 0.5  # of the smoothing, unless a visitor turns it
