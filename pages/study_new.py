@@ -54,7 +54,7 @@ if made:
             "pictures": rendering.UPLOADS if uploads else source.strip() or "samples",
         }  # fmt: skip
         plan = plans.plan_from(fields)
-        files = {file.name: file.getvalue() for file in uploads}
+        files = [(file.name, file.getvalue()) for file in uploads]
         with st.spinner("The networks are at work…"), state.queue().turn():
             pictures = rendering.make_study(state.study_votes(), plan, files)
         st.success(f"{pictures} photographs are ready. Open the study on the page *Study results*.")

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "workbench"
 
 # From the bottom up. A module may import from its own layer's package and from any layer below.
 LAYERS = [
-    ["errors"],
+    ["errors", "names"],
     ["color", "images", "image_color", "image_depth", "image_tiff", "model_folder", "hub",
      "samples"],
     ["spec"],

@@ -60,9 +60,3 @@ def _ours(traceback: TracebackType | None) -> bool:
         file = traceback.tb_frame.f_code.co_filename
         traceback = traceback.tb_next
     return file.startswith(_HERE)
-
-
-def printable(name: object) -> str:
-    """A file's name that can be shown and written anywhere: what is not UTF-8, or unseen, is ?."""
-    text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -23,7 +23,7 @@ from PIL import ExifTags, Image, ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
 from workbench import image_tiff
-from workbench.errors import Problem, foreign, printable, reason_of
+from workbench.errors import Problem, foreign, reason_of
 from workbench.image_color import deep_profile, flat_rgb, is_grey, lightened, png_colours
 from workbench.image_depth import (
     DEEP_MODES,
@@ -34,6 +34,7 @@ from workbench.image_depth import (
     halve,
     strips,
 )
+from workbench.names import printable
 
 # Checked on the header, before anything is decoded. At these limits opening a picture, colouring
 # and writing it takes less than 1.5 GB and 20 s on two cores (benchmarks/fuzz.py measures it).

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import checkpoints, images
 from workbench.colorize import Settings, has_temperature, marks
-from workbench.errors import Problem, printable
+from workbench.errors import Problem
+from workbench.names import printable
 from workbench.studio import measured, shared
 
 if TYPE_CHECKING:

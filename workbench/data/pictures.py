@@ -36,7 +36,8 @@ class Pictures:
 
     pixels: uint8 RGB (N, 3, S, S), memory-mapped, read-only; labels: int64 (N,), -1 where a
     picture has none; classes: the names that labels index; key: hash of the data and the side;
-    report: n, unreadable (names), grey (number left out), enlarged (number of pictures smaller
+    report: n, unreadable (names), left_out (files
+    that are no pictures, by ending), grey (number left out), enlarged (number of pictures smaller
     than the side), labels (class name -> number), unlabelled, sources, seconds.
     """
 
@@ -208,6 +209,7 @@ def _build(
         "labels": {name: known[name] for name in classes},
         "unlabelled": len(names) - known.total(),
         "sources": [source.title for source in sources],
+        "left_out": dict(sum((Counter(source.left_out) for source in sources), Counter())),
         "side": side,
         "seconds": round(time.monotonic() - started, 2),
     }

@@ -18,11 +18,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from workbench import __version__
-from workbench.errors import Problem
+from workbench.errors import Problem, foreign, reason_of
+from workbench.names import passed_over, printable, safe_path
 from workbench.ui.exports import Form
 
 if TYPE_CHECKING:
@@ -64,29 +66,51 @@ def unpacked(uploads: Iterable[tuple[str, bytes]]) -> tuple[list[File], list[str
     files: list[File] = []
     failures: list[str] = []
     for name, data in uploads:
+        shown = printable(name)
         if not name.lower().endswith(".zip"):
-            files.append(File(name, lambda data=data: data))
+            files.append(File(safe_path(PurePosixPath(name).name), lambda data=data: data))
             continue
         try:
-            archive = zipfile.ZipFile(io.BytesIO(data))
-        except zipfile.BadZipFile:
-            failures.append(f"{name} is not a ZIP archive, or a damaged one.")
+            with foreign(f"{shown} is not a ZIP archive, or a damaged one."):
+                archive = zipfile.ZipFile(io.BytesIO(data))
+                members = archive.infolist()
+        except Problem as problem:
+            failures.append(str(problem))
             continue
-        for member in archive.infolist():
+        if len(members) > 5 * MOST_FILES:
+            raise Problem(
+                f"{shown} holds {len(members):,} files, and a batch takes {MOST_FILES:,}."
+            )
+        for member in members:
             path = PurePosixPath(member.filename.replace("\\", "/"))
-            if member.is_dir() or "__MACOSX" in path.parts or path.name.startswith("."):
+            below = PurePosixPath(*(part for part in path.parts if part not in ("..", "/")))
+            if member.is_dir() or passed_over(below):
                 continue
+            inside = safe_path(member.filename)
             if member.file_size > MOST_BYTES:
-                failures.append(f"{member.filename} in {name} is larger than 64 MB.")
+                failures.append(f"{inside} in {shown} is larger than 64 MB.")
                 continue
-            inside = "/".join(part for part in path.parts if part not in ("..", "/"))
-            files.append(File(inside, lambda a=archive, m=member: a.read(m)))
+            files.append(File(inside, partial(_unpack, archive, member, shown)))
     if len(files) > MOST_FILES:
         raise Problem(
             f"These are {len(files):,} pictures, and a batch takes {MOST_FILES:,}. "
             "Use `python -m workbench colorize FOLDER --out DIR` for more."
         )
     return files, failures
+
+
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> bytes:
+    """One file of an archive, at most MOST_BYTES of it. Raises Problem."""
+    if member.flag_bits & 1:
+        raise Problem(f"It is encrypted in {name}: make the archive without a password.")
+    with (
+        foreign(f"It is damaged in {name}, or packed in a way that is not known here ({{error}})."),
+        archive.open(member) as file,
+    ):
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise Problem(f"It is larger than 64 MB in {name}.")
+    return data
 
 
 class Batch(threading.Thread):
@@ -145,16 +169,25 @@ class Batch(threading.Thread):
                             out.writestr(name, data)
                             rows.append(row)
                     except Problem as problem:
-                        self.failures.append(f"{file.name}: {problem}")
-                    except (zipfile.BadZipFile, RuntimeError, OSError) as error:
-                        self.failures.append(f"{file.name}: {error}")
+                        said = str(problem)
+                        named = said.startswith(file.name)
+                        self.failures.append(said if named else f"{file.name}: {said}")
                     self.done += 1
                 out.writestr("metrics.csv", _table(rows))
                 out.writestr("settings.json", json.dumps(self._about(), indent=2))
                 out.writestr("report.txt", self.report)
         except OSError as error:  # a full disk: nothing of the page is lost but this archive
-            self.failures.append(f"The archive could not be written: {error.strerror or error}.")
-        self.current = ""
+            self.archive.unlink(missing_ok=True)
+            self.failures.append(
+                f"The archive could not be written ({reason_of(error)}): there is no room on the "
+                "server. Try fewer pictures, or later."
+            )
+        except BaseException:
+            self.archive.unlink(missing_ok=True)  # half an archive is none
+            self.failures.append("The batch broke off by a fault of ours; the log says which.")
+            raise
+        finally:
+            self.current = ""
 
     @property
     def report(self) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from workbench.errors import Problem, foreign, printable
+from workbench.errors import Problem, foreign
+from workbench.names import printable
 from workbench.video.yuv import space_of
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".ts", ".gif")

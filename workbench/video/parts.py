@@ -22,7 +22,8 @@ import av
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from workbench.errors import Problem, foreign, printable, reason_of
+from workbench.errors import Problem, foreign, reason_of
+from workbench.names import printable
 from workbench.video.clips import Clip, open_clip
 from workbench.video.motion import Carry
 
