@@ -18,8 +18,10 @@ try:
 except Problem as problem:
     widgets.show_problem(problem)
     folders = runs.listed()
+states, broken = runs.states(folders)
+widgets.show_passed_over(broken)
+folders = {name: folder for name, folder in folders.items() if name in states}
 titles = {name: runs.title(name, folder) for name, folder in folders.items()}
-states = {name: follow(folder).state for name, folder in folders.items()}
 running = [name for name, state in states.items() if state == RUNNING]
 started = st.session_state.pop("runs_started", None)
 before = [name for name in st.session_state.get("runs", ()) if name in folders]

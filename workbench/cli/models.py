@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -20,7 +21,9 @@ def register(app: typer.Typer) -> None:
         from workbench.models import MODELS
         from workbench.models.count import parameters
 
-        found = checkpoints.available()
+        found, complaints = checkpoints.look()
+        for sentence in complaints:
+            print(sentence, file=sys.stderr)
         rows = []
         names = [*MODELS, *(name for name in found if name not in MODELS)]
         for name in names:

@@ -94,6 +94,20 @@ def read(path: Path) -> list[Score]:
         raise Problem(f"{path} cannot be read: {reason.strerror or reason}.") from None
     except UnicodeDecodeError:
         raise Problem(f"{path} is not a table of scores: it is not text.") from None
+    except csv.Error as reason:
+        raise Problem(f"{path} is not a table of scores: {reason}.") from None
+
+
+def read_each(files: Iterable[Path]) -> tuple[list[Score], list[str]]:
+    """All rows of some files, and a sentence about each that cannot be read."""
+    found: list[Score] = []
+    complaints: list[str] = []
+    for file in files:
+        try:
+            found += read(file)
+        except Problem as problem:
+            complaints.append(str(problem))
+    return found, complaints
 
 
 def read_all(roots: Iterable[Path], dataset: str | None = None) -> list[Score]:

@@ -55,6 +55,18 @@ def listed(typed: str = "") -> dict[str, Path]:
     return found
 
 
+def states(folders: Mapping[str, Path]) -> tuple[dict[str, str], list[str]]:
+    """How each run stands, and a sentence about each whose folder cannot be read."""
+    found: dict[str, str] = {}
+    complaints: list[str] = []
+    for name, folder in folders.items():
+        try:
+            found[name] = follow.follow(folder).state
+        except Problem as problem:
+            complaints.append(str(problem))
+    return found, complaints
+
+
 def title(name: str, folder: Path) -> str:
     """What people read: the model's title for a bundled run, else its folder too."""
     spec = MODELS.get(folder.name)

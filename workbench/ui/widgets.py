@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 def show_problem(problem: Problem) -> None:
     """Say what went wrong, in place."""
     st.error(str(problem), icon=":material/error:")
+
+
+def show_passed_over(sentences: Sequence[str]) -> None:
+    """Name what could not be read and was left out, folded away; the page goes on."""
+    if sentences:
+        with st.expander(f"{len(sentences)} passed over", icon=":material/error:"):
+            for sentence in sentences:
+                st.text(sentence)
 
 
 def plot(figure: Figure, name: str) -> None:
@@ -116,6 +124,7 @@ def choose_picture() -> Callable[[], Picture]:
 def _usable() -> dict[str, Checkpoint]:
     """Every model that can be used; none means a sentence and a stop."""
     checkpoints = state.checkpoints()
+    show_passed_over(state.passed_over())
     if not checkpoints:
         show_problem(
             Problem(
