@@ -14,7 +14,8 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,9 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from workbench import checkpoints, samples
+from workbench import checkpoints, places, samples
 from workbench.cli import show
-from workbench.colorize import colorize_all
+from workbench.coloring.colorize import colorize_all
 from workbench.images import open_image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,6 +72,19 @@ def usual(nets: dict, data: bytes) -> list:
         lab = torch.cat((L, ab), 1)[0].permute(1, 2, 0).numpy()
         results.append((255 * lab2rgb(lab)).astype(np.uint8))
     return results
+
+
+@contextmanager
+def busy_neighbour() -> Iterator[None]:
+    """Another process that keeps one core busy, as a clip, a training run or a Space does."""
+    code = "import torch; torch.set_num_threads(1); x = torch.rand(600, 600)\nwhile True: x @ x"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        time.sleep(3)  # until torch is imported
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def in_the_browser(data: bytes, folder: Path) -> list[dict]:
@@ -134,9 +148,9 @@ def main() -> None:
     parser.add_argument("--no-browser", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = checkpoints.available(checkpoints.ROOT)
+    found = checkpoints.available(places.CHECKPOINTS)
     if not found:
-        raise SystemExit(f"No trained networks in {checkpoints.ROOT}.")
+        raise SystemExit(f"No trained networks in {places.CHECKPOINTS}.")
     nets = {name: (checkpoint.net(), checkpoint.size) for name, checkpoint in found.items()}
     data = photograph(512)
     rows = []
@@ -149,6 +163,12 @@ def main() -> None:
             {"what": what, "ms": round(median), "least": round(least), "most": round(most),
              "goal": goal}
         )  # fmt: skip
+    with busy_neighbour():
+        least, median, most = timed(lambda: ours(nets, data))
+    rows.append(
+        {"what": f"{len(nets)} networks, with a busy neighbour", "ms": round(median),
+         "least": round(least), "most": round(most), "goal": 2 * rows[0]["ms"]}
+    )  # fmt: skip
     ratio = rows[1]["ms"] / rows[0]["ms"]
     rows.append({"what": "ratio", "ms": f"{ratio:.1f} x"})
     if not options.no_browser:

@@ -18,12 +18,12 @@ from torch import Tensor
 from workbench.checkpoints import available
 from workbench.cli import show
 from workbench.color import join_rgb, split_lab
-from workbench.colorize import predict_coarse
+from workbench.coloring.colorize import predict_coarse
+from workbench.coloring.edges import shrink, upsample, upsample_along_edges
+from workbench.coloring.maps import error_map
 from workbench.data.sources import open_source
-from workbench.edges import shrink, upsample, upsample_along_edges
 from workbench.errors import Problem
 from workbench.images import open_image
-from workbench.maps import error_map
 
 
 def near_edges(L: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from skimage import metrics as skimage_metrics
 from workbench.checkpoints import find
 from workbench.cli import show
 from workbench.color import join_rgb, split_lab
-from workbench.colorize import Settings, predict_ab, quick_type
+from workbench.coloring.colorize import Settings, predict_ab, quick_type
 from workbench.data.pictures import square
 from workbench.data.sources import open_source
 from workbench.evaluation import entrants

@@ -28,7 +28,7 @@ from torch import nn
 
 from workbench.checkpoints import available
 from workbench.color import join_rgb, split_lab
-from workbench.colorize import Settings, colorize
+from workbench.coloring.colorize import Settings, colorize
 from workbench.evaluation.flicker import cdc_of_histograms, histogram
 from workbench.models import MODELS
 from workbench.video import Clip, Progress, colorize_video, probe

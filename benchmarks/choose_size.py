@@ -14,9 +14,10 @@ import torch
 from workbench import checkpoints
 from workbench.cli import show
 from workbench.color import join_rgb, split_lab
-from workbench.colorize import predict_ab
+from workbench.coloring.colorize import predict_ab
 from workbench.data import pictures
 from workbench.evaluation import metrics
+from workbench.writing import write_whole
 
 SIZES = (64, 96, 128)
 
@@ -54,7 +55,7 @@ def main() -> None:
             path = checkpoint.folder / "config.json"
             config = {**checkpoint.config, "size": max(best)[1]}
             text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-            checkpoints.write_whole(checkpoint.folder, {path.name: text.encode()})
+            write_whole(checkpoint.folder, {path.name: text.encode()})
     show(rows, False)
 
 

@@ -2,31 +2,31 @@
 
 import streamlit as st
 
-from workbench.ui import facts
+from workbench.ui import about
 
 st.title("About")
-st.markdown(facts.WHAT)
+st.markdown(about.WHAT)
 
 with st.spinner("Reading the checkpoints…"):
-    models = facts.models()
+    models = about.models()
 
 st.header("Models")
-st.dataframe(models, hide_index=True, column_config=facts.MODEL_COLUMNS)
-for title, paper, claim, difference in facts.papers():
+st.dataframe(models, hide_index=True, column_config=about.MODEL_COLUMNS)
+for title, paper, claim, difference in about.papers():
     with st.expander(title):
         st.markdown(f"**{paper}**\n\nThe paper's claim, in our words: {claim}")
         if difference:
             st.markdown(difference)
 
 st.header("Licences")
-st.markdown(facts.LICENCES)
+st.markdown(about.LICENCES)
 
 st.header("Photographs")
-st.markdown(facts.DATA)
-if len(datasets := facts.datasets()):
-    st.dataframe(datasets, hide_index=True, column_config=facts.DATASET_COLUMNS)
+st.markdown(about.DATA)
+if len(datasets := about.datasets()):
+    st.dataframe(datasets, hide_index=True, column_config=about.DATASET_COLUMNS)
 st.subheader("Bundled samples")
-st.dataframe(facts.samples(), hide_index=True)
+st.dataframe(about.samples(), hide_index=True)
 
 st.header("Versions")
-st.dataframe(facts.versions(), hide_index=True)
+st.dataframe(about.versions(), hide_index=True)

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.ui import batch_views, batches, exports, widgets
+from workbench.jobs.batch import Batch
+from workbench.ui import batch, exports, widgets
 
 st.title("Many photographs at once")
 uploads = st.file_uploader(
@@ -16,26 +17,26 @@ with st.sidebar:
     st.subheader("Files")
     form = exports.choose_form()
 
-batch: batches.Batch | None = st.session_state.get("batch")
-running = batch is not None and batch.is_alive()
+job: Batch | None = st.session_state.get("batch")
+running = job is not None and job.is_alive()
 label = "Colour them" if uploads else "Try it on our five samples"
 if st.button(label, type="primary", disabled=running, icon=":material/play_arrow:"):
     try:
-        st.session_state["batch"] = batch_views.start(uploads, checkpoints, settings, form)
-        if batch is not None:
-            batch.discard()
+        st.session_state["batch"] = batch.start(uploads, checkpoints, settings, form)
+        if job is not None:
+            job.discard()
         st.rerun()
     except Problem as problem:
         widgets.show_problem(problem)
 
-if batch is not None:
-    widgets.ticking(batch_views.progress, running)(batch, running)
-    if not running and batch.archive.exists():
-        batch_views.result(batch)
+if job is not None:
+    widgets.ticking(batch.progress, running)(job, running)
+    if not running and job.archive.exists():
+        batch.result(job)
 else:
     st.caption(
         "Each model's pictures come in a folder of their own, with their names and sizes kept, "
         "and metrics where a photograph had colour. A file that cannot be read is named; the rest "
         "go on."
     )
-    batch_views.samples()
+    batch.samples()

@@ -8,7 +8,8 @@ from workbench.ui import widgets
 st.title("One photograph, five networks")
 open_picture = widgets.choose_picture()
 with st.spinner("The networks are waking up…"):
-    from workbench.ui import exports, looks, results
+    from workbench.ui import exports
+    from workbench.ui.compare import looks, results
 
     picture = open_picture()
 for sentence in picture.notes:

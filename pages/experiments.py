@@ -3,10 +3,11 @@
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.ui import lessons, widgets
+from workbench.ui import widgets
+from workbench.ui.lessons import pieces
 
 st.title("Experiments")
-projected = lessons.projector()
+projected = pieces.projector()
 if not projected:
     st.markdown(
         "Four of the five papers argue from a comparison with themselves: the same network with "

@@ -3,11 +3,12 @@
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.ui import board, state, widgets
+from workbench.ui import state, widgets
+from workbench.ui.leaderboard import board
 
 st.title("Leaderboard")
 with st.spinner("Reading the scores…"):
-    from workbench.ui import board_views
+    from workbench.ui.leaderboard import views
 
     scores = state.scores()
 widgets.show_passed_over(state.scores_passed_over())
@@ -23,11 +24,11 @@ st.dataframe(frame, hide_index=True, column_config=board.columns(choice), placeh
 board.downloads(frame, rows, choice)
 st.caption(board.traps(choice.metrics))
 
-views = board_views.VIEWS
+kinds = views.VIEWS
 view = st.segmented_control(
-    "More", list(views), default=next(iter(views)), required=True, key="more", bind="query-params"
+    "More", list(kinds), default=next(iter(kinds)), required=True, key="more", bind="query-params"
 )
 try:
-    views[view](rows, lines, choice)
+    kinds[view](rows, lines, choice)
 except Problem as problem:
     widgets.show_problem(problem)

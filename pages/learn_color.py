@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from workbench.ui import lessons
+from workbench.ui.lessons import pieces
 
 st.title("Colour")
-projected = lessons.projector()
+projected = pieces.projector()
 with st.spinner("The pictures are waking up…"):
-    picture = lessons.small_picture(projected)
+    picture = pieces.small_picture(projected)
 
 st.header("One colour")
 if not projected:
@@ -15,23 +15,23 @@ if not projected:
         "A network is given **L**, the lightness, and guesses **a** and **b**, the colour. Equal "
         "steps look about equally large to the eye; that is what Lab (CIE 1976) is for."
     )
-lessons.one_color()
+pieces.one_color()
 
 st.header("Your picture in three planes")
-lessons.picture_planes(picture)
+pieces.picture_planes(picture)
 
 st.header("Many colours, one grey")
-lessons.many_colors_one_grey(picture)
+pieces.many_colors_one_grey(picture)
 
 if not projected:
     st.header("Exercises")
-    lessons.exercise(
+    pieces.exercise(
         "At which lightness are there most colours? Move L and watch the share of the square.",
         "Between about 60 and 75, and the blues have their most at a far lower L than the "
         "yellows. Near 0 and 100 nothing is left but black and white: a network cannot go far "
         "wrong there, and cannot show anything either.",
     )
-    lessons.exercise(
+    pieces.exercise(
         "Turn the hues by 180°. Could a network that is given only L know which picture is real?",
         "Not from one pixel: both have the same L wherever the screen can show the turned colour. "
         "It can only know that a cat is rarely blue. That knowledge is all that training gives it.",

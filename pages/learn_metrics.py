@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from workbench.ui import lessons, state
+from workbench.ui import state
+from workbench.ui.lessons import pieces
 
 st.title("Metric traps")
-projected = lessons.projector()
+projected = pieces.projector()
 with st.spinner("The measures are waking up…"):
-    picture = lessons.small_picture(projected)
+    picture = pieces.small_picture(projected)
 
 if picture.grey:
     st.info("This picture has no colours to compare with: take one in colour.")
@@ -18,44 +19,44 @@ name = left.selectbox(
     "Network", list(usable), format_func=lambda name: usable[name].title, key="trap_model"
 )
 degrees = right.slider("Turn the hues by, degrees", 0, 180, 40, 5, key="trap_turn")
-found = lessons.candidates(picture, usable.get(name), degrees)
-cells = [lessons.Cell(title, rgb) for title, rgb in found.items()]
-lessons.figure([lessons.Cell("The truth", picture.rgb), *cells], "traps", cell=200)
+found = pieces.candidates(picture, usable.get(name), degrees)
+cells = [pieces.Cell(title, rgb) for title, rgb in found.items()]
+pieces.figure([pieces.Cell("The truth", picture.rgb), *cells], "traps", cell=200)
 
 st.header("Grey's PSNR")
 st.markdown(
     "Grey has no colour at all and no courage: it is never far off. Turn the hues until their PSNR "
     "falls below grey's, and ask which of the two looks more like a photograph."
 )
-lessons.table(picture, found, ("PSNR, dB", "CIEDE2000", "AuC, %", "Colourfulness"))
+pieces.table(picture, found, ("PSNR, dB", "CIEDE2000", "AuC, %", "Colourfulness"))
 
 st.header("SSIM that does not look at colour")
 st.markdown(
     "Every candidate keeps the lightness. Measured on luma alone, as some libraries do unasked, "
     "all are nearly perfect, and grey too."
 )
-lessons.table(picture, found, ("SSIM of luma", "SSIM"))
+pieces.table(picture, found, ("SSIM of luma", "SSIM"))
 
 st.header("Pixels that differ, and argmax accuracy")
 st.markdown(
     "One step of 255 in red, which no eye sees, changes every pixel: *pixels that differ* gives it "
     "the worst mark of all. *Argmax accuracy* asks only whether a or b is the larger one."
 )
-lessons.table(picture, found, ("Pixels that differ", "Argmax accuracy", "PSNR, dB"))
+pieces.table(picture, found, ("Pixels that differ", "Argmax accuracy", "PSNR, dB"))
 
 st.header("Protocols that move a number")
 chosen = st.selectbox("The same two pictures, measured as the field does", list(found), index=3
                       if len(found) > 3 else 0, key="trap_candidate")  # fmt: skip
-lessons.protocols(found[chosen], picture.rgb)
+pieces.protocols(found[chosen], picture.rgb)
 if not projected:
     st.header("Exercises")
-    lessons.exercise(
+    pieces.exercise(
         "Which metrics does grey win, here and with other pictures?",
         "Often PSNR, CIEDE2000 and AuC against any bold guess, and luma's SSIM against everybody. "
         "It never wins colourfulness: 0 is furthest from the truth's. So no single number here "
         "should rank models; the leaderboard shows several, with grey among the entrants.",
     )
-    lessons.exercise(
+    pieces.exercise(
         "A paper reports 33 dB, another 23 dB. Which model is better?",
         "Nobody can tell before knowing the size of the pictures, what was averaged and whether "
         "the error was squared: compare *PSNR* and *PSNR, unsquared* of the same two pictures "

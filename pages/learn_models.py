@@ -3,12 +3,13 @@
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.ui import lessons, widgets
+from workbench.ui import widgets
+from workbench.ui.lessons import pieces
 
 st.title("The five networks")
-projected = lessons.projector()
+projected = pieces.projector()
 with st.spinner("The networks are waking up…"):
-    from workbench.ui import insides, networks
+    from workbench.ui.lessons import insides, networks
 
 spec = networks.choose()
 view = st.segmented_control(
@@ -24,7 +25,7 @@ elif checkpoint is None:
         f"`python -m workbench train {spec.name} --data SOURCE`."
     )
 else:
-    picture = lessons.small_picture(projected)
+    picture = pieces.small_picture(projected)
     try:
         insides.show(checkpoint, picture)
     except Problem as problem:

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.ui import state, taking_part, widgets
+from workbench.ui import state, widgets
+from workbench.ui.study import taking_part
 
 try:
     if "study" not in st.query_params:

@@ -4,8 +4,9 @@ import streamlit as st
 
 from workbench.errors import Problem
 from workbench.study import trials
-from workbench.study.results import methods
-from workbench.ui import gate, state, study_board, widgets
+from workbench.study.export import methods
+from workbench.ui import gate, state, widgets
+from workbench.ui.study import results
 
 st.title("Study results")
 gate.require_password()
@@ -22,12 +23,12 @@ if not studies:
     )
     st.stop()
 
-study = study_board.choose_study(studies)
+study = results.choose_study(studies)
 plan = trials.plan_of(study)
-study_board.counts(votes, study)
+results.counts(votes, study)
 st.caption(f"{plan.title or study.name}: {plan.design.replace('_', ' ')}, {study.state}")
 bar = st.container(horizontal=True, vertical_alignment="bottom")
-study_board.next_step(votes, study, plan, bar)
+results.next_step(votes, study, plan, bar)
 
 everyone = state.study_results(study)
 if not everyone.votes:
@@ -40,9 +41,9 @@ leave_out = bar.toggle(
     help="What the plan declared is set. Nothing is deleted either way.",
 )
 found = kept if leave_out else everyone
-study_board.ranking(found, study.name)
-study_board.picture_by_picture(study, found)
-study_board.trust(everyone, kept, found, study.name)
+results.ranking(found, study.name)
+results.picture_by_picture(study, found)
+results.trust(everyone, kept, found, study.name)
 
 st.subheader("For a paper", anchor=False)
 st.code(methods(found), language=None, wrap_lines=True)
@@ -53,4 +54,4 @@ st.download_button(
     "application/zip",
     on_click="ignore",
 )
-study_board.delete_rater(votes, study)
+results.delete_rater(votes, study)

@@ -8,20 +8,20 @@ from workbench.ui import gate, widgets
 st.title("Training")
 with st.spinner("Reading the runs…"):
     from workbench.training.follow import RUNNING, follow
-    from workbench.ui import runs
+    from workbench.ui import training
 
 typed = st.sidebar.text_input(
     "Also look in", key="runs_folder", help="A run's folder, or one that holds runs."
 )
 try:
-    folders = runs.listed(typed.strip())
+    folders = training.listed(typed.strip())
 except Problem as problem:
     widgets.show_problem(problem)
-    folders = runs.listed()
-states, broken = runs.states(folders)
+    folders = training.listed()
+states, broken = training.states(folders)
 widgets.show_passed_over(broken)
 folders = {name: folder for name, folder in folders.items() if name in states}
-titles = {name: runs.title(name, folder) for name, folder in folders.items()}
+titles = {name: training.title(name, folder) for name, folder in folders.items()}
 running = [name for name, state in states.items() if state == RUNNING]
 started = st.session_state.pop("runs_started", None)
 before = [name for name in st.session_state.get("runs", ()) if name in folders]
@@ -45,22 +45,22 @@ def live() -> None:
     """What the chosen runs say now; when one of them has ended, the whole page runs again."""
     shown = {name: follow(folders[name]) for name in chosen}
     for name, run in shown.items():
-        runs.where_it_stands(run, titles[name], may_stop=gate.may())
+        training.where_it_stands(run, titles[name], may_stop=gate.may())
     if any(states[name] == RUNNING and run.state != RUNNING for name, run in shown.items()):
         st.rerun()
     which = st.segmented_control(
         "Curves",
-        list(runs.CURVES),
-        default=next(iter(runs.CURVES)),
+        list(training.CURVES),
+        default=next(iter(training.CURVES)),
         required=True,
         key="curves",
         label_visibility="collapsed",
     )
-    runs.curves(shown, titles, which)
+    training.curves(shown, titles, which)
     for tab, (name, run) in zip(st.tabs([titles[n] for n in shown]), shown.items(), strict=True):
         with tab:
-            runs.film_strip(run, f"strip_{name}")
-            runs.papers(run)
+            training.film_strip(run, f"strip_{name}")
+            training.papers(run)
 
 
 if chosen:
@@ -75,4 +75,4 @@ elif not folders:
 st.header("Start a small run")
 if not gate.may():
     gate.require_password()
-runs.start_small(list(folders), runs.busy(folders[name] for name in running))
+training.start_small(list(folders), training.busy(folders[name] for name in running))

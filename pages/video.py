@@ -3,7 +3,8 @@
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.ui import state, videos, widgets
+from workbench.jobs import clip
+from workbench.ui import state, video, widgets
 
 st.title("Video")
 st.caption(
@@ -11,15 +12,15 @@ st.caption(
     "that they neither flicker nor ghost. Sound, size and the time of every frame are kept."
 )
 upload = st.file_uploader(
-    "A clip, in colour or black and white", type=videos.TYPES, key="video_file"
+    "A clip, in colour or black and white", type=video.TYPES, key="video_file"
 )
 with st.sidebar:
-    checkpoint = widgets.choose_model(key="video_model", first=videos.QUICKEST)
+    checkpoint = widgets.choose_model(key="video_model", first=video.QUICKEST)
     strength = st.slider(
         "Steadiness",
         0.0,
         1.0,
-        videos.STRENGTH,
+        clip.STRENGTH,
         0.05,
         key="video_strength",
         help="Seconds for which colours are remembered along the motion. 0: each frame for itself.",
@@ -27,12 +28,12 @@ with st.sidebar:
     st.subheader("Turning")
     settings = widgets.choose_settings()
 
-job: videos.VideoJob | None = st.session_state.get("video_job")
+job: clip.VideoJob | None = st.session_state.get("video_job")
 busy = job is not None and job.is_alive()
 label = "Colour it" if upload else "Colour our sample clip with these settings"
 if st.button(label, type="primary", disabled=busy, icon=":material/play_arrow:"):
     with st.spinner("The network is waking up…"):
-        job = st.session_state["video_job"] = videos.start(checkpoint, settings, strength, upload)
+        job = st.session_state["video_job"] = clip.start(checkpoint, settings, strength, upload)
     st.rerun()
 
 if not job:  # nobody's own yet: our sample, coloured once for all visitors
@@ -42,9 +43,9 @@ running = job.is_alive()
 if job.problem:
     widgets.show_problem(job.problem)
 else:
-    widgets.ticking(videos.progress, running)(job, running)
+    widgets.ticking(video.progress, running)(job, running)
     if not job.is_alive() and job.report:
         try:
-            videos.result(job)
+            video.result(job)
         except Problem as problem:
             widgets.show_problem(problem)

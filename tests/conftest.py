@@ -100,11 +100,11 @@ def workbench(small_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.Monke
     from streamlit.runtime.pages_manager import PagesManager
     from streamlit.testing.v1 import AppTest
 
-    from workbench import checkpoints
+    from workbench import places
     from workbench.ui import state
 
-    monkeypatch.setattr(checkpoints, "ROOT", small_checkpoints)
-    monkeypatch.setattr(checkpoints, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(places, "CHECKPOINTS", small_checkpoints)
+    monkeypatch.setattr(places, "RUNS", tmp_path / "runs")
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("WORKBENCH_DATA", raising=False)
     state.checkpoints.clear()

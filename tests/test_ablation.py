@@ -13,7 +13,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from workbench import ablation, checkpoints
+from workbench import ablation, checkpoints, places
 from workbench.ablation import CLAIMS, HOLDS, NOT_SEEN, REVERSED
 from workbench.cli import training as commands
 from workbench.errors import Problem
@@ -166,7 +166,7 @@ def test_the_same_command_again_trains_and_scores_nothing_anew(done, folder, mon
 
 
 def test_one_entry_at_a_time_gives_the_table_of_all(done, folder, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(checkpoints, "ROOT", tmp_path / "checkpoints")
+    monkeypatch.setattr(places, "CHECKPOINTS", tmp_path / "checkpoints")
     out = tmp_path / "out"
     for name in ("mse", "rebalanced"):
         assert ablate(folder, out, "colorful", "--only", name).exit_code == 0

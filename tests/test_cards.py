@@ -10,10 +10,11 @@ import yaml
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from workbench import cards, checkpoints
+from workbench import checkpoints
 from workbench.evaluation import scores
 from workbench.evaluation.scores import Score
-from workbench.model_folder import model_files
+from workbench.hub.model_folder import model_files
+from workbench.publishing import cards
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from workbench import checkpoints
+from workbench import checkpoints, places, writing
 from workbench.errors import Problem
 from workbench.models import MODELS
 
@@ -175,7 +175,7 @@ def test_a_full_disk_keeps_the_old_checkpoint_whole(net, tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    monkeypatch.setattr(writing.os, "fsync", full)
     with pytest.raises(Problem, match="No space left on device"):
         saved(net, tmp_path / "a")
     monkeypatch.undo()
@@ -186,7 +186,7 @@ def test_a_full_disk_keeps_the_old_checkpoint_whole(net, tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_says_what_there_is(small_checkpoints, monkeypatch):
-    monkeypatch.setattr(checkpoints, "ROOT", small_checkpoints)
+    monkeypatch.setattr(places, "CHECKPOINTS", small_checkpoints)
     with pytest.raises(Problem, match="There are: cbam_gan, inception_attention"):
         checkpoints.find("nonesuch")
 

@@ -12,15 +12,15 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from workbench import checkpoints
+from workbench import checkpoints, places
 from workbench.images import encode, open_image
 
 
 @pytest.fixture
 def colorize(small_checkpoints, tmp_path, monkeypatch, capsys):
     """Run the command: words -> (exit code, stdout, stderr)."""
-    monkeypatch.setattr(checkpoints, "ROOT", small_checkpoints)
-    monkeypatch.setattr(checkpoints, "RUNS", tmp_path / "no-runs")
+    monkeypatch.setattr(places, "CHECKPOINTS", small_checkpoints)
+    monkeypatch.setattr(places, "RUNS", tmp_path / "no-runs")
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
 
     def run(*words: object) -> tuple[int, str, str]:
@@ -184,9 +184,9 @@ def test_a_clip_is_handed_to_the_video_engine(colorize, tmp_path):
 
 
 def test_a_grid_figure_has_a_cell_for_each_model_and_value_and_says_how_it_was_made():
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
+    from workbench.coloring.grid import grid_figure, parameter_grid
     from workbench.errors import Problem
-    from workbench.grid import grid_figure, parameter_grid
     from workbench.models import MODELS
 
     torch.manual_seed(0)

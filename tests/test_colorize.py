@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench import color, edges
-from workbench.colorize import (
+from workbench import color
+from workbench.coloring import edges
+from workbench.coloring.colorize import (
     Settings,
     blend,
     colorize,
@@ -23,8 +24,8 @@ from workbench.colorize import (
     predict_logits,
     sample_ab,
 )
+from workbench.coloring.maps import chroma_map, entropy_map, error_map, shade
 from workbench.errors import Problem
-from workbench.maps import chroma_map, entropy_map, error_map, shade
 from workbench.models import ab_bins
 
 BINS = torch.tensor([[60.0, 0.0], [-60.0, 0.0], [0.0, 60.0], [0.0, -60.0]])
@@ -169,7 +170,7 @@ def test_temperature_reaches_only_networks_with_a_distribution():
 
 
 def test_bf16_makes_no_visible_difference():
-    from workbench.evaluation.metrics import delta_e_map
+    from workbench.color import delta_e_map
     from workbench.models import MODELS
 
     torch.manual_seed(0)

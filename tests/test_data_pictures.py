@@ -12,6 +12,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 from small_pictures import colours, encoded, run, write
 
+from workbench import places
 from workbench.data import pictures
 from workbench.errors import Problem
 
@@ -293,7 +294,7 @@ def test_the_cache_lives_where_the_environment_says(tmp_path, monkeypatch):
     assert (tmp_path / f"kept/pictures/{key}.npy").is_file()
     monkeypatch.delenv("WORKBENCH_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert pictures.cache_root() == tmp_path / ".cache/colorization-workbench"
+    assert places.cache() == tmp_path / ".cache/colorization-workbench"
 
 
 # ------------------------------------------------------------------------------- command: check

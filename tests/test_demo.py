@@ -18,14 +18,15 @@ import torch
 from browser import PATIENCE, free_port, wait_for, watched_page
 from PIL import Image
 
-from workbench import checkpoints, service, studio
+from workbench import checkpoints, places
 from workbench.color import split_lab
-from workbench.colorize import Settings, colorize
+from workbench.coloring.colorize import Settings, colorize
 from workbench.errors import Problem
 from workbench.evaluation.metrics import psnr
 from workbench.images import open_image
 from workbench.models import MODELS
 from workbench.samples import SAMPLES
+from workbench.serving import api, studio
 
 ROOT = Path(__file__).resolve().parent.parent
 CHELSEA, CAMERA = SAMPLES["chelsea"].path, SAMPLES["camera"].path
@@ -97,7 +98,7 @@ def test_the_models_are_listed_with_what_is_known_of_them(client, trained) -> No
         assert row["revision"] == checkpoint.revision
         assert row["size"] == checkpoint.size
         assert row["parameters"] == sum(w.numel() for w in checkpoint.net().parameters())
-        assert row["temperature"] == (row["name"] == "colorful")
+        assert row["temperature"] == (row["name"] in ("colorful", "reference"))
 
 
 def test_a_picture_comes_back_as_the_engine_colours_it(client, trained) -> None:
@@ -216,7 +217,7 @@ def test_every_endpoint_and_parameter_is_documented(client) -> None:
     for endpoint, facts in named.items():
         section = words.split(f"### `{endpoint}`")[1].split("\n##")[0]
         documented = re.findall(
-            r"^\| `(\w+)` \| (?:file|string|number|list)", section, re.MULTILINE
+            r"^\| `(\w+)` \| (?:file|string|number|boolean|list)", section, re.MULTILINE
         )
         assert documented == [each["parameter_name"] for each in facts["parameters"]]
 
@@ -258,7 +259,7 @@ def test_a_visitor_sees_a_coloured_sample_turns_it_and_uploads(server, chromium,
         page.goto(server[0])
         expect(page.get_by_text("451 × 300 pixels")).to_be_visible()
         results = page.locator(".results .thumbnail-item")
-        expect(results).to_have_count(6)  # five models and the truth
+        expect(results).to_have_count(len(MODELS) + 1)  # all models and the truth
         expect(page.get_by_role("radio", name="Colorful")).to_be_checked()
         after = page.locator(".picture img").last
         assert after.evaluate("image => image.naturalWidth") == 451
@@ -276,7 +277,7 @@ def test_a_visitor_sees_a_coloured_sample_turns_it_and_uploads(server, chromium,
 
         page.locator(".samples .thumbnail-item").last.click()
         expect(page.get_by_text("512 × 512 pixels")).to_be_visible()
-        expect(results).to_have_count(5)  # black and white: there is no truth
+        expect(results).to_have_count(len(MODELS))  # black and white: there is no truth
 
         page.locator("input[type=file]").first.set_input_files(tmp_path / "broken.png")
         expect(page.get_by_text("broken.png is not a picture.")).to_be_visible()
@@ -319,23 +320,23 @@ def test_workbench_and_demo_live_on_one_port(small_checkpoints, chromium, tmp_pa
 
 
 def test_a_server_without_models_says_so(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    monkeypatch.setattr(checkpoints, "RUNS", tmp_path)
+    monkeypatch.setattr(places, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(places, "RUNS", tmp_path)
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
     with pytest.raises(Problem, match="no trained model"):
-        service.chosen()
+        api.chosen()
 
 
 def test_a_file_that_is_not_there_or_gone_is_refused(tmp_path) -> None:
     with pytest.raises(Problem, match="no picture yet"):
-        service.opened(None)
+        api.opened(None)
     with pytest.raises(Problem, match=r"gone\.png is no longer here"):
-        service.opened(str(tmp_path / "gone.png"))
+        api.opened(str(tmp_path / "gone.png"))
 
 
 def test_nothing_and_zero_mean_the_models_own_settings() -> None:
-    assert service.turned(None, None, None) == service.turned(0, 0, 1.0) == Settings()
-    assert service.turned(128.0, 0.2, 0) == Settings(size=128, temperature=0.2, chroma=0)
+    assert api.turned(None, None, None) == api.turned(0, 0, 1.0) == Settings()
+    assert api.turned(128.0, 0.2, 0) == Settings(size=128, temperature=0.2, chroma=0)
 
 
 def test_the_same_picture_is_coloured_once_whatever_is_turned_elsewhere(trained) -> None:
@@ -361,7 +362,7 @@ def test_a_studio_keeps_a_bounded_number_of_networks(trained, monkeypatch) -> No
 
 def test_an_equal_picture_has_no_psnr_that_json_could_not_say(trained) -> None:
     picture = open_image(_grey_png(), "grey.png")
-    _, facts = service.painted(picture, trained["colorful"], Settings(chroma=0))
+    _, facts = api.painted(picture, trained["colorful"], Settings(chroma=0))
     assert facts["psnr"] is None
 
 

@@ -18,7 +18,7 @@ from workbench.cli import build
 from workbench.color import join_rgb, split_lab
 from workbench.data.sources import open_source
 from workbench.errors import Problem
-from workbench.evaluation import entrants, scores, tables
+from workbench.evaluation import entrants, score_run, scores
 from workbench.evaluation.evaluate import batches, evaluate
 from workbench.evaluation.protocols import PROTOCOLS
 
@@ -50,7 +50,7 @@ def without_time(rows: list[scores.Score]) -> list[scores.Score]:
 
 def run(entrant: entrants.Entrant, pictures: Path, folder: Path, **options) -> list[scores.Score]:
     source = open_source(str(pictures))
-    tables.score_data([(entrant, folder)], source, "set", sizes=SIZES, **options)
+    score_run.score_data([(entrant, folder)], source, "set", sizes=SIZES, **options)
     table = folder / "set.csv"
     return scores.read(table) if table.is_file() else []
 
@@ -128,10 +128,12 @@ def test_two_shards_one_killed_and_run_again_give_the_table_of_one_process(pictu
             raise Killed
 
     folder = tmp_path / "shared"
-    assert run(brown, pictures, folder, shard=tables.Shard(1, 2)) == []  # a journal, no table yet
+    assert (
+        run(brown, pictures, folder, shard=score_run.Shard(1, 2)) == []
+    )  # a journal, no table yet
     with pytest.raises(Killed):  # before its last batch is kept
-        run(brown, pictures, folder, shard=tables.Shard(0, 2), progress=kill)
-    again = run(brown, pictures, folder, shard=tables.Shard(0, 2))
+        run(brown, pictures, folder, shard=score_run.Shard(0, 2), progress=kill)
+    again = run(brown, pictures, folder, shard=score_run.Shard(0, 2))
     assert without_time(again) == without_time(alone)
     assert not list(folder.glob(".*")), "journals are left"
 
@@ -144,7 +146,7 @@ def test_what_a_journal_holds_is_not_computed_again(pictures, tmp_path):
         return sepia(L)
 
     entrant = entrants.from_function("brown", "-", counting)
-    assert run(entrant, pictures, tmp_path, shard=tables.Shard(1, 2)) == []
+    assert run(entrant, pictures, tmp_path, shard=score_run.Shard(1, 2)) == []
     assert sum(calls) == 16 * len(SIZES)  # the second of three batches of 16
     calls.clear()
     rows = run(entrant, pictures, tmp_path)
@@ -155,7 +157,7 @@ def test_what_a_journal_holds_is_not_computed_again(pictures, tmp_path):
 def test_new_weights_replace_rows_and_other_protocols_stay(pictures, tmp_path):
     brown = entrants.from_function("brown", "old", sepia)
     run(brown, pictures, tmp_path, limit=20)
-    tables.score_data(
+    score_run.score_data(
         [(brown, tmp_path)], open_source(str(pictures)), "set", protocol=PROTOCOLS["seed003"],
         sizes=(32,), limit=4,
     )  # fmt: skip
@@ -220,7 +222,7 @@ def test_predictions_are_found_by_the_name_inside_a_parquet_file(tmp_path):
 def test_evaluate_on_the_command_line_writes_tables_and_scores_reads_them(
     pictures, small_checkpoints, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("workbench.checkpoints.ROOT", small_checkpoints)
+    monkeypatch.setattr("workbench.places.CHECKPOINTS", small_checkpoints)
     runner = CliRunner()
     command = ["evaluate", "vanilla_cnn", "tests.test_evaluate:sepia", "--data", str(pictures)]
     command += ["--out", str(tmp_path), "--limit", "3"]

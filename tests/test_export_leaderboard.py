@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from workbench import leaderboard
 from workbench.cli import build
 from workbench.errors import Problem
 from workbench.evaluation import scores, summaries
 from workbench.evaluation.scores import Score
+from workbench.publishing import leaderboard_page
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +31,12 @@ def rows() -> list[Score]:
 
 def test_without_scores_there_is_no_page():
     with pytest.raises(Problem, match="no scores to show"):
-        leaderboard.page([])
+        leaderboard_page.page([])
 
 
 def test_the_command_writes_a_page_of_the_bundled_scores(tmp_path, rows, monkeypatch):
-    monkeypatch.setattr("workbench.checkpoints.ROOT", tmp_path)
-    monkeypatch.setattr("workbench.checkpoints.RUNS", tmp_path / "none")
+    monkeypatch.setattr("workbench.places.CHECKPOINTS", tmp_path)
+    monkeypatch.setattr("workbench.places.RUNS", tmp_path / "none")
     monkeypatch.setenv("WORKBENCH_SCORES", str(tmp_path / "none"))
     coco = [row for row in rows if row.dataset == "coco"]
     scores.write(tmp_path / "baselines" / "scores" / "coco.csv", coco)
@@ -49,8 +49,8 @@ def test_the_command_writes_a_page_of_the_bundled_scores(tmp_path, rows, monkeyp
 def test_the_page_sorts_and_switches_sets_in_a_browser(
     browser_page, tmp_path: Path, rows, monkeypatch
 ):
-    monkeypatch.setattr("workbench.checkpoints.ROOT", tmp_path)  # the bundled weights are others
-    leaderboard.write_page(tmp_path / "page.html", rows)
+    monkeypatch.setattr("workbench.places.CHECKPOINTS", tmp_path)  # the bundled weights are others
+    leaderboard_page.write_page(tmp_path / "page.html", rows)
     page = browser_page
     page.goto((tmp_path / "page.html").as_uri())
     cells = page.locator("#board tbody tr td:first-child")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from workbench.color import split_lab
+from workbench.coloring.hints import Hint, apply_hints
 from workbench.errors import Problem
-from workbench.hints import Hint, apply_hints
 
 BLUE = "#2040c0"
 

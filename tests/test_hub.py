@@ -19,7 +19,8 @@ from hub_server import READ_ONLY, TOKEN, LoopbackHub, loopback_hub
 
 from workbench import hub
 from workbench.errors import Problem
-from workbench.model_folder import model_files
+from workbench.hub.model_folder import model_files
+from workbench.models import MODELS
 
 __all__ = ["loopback_hub"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,7 +109,8 @@ def test_what_is_published_comes_back_bit_by_bit(loopback_hub, shell, model):
 def test_a_fetched_model_is_listed_beside_the_bundled_ones_and_loads(
     loopback_hub, shell, small_checkpoints, tmp_path, monkeypatch
 ):
-    from workbench import cards, checkpoints
+    from workbench import checkpoints, places
+    from workbench.publishing import cards
 
     folder = tmp_path / "vanilla_cnn"
     shutil.copytree(small_checkpoints / folder.name, folder)
@@ -117,11 +119,11 @@ def test_a_fetched_model_is_listed_beside_the_bundled_ones_and_loads(
     shell.works("fetch", "ada/tiny")
 
     monkeypatch.setenv("WORKBENCH_CACHE", str(shell.home / "cache"))
-    monkeypatch.setattr(checkpoints, "ROOT", small_checkpoints)
-    monkeypatch.setattr(checkpoints, "RUNS", tmp_path / "none")
+    monkeypatch.setattr(places, "CHECKPOINTS", small_checkpoints)
+    monkeypatch.setattr(places, "RUNS", tmp_path / "none")
     listed = checkpoints.available()
     assert list(listed)[-1] == "ada--tiny"
-    assert len(listed) == 6
+    assert len(listed) == len(MODELS) + 1
     assert listed["ada--tiny"].revision == listed["vanilla_cnn"].revision
     assert hub.fetched() == {"ada/tiny": listed["ada--tiny"].folder}
     weights, same = (listed[name].net().state_dict() for name in ("ada--tiny", "vanilla_cnn"))

@@ -11,9 +11,8 @@ import pytest
 import torch
 from PIL import ExifTags, Image, ImageCms
 
-from workbench import images
 from workbench.errors import Problem
-from workbench.images import encode, open_image, stamp
+from workbench.images import encode, files, open_image, stamp
 
 MARKS = {
     "Software": "colorization-workbench",
@@ -303,9 +302,9 @@ def test_a_stamp_changes_only_the_lower_right_corner(dtype):
 
 
 def test_the_readable_suffixes_are_those_of_the_readable_formats():
-    readable = images.formats()
+    readable = files.formats()
     known = {suffix for suffix, form in Image.EXTENSION.items() if form in readable}
-    assert known >= images.SUFFIXES
+    assert known >= files.SUFFIXES
 
 
 def tiff(values: np.ndarray, **options: object) -> bytes:
@@ -521,8 +520,8 @@ def test_sixteen_bits_are_limited_by_bytes_and_24_megapixels_of_them_are_allowed
     with pytest.raises(Problem, match="pixels a side"):
         open_image(png(1, 70_000), "tall.png")
     with pytest.raises(Problem, match="written as text"):
-        open_image(b"P3 1 1 255 " + b" " * images.MOST_TEXT, "text.ppm")
-    images._limit("photograph", (6000, 4000), 4, 2)
+        open_image(b"P3 1 1 255 " + b" " * files.MOST_TEXT, "text.ppm")
+    files._limit("photograph", (6000, 4000), 4, 2)
 
 
 def test_heic_is_read_with_its_turn_and_exif():
@@ -538,6 +537,6 @@ def test_heic_is_read_with_its_turn_and_exif():
 
 
 def test_a_slip_of_our_own_is_no_damaged_file(monkeypatch):
-    monkeypatch.setattr(images, "flat_rgb", None)
+    monkeypatch.setattr(files, "flat_rgb", None)
     with pytest.raises(TypeError):
         open_image(saved(Image.fromarray(photo())))

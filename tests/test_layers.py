@@ -1,6 +1,7 @@
 """Imports point down, and heavy or foreign packages stay in their homes."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,30 +11,31 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "workbench"
 
-# From the bottom up. A module may import from its own layer's package and from any layer below.
+# From the bottom up. A module may import from its own entry and from any layer below, at its head,
+# inside a function or for types only; entries of one layer do not know each other. The longest
+# entry that fits a module's name counts.
 LAYERS = [
-    ["errors", "names"],
-    ["color", "images", "image_color", "image_depth", "image_tiff", "model_folder", "hub",
-     "samples"],
-    ["spec"],
-    ["losses", "models.blocks", "models.ab_bins", "data", "evaluation.metrics",
-     "evaluation.flicker", "evaluation.scores", "evaluation.reported"],
-    ["models.pix2pix"],
+    ["errors", "names", "places", "samples", "color"],
+    ["images", "writing", "hub"],
+    ["spec", "losses", "models.blocks", "models.ab_bins", "models.eye", "models.presets",
+     "evaluation.metrics", "evaluation.flicker", "evaluation.scores", "evaluation.reported"],
+    ["data", "models.pix2pix", "evaluation.summaries"],
     ["models.attention_pix2pix", "models.cbam_gan", "models.colorful",
-     "models.inception_attention", "models.vanilla_cnn"],
+     "models.inception_attention", "models.reference", "models.vanilla_cnn"],
     ["models"],
-    ["checkpoints", "edges", "maps", "colorize", "hints", "grid"],
-    ["training", "video", "evaluation", "study", "studio", "service"],
-    ["ablation", "charts", "cards", "lessons"],
-    ["leaderboard", "study.figures"],
-    ["ui", "demo", "spaces"],
-    ["serve"],
+    ["checkpoints", "coloring"],
+    ["evaluation", "video"],
+    ["preparation.answers", "preparation.prior", "charts", "lessons"],
+    ["training", "study"],
+    ["preparation", "ablation", "publishing", "serving"],
+    ["jobs"],
+    ["ui"],
     ["cli"],
 ]  # fmt: skip
 HOMES = {
-    "streamlit": ("workbench/ui/", "workbench/serve.py", "pages/", "app.py"),
-    "gradio": ("workbench/demo.py",),
-    "huggingface_hub": ("workbench/hub.py", "workbench/cards.py"),
+    "streamlit": ("workbench/ui/", "workbench/serving/serve.py", "pages/", "app.py"),
+    "gradio": ("workbench/serving/demo.py",),
+    "huggingface_hub": ("workbench/hub/transfer.py", "workbench/publishing/cards.py"),
     "sqlalchemy": (
         "workbench/study/votes.py",
         "workbench/study/tables.py",
@@ -52,61 +54,96 @@ def dotted(path: Path) -> str:
     return name.removesuffix(".__init__")
 
 
-def layer_of(name: str) -> int | None:
-    """The layer of the longest prefix that is listed."""
+def place_of(name: str) -> tuple[int, str] | None:
+    """(number of the layer, entry in it) of the longest prefix that is listed."""
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         prefix = ".".join(parts[:length])
         for number, names in enumerate(LAYERS):
             if prefix in names:
-                return number
+                return number, prefix
     return None
 
 
-def imports(path: Path) -> list[tuple[str, bool]]:
-    """(imported module, at module level and not for types only), absolute imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
-        for node in ast.walk(block)
-    }
-    inside = {
-        id(node)
-        for function in ast.walk(tree)
-        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-        for node in ast.walk(function)
-    }
+def imports(path: Path) -> list[str]:
+    """The modules that a file imports: at its head, inside functions, and for types only."""
     found = []
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
-        eager = id(node) not in inside
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found += [(alias.name, eager) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} has a relative import"
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
                 module = (ROOT / Path(*whole.split("."))).with_suffix(".py")
                 package = ROOT / Path(*whole.split(".")) / "__init__.py"
                 names_a_module = module.is_file() or package.is_file()
-                found.append((whole if names_a_module else node.module, eager))
+                found.append(whole if names_a_module else node.module)
     return found
 
 
+def own_imports(path: Path) -> list[str]:
+    """The modules of this package that a file imports, without the package's name."""
+    return [
+        name.removeprefix("workbench.")
+        for name in dict.fromkeys(imports(path))
+        if name.startswith("workbench.")
+    ]
+
+
 @pytest.mark.parametrize("path", modules(), ids=dotted)
-def test_a_module_imports_only_from_its_own_layer_or_below(path):
-    own = layer_of(dotted(path))
+def test_a_module_imports_only_from_its_own_package_or_a_layer_below(path):
     if dotted(path) in ("__init__", "__main__"):
         return
+    own = place_of(dotted(path))
     assert own is not None, f"{dotted(path)} has no layer: give it one in LAYERS"
-    for name, eager in imports(path):
-        if not name.startswith("workbench.") or not eager:
-            continue
-        target = layer_of(name.removeprefix("workbench."))
-        if target is not None:
-            assert target <= own, f"{dotted(path)} imports {name} from a layer above"
+    wrong = []
+    for name in own_imports(path):
+        target = place_of(name)
+        assert target is not None, f"{name} has no layer: give it one in LAYERS"
+        if target != own and target[0] >= own[0]:
+            where = "beside it" if target[0] == own[0] else "above it"
+            wrong.append(f"{name} ({where})")
+    assert not wrong, f"{dotted(path)} imports {', '.join(wrong)}"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {dotted(path): own_imports(path) for path in modules()}
+    assert circles(graph) == []
+
+
+def circles(graph: dict[str, list[str]]) -> list[list[str]]:
+    """The groups of modules that reach each other by imports (Tarjan 1972)."""
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found = []
+
+    def visit(name: str) -> None:
+        number[name] = lowest[name] = len(number)
+        stack.append(name)
+        for target in graph.get(name, []):
+            if target not in number:
+                visit(target)
+                lowest[name] = min(lowest[name], lowest[target])
+            elif target in stack:
+                lowest[name] = min(lowest[name], number[target])
+        if lowest[name] == number[name]:
+            place = stack.index(name)
+            group = sorted(stack[place:])
+            del stack[place:]
+            if len(group) > 1 or name in graph.get(name, []):
+                found.append(group)
+
+    for name in graph:
+        if name not in number:
+            visit(name)
+    return found
+
+
+def test_circles_are_found_where_there_are_some():
+    graph = {"a": ["b"], "b": ["c"], "c": ["b", "d"], "d": [], "e": ["e"]}
+    assert circles(graph) == [["b", "c"], ["e"]]
 
 
 @pytest.mark.parametrize("package", HOMES)
@@ -114,13 +151,27 @@ def test_a_foreign_package_is_imported_only_in_its_home(package):
     files = [*modules(), *(ROOT / "pages").glob("*.py"), ROOT / "app.py"]
     for path in files:
         place = path.relative_to(ROOT).as_posix()
-        if any(name.split(".")[0] == package for name, _ in imports(path)):
+        if any(name.split(".")[0] == package for name in imports(path)):
             assert place.startswith(HOMES[package]), f"{place} imports {package}"
+
+
+def test_the_workbench_s_own_variables_are_read_in_places_alone():
+    reads = re.compile(r"(environ|getenv)[^\n]*[\"']WORKBENCH_")
+    files = [*modules(), *(ROOT / "pages").glob("*.py"), ROOT / "app.py"]
+    found = [path.name for path in files if reads.search(path.read_text(encoding="utf-8"))]
+    assert found == ["places.py"]
 
 
 @pytest.mark.parametrize(
     "module",
-    ["training", "evaluation.evaluate", "colorize", "checkpoints", "models", "data.sources"],
+    [
+        "training",
+        "evaluation.evaluate",
+        "coloring.colorize",
+        "checkpoints",
+        "models",
+        "data.sources",
+    ],
 )
 def test_the_engine_runs_on_a_bare_gpu_machine(module):
     """Without streamlit, gradio, pydantic, datasets, pandas, plotly at import."""

@@ -7,10 +7,11 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from workbench import checkpoints
+from workbench import checkpoints, places
 from workbench.models import MODELS
 from workbench.training.record import write_log
-from workbench.ui import networks, state
+from workbench.ui import state
+from workbench.ui.lessons import networks
 
 
 def opened(app: AppTest, page: str) -> AppTest:
@@ -96,7 +97,7 @@ def test_the_inside_of_every_network_is_shown_for_a_sample(workbench: AppTest, m
 
 
 def test_a_point_set_with_the_sliders_looks_elsewhere(workbench: AppTest, request) -> None:
-    net = state.network(checkpoints.available(checkpoints.ROOT)["attention_pix2pix"])
+    net = state.network(checkpoints.available(places.CHECKPOINTS)["attention_pix2pix"])
     for gate in net.unet.gates.values():  # random weights look everywhere alike: sharper ones
         for conv in (gate.f, gate.g):
             conv.weight.data.mul_(1000)
@@ -111,7 +112,7 @@ def test_a_point_set_with_the_sliders_looks_elsewhere(workbench: AppTest, reques
 
 
 def test_a_lower_temperature_means_less_doubt(workbench: AppTest, request) -> None:
-    head = state.network(checkpoints.available(checkpoints.ROOT)["colorful"]).head.weight.data
+    head = state.network(checkpoints.available(places.CHECKPOINTS)["colorful"]).head.weight.data
     head.mul_(100)  # random weights know nothing: a surer network
     request.addfinalizer(lambda: head.div_(100))
 
@@ -127,7 +128,7 @@ def test_a_lower_temperature_means_less_doubt(workbench: AppTest, request) -> No
 
 
 def test_curves_are_drawn_from_the_log_beside_the_weights(workbench: AppTest, request) -> None:
-    folder = checkpoints.ROOT / "vanilla_cnn"
+    folder = places.CHECKPOINTS / "vanilla_cnn"
     lines = [
         {"seen": n, "losses": {"net": 1 / n}, "validation": {"psnr": 20 + n}} for n in (1, 2, 3)
     ]

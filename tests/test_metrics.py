@@ -8,7 +8,7 @@ import torch
 from skimage import color, data
 from skimage import metrics as skimage_metrics
 
-from workbench.color import join_rgb, rgb_to_lab, split_lab
+from workbench.color import ciede2000, delta_e_map, join_rgb, rgb_to_lab, split_lab
 from workbench.errors import Problem
 from workbench.evaluation import metrics
 
@@ -56,7 +56,17 @@ def test_identical_pictures_have_the_best_value_of_every_metric(truth):
 
 def test_measure_gives_the_same_numbers_as_the_functions_one_by_one(prediction, truth):
     found = metrics.measure(prediction, truth)
-    for name in ("psnr", "ssim", "ssim_u7", "psnr_ab", "delta_e", "auc", "pixdiff"):
+    for name in (
+        "psnr",
+        "ssim",
+        "ssim_u7",
+        "psnr_ab",
+        "delta_e",
+        "auc",
+        "blotch",
+        "grid",
+        "pixdiff",
+    ):
         torch.testing.assert_close(found[name], getattr(metrics, name)(prediction, truth))
     for name in ("colorfulness", "colorfulness_abs"):
         function = getattr(metrics, name)
@@ -130,7 +140,7 @@ def test_ssim_is_the_inner_part_of_what_torchmetrics_computes(prediction, truth)
 
 def test_delta_e_agrees_with_scikit_image(prediction, truth, grey):
     for other in (prediction, grey):
-        found = metrics.delta_e_map(other, truth)
+        found = delta_e_map(other, truth)
         first, second = (color.rgb2lab(channels_last(batch)) for batch in (other, truth))
         expected = color.deltaE_ciede2000(first, second)
         np.testing.assert_allclose(found.numpy(), expected, atol=0.02)
@@ -156,7 +166,7 @@ def test_ciede2000_gives_the_published_values_of_sharma_wu_and_dalal():
         ],
         dtype=torch.float64,
     )
-    found = metrics.ciede2000(pairs[:, :3, None, None], pairs[:, 3:6, None, None])
+    found = ciede2000(pairs[:, :3, None, None], pairs[:, 3:6, None, None])
     np.testing.assert_allclose(found.flatten(), pairs[:, 6], atol=5e-5)
 
 
@@ -233,8 +243,8 @@ def test_rebalanced_auc_looks_only_where_there_is_weight(prediction, truth):
 
 def test_the_lab_of_the_truth_is_the_lab_of_color(truth):
     torch.testing.assert_close(
-        metrics.delta_e_map(truth[0], truth[1]),
-        metrics.ciede2000(rgb_to_lab(truth[0] / 255), rgb_to_lab(truth[1] / 255)),
+        delta_e_map(truth[0], truth[1]),
+        ciede2000(rgb_to_lab(truth[0] / 255), rgb_to_lab(truth[1] / 255)),
     )
 
 
@@ -249,3 +259,38 @@ def test_a_gpu_gives_the_numbers_of_the_cpu(prediction, truth):
     expected = metrics.measure(prediction, truth)
     for name, values in metrics.measure(prediction.cuda(), truth.cuda()).items():
         torch.testing.assert_close(values, expected[name], rtol=1e-4, atol=1e-4)
+
+
+def flat_grey(side: int = 64) -> torch.Tensor:
+    return torch.full((1, 3, side, side), 128, dtype=torch.uint8)
+
+
+def painted(a: torch.Tensor) -> torch.Tensor:
+    """Mid-grey with this a (H, W)."""
+    ab = torch.stack((a, torch.zeros_like(a)))[None]
+    return join_rgb(torch.full((1, 1, *a.shape), 55.0), ab)
+
+
+def test_grey_has_no_blotches_and_no_grid_and_blotches_grow_with_their_colour(truth, grey):
+    assert metrics.blotch(grey, truth).max() < 0.05  # uint8 leaves a trace
+    assert metrics.grid(grey, truth).max() < 0.05
+    rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    blob = torch.exp(-((rows - 32) ** 2 + (columns - 32) ** 2) / 200)
+    faint, strong = (float(metrics.blotch(painted(k * blob), flat_grey())) for k in (10, 40))
+    assert strong > 3 * faint > 0.3
+
+
+@pytest.mark.parametrize("period", [2, 4])
+def test_a_checkerboard_is_a_grid_and_an_even_change_is_none(period):
+    columns = torch.arange(64).repeat(64, 1)
+    board = 20.0 * ((columns // (period // 2)) % 2)
+    assert float(metrics.grid(painted(board), flat_grey())) > 2
+    assert float(metrics.grid(painted(columns * 0.5), flat_grey())) < 0.35  # uint8 again
+
+
+def test_only_where_the_truth_is_flat_do_blotches_count():
+    busy = torch.randint(0, 255, (1, 3, 64, 64), generator=torch.manual_seed(0)).to(torch.uint8)
+    busy[..., :16] = 128  # the flat quarter
+    a = torch.zeros(64, 64)
+    a[:, 32:] = 40 * torch.rand(64, 32, generator=torch.manual_seed(1))
+    assert float(metrics.blotch(painted(a), busy)) < 0.05

@@ -90,3 +90,34 @@ def test_the_truth_is_nearer_to_itself_than_grey_is():
     assert set(found["grey"]) == {"pictures", "kid"}
     assert found["truth"]["kid"] < found["grey"]["kid"]
     assert found["grey"]["pictures"] == 12
+
+
+def test_the_lite_distances_have_an_interval_around_their_value_and_names_of_their_own():
+    truth = gaussian(300)
+    near, far = truth + gaussian(300, 0.3, 0.1, 2), truth + gaussian(300, 1.5, 0.1, 3)
+    found = [distances.lite_of_sets(each, truth) for each in (near, far)]
+    assert set(found[0]) == {"kd_lite", "kd_lite_low", "kd_lite_high", "fd_lite"}
+    for each in found:
+        assert each["kd_lite_low"] < each["kd_lite"] < each["kd_lite_high"]
+    assert found[0]["kd_lite_high"] < found[1]["kd_lite_low"]
+    assert "fd_lite" not in distances.lite_of_sets(truth[:8], near[:8])
+
+
+def test_the_command_compares_whole_sets_through_the_eye(tmp_path):
+    import json
+
+    from PIL import Image
+    from skimage import data
+    from typer.testing import CliRunner
+
+    from workbench.cli import build
+
+    for i in range(6):
+        Image.fromarray(data.chelsea()[i * 20 : i * 20 + 150, 100:250]).save(tmp_path / f"{i}.png")
+    done = CliRunner().invoke(
+        build(), ["distance", "vanilla_cnn", "--data", str(tmp_path), "--size", "64", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    rows = {row["model"]: row for row in json.loads(done.stdout)}
+    assert set(rows) == {"vanilla_cnn", "grey", "mean_ab", "truth"}
+    assert rows["truth"]["kd_lite"] == pytest.approx(0, abs=1e-9)

@@ -17,10 +17,10 @@ from streamlit.testing.v1 import AppTest
 from test_pages_compare import picture_bytes
 
 from workbench import checkpoints
-from workbench.colorize import Settings
+from workbench.coloring.colorize import Settings
 from workbench.errors import Problem
-from workbench.ui import batches
-from workbench.ui.exports import Form
+from workbench.jobs import batch as batches
+from workbench.jobs.form import Form
 
 
 @contextmanager

@@ -15,9 +15,12 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from workbench.images import encode
+from workbench.jobs.form import Form
+from workbench.jobs.made import Made
 from workbench.models import MODELS
 from workbench.samples import SAMPLES
-from workbench.ui import exports, looks, results, state
+from workbench.ui import exports, state
+from workbench.ui.compare import looks
 
 
 def picture_bytes(size: tuple[int, int] = (40, 30), mode: str = "RGB") -> bytes:
@@ -40,7 +43,7 @@ def shown(app: AppTest, name: str = "side_by_side") -> dict:
     return found[0]
 
 
-def test_the_page_opens_with_a_sample_in_colour_by_all_five(workbench: AppTest) -> None:
+def test_the_page_opens_with_a_sample_in_colour_by_all_models(workbench: AppTest) -> None:
     workbench.run()
     assert not workbench.exception
     titles = [cell["title"] for cell in shown(workbench)["cells"]]
@@ -57,7 +60,7 @@ def test_numbers_stand_under_a_picture_that_had_colour_and_not_under_a_grey_one(
     assert all("dB" in cell["note"] and "SSIM" in cell["note"] for cell in results_of(workbench))
     upload(workbench, "grey.png", picture_bytes(mode="L"))
     notes = [cell["note"] for cell in shown(workbench)["cells"][1:]]
-    assert len(notes) == 5
+    assert len(notes) == len(MODELS)
     assert all(note.endswith(" s") and "dB" not in note for note in notes)
 
 
@@ -89,9 +92,9 @@ def test_the_same_upload_again_is_not_coloured_again(workbench: AppTest, monkeyp
     def forbidden(*arguments, **options):
         raise AssertionError("a network ran")
 
-    monkeypatch.setattr("workbench.colorize.colorize_lightness", forbidden)
+    monkeypatch.setattr("workbench.coloring.colorize.colorize_lightness", forbidden)
     upload(workbench, "again.png", picture_bytes((41, 31)))
-    assert len(results_of(workbench)) == 5
+    assert len(results_of(workbench)) == len(MODELS)
     with pytest.raises(AssertionError):
         upload(workbench, "other.png", picture_bytes((42, 31)))
 
@@ -120,7 +123,7 @@ def test_chroma_zero_is_grey_and_a_blend_is_one_more_picture(workbench: AppTest)
     cells = shown(workbench)["cells"]
     assert {cell["src"] for cell in cells[:-1]} == {cells[0]["src"]}
     workbench.toggle(key="blend").set_value(True).run()
-    assert shown(workbench)["cells"][-2]["title"] == "Blend of 5"
+    assert shown(workbench)["cells"][-2]["title"] == f"Blend of {len(MODELS)}"
 
 
 def test_a_hint_changes_the_colours_around_it_and_can_be_taken_back(workbench: AppTest) -> None:
@@ -167,14 +170,13 @@ def test_a_hinted_picture_leaves_in_the_form_that_was_chosen(workbench: AppTest)
 
 def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints) -> None:
     from workbench import checkpoints
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import open_image
 
     picture = open_image(picture_bytes(), "holiday.png")
     found = list(checkpoints.available(small_checkpoints).values())[:2]
     made = [
-        results.Made(c.name, c.title, *state.colorized(c, picture, Settings(chroma=0.5)), {})
-        for c in found
+        Made(c.name, c.title, *state.colorized(c, picture, Settings(chroma=0.5)), {}) for c in found
     ]
     with zipfile.ZipFile(io.BytesIO(exports.archive(picture, made))) as folder:
         names = [f"holiday_{c.name}.png" for c in found]
@@ -189,22 +191,22 @@ def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints
 
 def test_a_file_keeps_the_depth_and_says_that_colours_are_a_machines(small_checkpoints) -> None:
     from workbench import checkpoints
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import open_image
 
     deep = (torch.arange(40 * 30 * 3).reshape(3, 30, 40) * 18).to(torch.uint16)
     picture = open_image(encode(deep), "deep.png")
     found = checkpoints.available(small_checkpoints)["colorful"]
     full, seconds = state.colorized(found, picture, Settings())
-    made = results.Made("colorful", "Colorful", full, seconds, {"model": "colorful"})
-    again = open_image(exports.Form().write(picture, made))
+    made = Made("colorful", "Colorful", full, seconds, {"model": "colorful"})
+    again = open_image(Form().write(picture, made))
     assert again.depth == 16
     assert torch.equal(again.full, full)
-    data = exports.Form("jpeg", stamped=True).write(picture, made)
+    data = Form("jpeg", stamped=True).write(picture, made)
     with Image.open(io.BytesIO(data)) as image:
         assert image.format == "JPEG"
         assert "Colourized by AI" in image.getexif()[0x010E]
-    assert exports.Form("jpeg").name(picture, made) == "deep_colorful.jpg"
+    assert Form("jpeg").name(picture, made) == "deep_colorful.jpg"
 
 
 def test_samples_are_ours_to_ship_and_small() -> None:
@@ -258,7 +260,7 @@ def test_a_visitor_who_leaves_does_not_hold_up_the_queue() -> None:
 
 def test_ten_visitors_at_once_are_all_served(small_checkpoints) -> None:
     from workbench import checkpoints
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import open_image
 
     found = list(checkpoints.available(small_checkpoints).values())
@@ -274,7 +276,7 @@ def test_ten_visitors_at_once_are_all_served(small_checkpoints) -> None:
         visitor.start()
     for visitor in visitors:
         visitor.join(60)
-    assert served == {number: [(3, 40, 50 + number)] * 5 for number in range(10)}
+    assert served == {number: [(3, 40, 50 + number)] * len(MODELS) for number in range(10)}
 
 
 def test_the_shelf_never_holds_more_than_its_limit() -> None:

@@ -10,15 +10,16 @@ from streamlit.testing.v1 import AppTest
 
 from workbench import checkpoints
 from workbench.errors import Problem
-from workbench.evaluation import scores, tables
+from workbench.evaluation import score_run, scores
 from workbench.models import MODELS
-from workbench.ui import board, board_views, state
+from workbench.ui import state
+from workbench.ui.leaderboard import board, views
 
 
 @pytest.fixture
 def leaderboard(workbench: AppTest, small_scores: Path, monkeypatch) -> AppTest:
     """The leaderboard, not yet run."""
-    monkeypatch.setattr(tables, "roots", lambda: (small_scores,))
+    monkeypatch.setattr(score_run, "roots", lambda: (small_scores,))
     workbench.switch_page("pages/leaderboard.py")
     return workbench
 
@@ -26,7 +27,7 @@ def leaderboard(workbench: AppTest, small_scores: Path, monkeypatch) -> AppTest:
 def test_without_scores_the_page_says_what_makes_them(
     workbench: AppTest, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(tables, "roots", lambda: (tmp_path,))
+    monkeypatch.setattr(score_run, "roots", lambda: (tmp_path,))
     workbench.switch_page("pages/leaderboard.py").run()
     assert not workbench.exception
     assert "python -m workbench evaluate" in workbench.info[0].value
@@ -83,7 +84,7 @@ def test_rows_of_old_weights_are_marked(
     assert table.loc["Grey (no colour)", "Note"] == ""
 
 
-@pytest.mark.parametrize("view", list(board_views.VIEWS))
+@pytest.mark.parametrize("view", list(views.VIEWS))
 def test_every_view_shows_something_and_no_error(
     leaderboard: AppTest, view: str, small_test_set: Path, monkeypatch
 ) -> None:
@@ -102,7 +103,7 @@ def test_best_and_worst_cases_are_painted_as_they_were_scored(
     monkeypatch.setenv("WORKBENCH_DATA", str(small_test_set.parent))
     rows = [r for r in scores.read_all([small_scores]) if r.model == "colorful" and r.size == 32]
     for row in rows:
-        truth, made = board_views.repainted("colorful", row, board.source_of("tiny", ""))
+        truth, made = views.repainted("colorful", row, board.source_of("tiny", ""))
         assert float(psnr(made[None], truth[None])) == pytest.approx(row.psnr, abs=0.02)
     leaderboard.run()
     leaderboard.segmented_control(key="more").set_value("Best and worst").run()
@@ -142,9 +143,9 @@ def test_training_data_has_a_short_name(source: str, name: str) -> None:
 
 
 def test_about_has_an_answer_in_every_cell_for_the_bundled_models() -> None:
-    from workbench.ui import facts
+    from workbench.ui import about
 
     state.checkpoints.clear()
-    table = facts.models()
+    table = about.models()
     assert set(table["Name"]) >= set(MODELS)
     assert (table.astype(str).map(str.strip) != "").to_numpy().all()

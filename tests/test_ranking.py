@@ -8,6 +8,13 @@ import pandas as pd
 import pytest
 
 from workbench.study import ranking
+from workbench.study.raters import (
+    flags,
+    krippendorff_alpha,
+    outlying_fools,
+    outlying_preferences,
+    side_bias,
+)
 
 STRENGTHS = np.array([0.9, 0.4, 0.0, -0.4, -0.9])
 
@@ -144,9 +151,9 @@ def test_raters_with_different_numbers_of_trials_are_counted_by_trial():
 
 
 def test_side_bias_is_the_binomial_test():
-    assert ranking.side_bias(10, 10) == 1.0
-    assert ranking.side_bias(20, 0) == pytest.approx(2 * 0.5**20)
-    assert ranking.side_bias(0, 0) == 1.0
+    assert side_bias(10, 10) == 1.0
+    assert side_bias(20, 0) == pytest.approx(2 * 0.5**20)
+    assert side_bias(0, 0) == 1.0
 
 
 def test_alpha_of_krippendorffs_own_example():
@@ -161,13 +168,13 @@ def test_alpha_of_krippendorffs_own_example():
     long = pd.DataFrame(table).stack().reset_index()
     long.columns = ["rater", "unit", "value"]
     long = long.dropna()
-    alpha = ranking.krippendorff_alpha(long["rater"], long["unit"], long["value"])
+    alpha = krippendorff_alpha(long["rater"], long["unit"], long["value"])
     assert alpha == pytest.approx(0.743, abs=5e-4)
 
 
 def test_alpha_says_nothing_where_no_question_was_asked_twice():
-    assert np.isnan(ranking.krippendorff_alpha([0, 1], [0, 1], [0, 1]))
-    assert np.isnan(ranking.krippendorff_alpha([0, 1], [0, 0], [1, 1]))
+    assert np.isnan(krippendorff_alpha([0, 1], [0, 1], [0, 1]))
+    assert np.isnan(krippendorff_alpha([0, 1], [0, 0], [1, 1]))
 
 
 def test_with_the_votes_it_asks_for_two_models_are_told_apart_four_times_in_five():
@@ -204,7 +211,7 @@ def test_a_rater_who_votes_against_everybody_is_an_outlier_and_an_honest_one_is_
     rng = np.random.default_rng(7)
     rater, left, right, outcome = votes(rng, 30, 30, STRENGTHS * 2, ties=0)
     outcome[rater == 4] = 1 - outcome[rater == 4]
-    z = ranking.outlying_preferences(ranking.wins_by_rater(rater, left, right, outcome, 5))
+    z = outlying_preferences(ranking.wins_by_rater(rater, left, right, outcome, 5))
     assert z[4] < -4
     assert np.abs(np.delete(z, 4)).max() < 4
 
@@ -215,7 +222,7 @@ def test_a_rater_who_is_always_fooled_is_an_outlier():
     model = rng.integers(2, size=600)
     fooled = rng.random(600) < 0.2
     fooled[rater == 3] = True
-    z = ranking.outlying_fools(rater, model, fooled, 2)
+    z = outlying_fools(rater, model, fooled, 2)
     assert z.argmax() == 3
     assert z[3] > 5
 
@@ -231,7 +238,7 @@ def test_each_flag_is_raised_by_what_it_names_and_by_nothing_else():
     correct[(rater == 2) & catch] = False
     side[rater == 3] = 1
     z = [0.0, 1.0, -1.0, 0.0, 6.0]
-    assert ranking.flags(rater, dwell, side, catch, correct, z) == [
+    assert flags(rater, dwell, side, catch, correct, z) == [
         [], ["dwell"], ["catch"], ["side"], ["outlier"],
     ]  # fmt: skip
 

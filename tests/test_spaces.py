@@ -16,8 +16,10 @@ from hub_repos import Blob
 from hub_server import TOKEN, loopback_hub
 from smoke_space import call, smoke, started
 
-from workbench import spaces
+from workbench import places
 from workbench.errors import Problem
+from workbench.models import MODELS
+from workbench.publishing import spaces
 
 __all__ = ["loopback_hub"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,12 +80,14 @@ def test_the_gradio_space_holds_the_demo_and_nothing_of_the_workbench(shell, tmp
     )
     files = sent(out)
     assert {row["file"]: row["bytes"] for row in rows} == {p: len(d) for p, d in files.items()}
-    assert {"app.py", "README.md", "requirements.txt", "workbench/demo.py"} <= set(files)
+    assert {"app.py", "README.md", "requirements.txt", "workbench/serving/demo.py"} <= set(files)
     assert "workbench/models/prior.json" in files  # data that a module reads
     assert not [p for p in files if p.startswith(("workbench/ui/", "workbench/study/", "pages/"))]
     weights = [path for path in files if path.startswith("checkpoints/")]
+    assert "checkpoints/eye/model.safetensors" in weights  # two of the models ask it
+    weights = [path for path in weights if not path.startswith("checkpoints/eye/")]
     assert {Path(path).name for path in weights} == {"config.json", "model.safetensors"}
-    assert len(weights) == 10
+    assert len(weights) == 2 * len(MODELS)
 
     facts, needs = front_matter(out), pins(out / "requirements.txt")
     assert (facts["sdk"], facts["app_file"]) == ("gradio", "app.py")
@@ -96,7 +100,7 @@ def test_a_gradio_space_names_what_it_fetches(tmp_path):
     out = spaces.assemble("gradio", tmp_path / "space", ["ada/tiny@v1"])
     assert 'MODELS = ["ada/tiny@v1"]' in (out / "app.py").read_text()
     assert front_matter(out)["models"] == ["ada/tiny"]
-    assert not (out / "checkpoints").exists()
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["eye"]  # not published
 
 
 def test_a_space_is_sent_in_one_commit_and_equals_the_folder(loopback_hub, shell, tmp_path):
@@ -190,7 +194,7 @@ def test_what_cannot_be_assembled_is_a_sentence(tmp_path, kind, models, said):
 
 
 def test_half_a_space_is_not_left_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(spaces, "ROOT", tmp_path / "nowhere")
+    monkeypatch.setattr(places, "CHECKPOINTS", tmp_path / "nowhere")
     with pytest.raises(Problem, match="no bundled models"):
         spaces.assemble("docker", tmp_path / "space")
     assert not (tmp_path / "space").exists()
@@ -204,8 +208,8 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
 
 def test_imports_are_followed_inside_functions_too():
     names = {file.name for file in spaces.imported_by("workbench.hub")}
-    assert names == {"__init__.py", "hub.py", "errors.py", "model_folder.py"}
-    inside = {"workbench/color.py", "workbench/models/colorful.py"}  # imported by functions
+    assert names == {"__init__.py", "transfer.py", "errors.py", "model_folder.py", "places.py"}
+    inside = {"workbench/models/ab_bins.py", "workbench/models/colorful.py"}  # inside functions
     files = spaces.imported_by("workbench.checkpoints")
     assert inside <= {file.relative_to(ROOT).as_posix() for file in files}
 

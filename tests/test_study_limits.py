@@ -59,7 +59,8 @@ def test_a_rater_over_the_limit_is_told_and_the_question_stays(tmp_path, monkeyp
     from workbench.study import limits as kinds
     from workbench.study import plans, simulate, trials
     from workbench.study.votes import Votes
-    from workbench.ui import state, voting
+    from workbench.ui import state
+    from workbench.ui.study import voting
 
     monkeypatch.setenv("WORKBENCH_STUDIES", str(tmp_path))
     monkeypatch.delenv("WORKBENCH_DATABASE_URL", raising=False)

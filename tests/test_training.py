@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from workbench import checkpoints
+from workbench import checkpoints, places, writing
 from workbench.data import pictures as data
 from workbench.errors import Problem
 from workbench.models import MODELS
@@ -209,7 +209,7 @@ def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_last_good_state(fo
 def test_a_full_disk_stops_cleanly_and_the_run_goes_on_later(folder, tmp_path, monkeypatch):
     made = planned("vanilla_cnn", folder)
     whole = run(made, tmp_path / "whole")
-    real = checkpoints.os.fsync
+    real = writing.os.fsync
     calls = []
 
     def full(descriptor):
@@ -218,7 +218,7 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_later(folder, tmp_path, m
             raise OSError(28, "No space left on device")
         real(descriptor)
 
-    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    monkeypatch.setattr(writing.os, "fsync", full)
     with pytest.raises(Problem, match="No space left"):
         run(made, tmp_path / "full")
     monkeypatch.undo()
@@ -431,3 +431,80 @@ def test_classes_too_rare_to_learn_count_as_unlabelled():
     kept = known_classes(made)
     assert kept.classes == ("a",)
     assert kept.labels.tolist() == [0] * 25 + [-1] * 5
+
+
+def fine_tuned(folder: Path, tmp_path: Path, name: str, *options: str, **more):
+    """A plan that starts from a small model trained on `folder`."""
+    run(planned(name, folder, images=8), tmp_path / "base")
+    return plan(
+        MODELS[name], [str(more.pop("data", folder))], start_from=str(tmp_path / "base"),
+        choices={"images": 8, "batch_size": 4, "size": "32", "precision": "fp32"},
+        options=options, **more,
+    )  # fmt: skip
+
+
+def test_fine_tuning_with_other_classes_makes_a_new_head_and_says_so(folder, tmp_path):
+    other = tmp_path / "other"
+    for place, start in (("red", 0), ("green", 80), ("blue", 160)):
+        (other / place).mkdir(parents=True)
+        for i in range(24):
+            rgb = np.full((40, 40, 3), (start, 200 - i, i), np.uint8)
+            rgb[: i + 4, :20] = (200, start, 90)
+            Image.fromarray(rgb).save(other / place / f"{i}.png")
+    made = fine_tuned(folder, tmp_path, "cbam_gan", data=other)
+    assert made.about["options"]["classes"] == 3
+    assert any("head" in note and "new" in note for note in made.notes)
+    base = checkpoints.open_folder(tmp_path / "base").net().state_dict()
+    begun = made.make(8).net.state_dict()
+    assert torch.equal(begun["unet.down.1.1.weight"], base["unet.down.1.1.weight"])
+    assert len([k for k, v in begun.items() if v.shape != base[k].shape]) == 2  # weight, bias
+    same = fine_tuned(folder, tmp_path / "same", "cbam_gan")
+    assert not any("head" in note for note in same.notes)
+
+
+def test_what_was_typed_is_done_or_refused(folder, tmp_path):
+    with pytest.raises(Problem, match=r"width 0\.125"):
+        fine_tuned(folder, tmp_path, "vanilla_cnn", width=0.5)
+    spec = MODELS["vanilla_cnn"]
+    for wrong, sentence in (
+        ({"batch_size": 64}, "--batch-size 64 is more than there is: 32"),
+        ({"precision": "fp16"}, "--precision is auto, bf16, fp32, not 'fp16'"),
+        ({"log_every": -5}, "--log-every is at least 0, not -5"),
+        ({"images": 1}, "--images is at least 2, not 1"),
+    ):
+        with pytest.raises(Problem, match=sentence):
+            plan(spec, [str(folder)], choices={"images": 8, **wrong})
+    with pytest.raises(Problem, match=r"learning_rate is a number, 0\.001 where"):
+        plan(spec, [str(folder)], options=["learning_rate=abc"])
+    with pytest.raises(Problem, match="--minutes is above 0"):
+        plan(spec, [str(folder)], minutes=0, choices={"batch_size": 4, "size": "32"})
+
+
+def test_a_run_counted_in_minutes_goes_on_with_the_images_it_settled(folder, tmp_path):
+    from typer.testing import CliRunner
+
+    from workbench.cli import build
+
+    out = tmp_path / "run"
+    told = ["train", "vanilla_cnn", "--data", str(folder), "--width", "0.125", "--size", "32",
+            "--batch-size", "4", "--minutes", "0.02", "--out", str(out)]  # fmt: skip
+    assert CliRunner().invoke(build(), told).exit_code == 0
+    images = record.images_of(out)
+    again = CliRunner().invoke(build(), told)
+    assert again.exit_code == 0, again.output
+    assert record.images_of(out) == images
+
+
+def test_a_students_run_has_a_name_of_its_own_and_says_how_to_use_it(folder, tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from workbench.cli import build
+
+    monkeypatch.setattr(places, "RUNS", tmp_path / "runs")
+    told = ["train", "vanilla_cnn", "--data", str(folder), "--width", "0.125", "--size", "32",
+            "--batch-size", "4", "--images", "8"]  # fmt: skip
+    done = CliRunner().invoke(build(), told)
+    assert done.exit_code == 0, done.output
+    made = tmp_path / "runs" / f"vanilla_cnn-{folder.name}"
+    assert f"--model {made}" in done.output
+    assert checkpoints.open_folder(made).name not in MODELS

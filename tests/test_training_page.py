@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from workbench import ablation, checkpoints
+from workbench import ablation, checkpoints, places
 from workbench.errors import Problem
 from workbench.models import MODELS
 from workbench.training import follow, record
-from workbench.ui import experiments, runs
+from workbench.ui import experiments, training
 
 
 def made_run(folder: Path, seen: int, images: int = 100, pid: int | None = None) -> Path:
@@ -46,8 +46,8 @@ def made_run(folder: Path, seen: int, images: int = 100, pid: int | None = None)
 @pytest.fixture
 def training_page(workbench: AppTest, tmp_path: Path) -> AppTest:
     """The Training page over one finished and one unfinished run, not yet run."""
-    made_run(checkpoints.RUNS / "whole", 100)
-    made_run(checkpoints.RUNS / "half", 50, pid=2**22 + 1)  # above Linux's largest process number
+    made_run(places.RUNS / "whole", 100)
+    made_run(places.RUNS / "half", 50, pid=2**22 + 1)  # above Linux's largest process number
     workbench.switch_page("pages/training.py")
     return workbench
 
@@ -59,7 +59,7 @@ def test_a_run_is_what_its_folder_says(tmp_path: Path) -> None:
     running = follow.follow(made_run(tmp_path / "c", 50, pid=os.getpid()))
     assert running.state == follow.RUNNING
     assert list(running.frames) == [10, 20, 30, 40, 50]
-    assert "50 of 100 images, 5/s, 10 s left" in runs.progress(running)
+    assert "50 of 100 images, 5/s, 10 s left" in training.progress(running)
     with pytest.raises(Problem, match="There is no run in"):
         follow.follow(tmp_path)
 
@@ -139,7 +139,7 @@ def test_a_small_run_is_started_followed_and_stopped_from_the_page(
     workbench.button[0].click().run()
     assert not workbench.exception
     assert not workbench.error
-    folder = checkpoints.RUNS / "small-1"
+    folder = places.RUNS / "small-1"
     assert workbench.multiselect(key="runs").value == ["small-1"]
     wait_until(lambda: (folder / "log.jsonl").exists() or not follow._alive(
         follow.follow(folder).status["pid"]))  # fmt: skip
@@ -158,12 +158,12 @@ def test_a_small_run_is_started_followed_and_stopped_from_the_page(
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        (runs.Small("vanilla_cnn", "/no/such/place", "quick", 100, "a"), "/no/such/place"),
-        (runs.Small("vanilla_cnn", ".", "quick", 100, "../a"), "no name for a folder"),
-        (runs.Small("vanilla_cnn", ".", "quick", 100, ""), "no name for a folder"),
+        (training.Small("vanilla_cnn", "/no/such/place", "quick", 100, "a"), "/no/such/place"),
+        (training.Small("vanilla_cnn", ".", "quick", 100, "../a"), "no name for a folder"),
+        (training.Small("vanilla_cnn", ".", "quick", 100, ""), "no name for a folder"),
     ],
 )
-def test_what_cannot_be_started_is_said(wanted: runs.Small, sentence: str) -> None:
+def test_what_cannot_be_started_is_said(wanted: training.Small, sentence: str) -> None:
     with pytest.raises(Problem, match=sentence):
         wanted.arguments()
 
@@ -178,7 +178,7 @@ def test_with_a_password_only_those_who_know_it_start_and_stop(
     training_page: AppTest, monkeypatch
 ) -> None:
     monkeypatch.setenv("WORKBENCH_STUDY_PASSWORD", "please")
-    made_run(checkpoints.RUNS / "live", 20, pid=os.getpid())
+    made_run(places.RUNS / "live", 20, pid=os.getpid())
     training_page.run()
     assert not training_page.exception
     assert training_page.multiselect(key="runs").value == ["live"]
@@ -211,7 +211,7 @@ def test_the_prior_is_drawn_bin_by_bin_in_colours_of_its_own() -> None:
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch) -> Path:
     """Where one's own table of `cbam_gan` would lie."""
-    monkeypatch.setattr(checkpoints, "HOME", tmp_path)
+    monkeypatch.setattr(places, "ROOT", tmp_path)
     return tmp_path / ".work" / "ablation" / "cbam_gan" / "results.json"
 
 

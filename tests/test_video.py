@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from workbench.color import join_rgb, split_lab
-from workbench.colorize import Settings
+from workbench.coloring.colorize import Settings
 from workbench.errors import Problem
 from workbench.video import VideoReport, colorize_video, pipeline, probe, stages
 from workbench.video.clips import Encoder, read_frames, to_rgb

@@ -11,14 +11,14 @@ import pytest
 from test_video import Tint, make_clip
 
 from workbench import checkpoints
-from workbench.colorize import Settings
-from workbench.ui import videos
+from workbench.coloring.colorize import Settings
+from workbench.jobs import clip as clips
 from workbench.video import Progress, probe
 from workbench.video.pipeline import colour_blocks, read_blocks
 
 
 def test_the_sample_clip_is_small_and_has_two_cuts(tmp_path: Path) -> None:
-    path = videos.sample_clip(tmp_path / "sample.mp4", seconds=0.5)
+    path = clips.sample_clip(tmp_path / "sample.mp4", seconds=0.5)
     clip = probe(path)
     assert (clip.width, clip.height, clip.frames) == (432, 320, 36)
     blocks = read_blocks(clip, 64, 0, [])
@@ -52,15 +52,15 @@ def test_a_clip_is_coloured_and_plays_beside_the_original(
     page.keyboard.press("ArrowRight")
     page.keyboard.press(".")
     page.wait_for_timeout(400)
-    for video in (before, after):
-        assert video.evaluate("v => v.currentTime") == pytest.approx(1.1, abs=0.03)
+    for clip in (before, after):
+        assert clip.evaluate("v => v.currentTime") == pytest.approx(1.1, abs=0.03)
     page.keyboard.press(" ")
     deadline = time.monotonic() + 10
     while after.evaluate("v => v.currentTime") < 1.8 and time.monotonic() < deadline:
         page.wait_for_timeout(100)
     page.keyboard.press(" ")
     page.wait_for_timeout(400)
-    here, there = (video.evaluate("v => v.currentTime") for video in (before, after))
+    here, there = (clip.evaluate("v => v.currentTime") for clip in (before, after))
     assert there > 1.5
     assert here == pytest.approx(there, abs=0.06)
     assert page.get_by_text("PSNR, dB").first.is_visible()
@@ -95,7 +95,7 @@ def test_a_file_that_is_no_clip_gets_a_sentence(
 def test_a_stopped_job_has_a_file_to_show_and_again_goes_on(
     small_checkpoints: Path,
 ) -> None:
-    folder = videos.Folder()
+    folder = clips.Folder()
     source = make_clip(folder.path / "long.mp4", 80)
     found = checkpoints.available(small_checkpoints)["vanilla_cnn"]
     turns: list[str] = []
@@ -105,7 +105,7 @@ def test_a_stopped_job_has_a_file_to_show_and_again_goes_on(
         turns.append("network")
         yield
 
-    class Impatient(videos.VideoJob):
+    class Impatient(clips.VideoJob):
         def _heard(self, progress: Progress) -> None:
             super()._heard(progress)
             self.stop()
@@ -126,10 +126,10 @@ def test_a_stopped_job_has_a_file_to_show_and_again_goes_on(
 
 
 def test_a_job_tells_a_problem_and_does_not_raise(small_checkpoints: Path) -> None:
-    folder = videos.Folder()
+    folder = clips.Folder()
     source = folder.path / "letter.mp4"
     source.write_text("Dear all, this is no clip.")
     found = checkpoints.available(small_checkpoints)["vanilla_cnn"]
-    job = videos.VideoJob(folder, source, found, found.net(), Settings(), 0.5, nullcontext)
+    job = clips.VideoJob(folder, source, found, found.net(), Settings(), 0.5, nullcontext)
     job.run()
     assert "cannot be read as a video" in str(job.problem)

@@ -16,19 +16,20 @@ from typing import Any
 
 import numpy as np
 
-from workbench import checkpoints
+from workbench import checkpoints, places
 from workbench.data.sources import Item, open_source
 from workbench.errors import Problem
 from workbench.evaluation import entrants, metrics, scores
 from workbench.evaluation.evaluate import evaluate
 from workbench.evaluation.protocols import PROTOCOLS, Protocol
 from workbench.evaluation.reported import P003, REPORTED, Reported
+from workbench.evaluation.score_run import dataset_name
 from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import Mean, mean, paired
-from workbench.evaluation.tables import dataset_name
 from workbench.models.count import parameters
 from workbench.spec import ModelSpec
 from workbench.training.plan import Plan, plan
+from workbench.writing import write_whole
 
 HOLDS, REVERSED, NOT_SEEN = "holds", "reversed", "not seen"
 METRICS = ("psnr", "ssim", "auc", "colorfulness")
@@ -233,18 +234,18 @@ def _mean(rows: Sequence[Score], metric: str) -> Mean:
 def write(out: Path, table: Mapping[str, Any], rows: Mapping[str, Sequence[Score]]) -> None:
     """Write a table (JSON) and, beside it, the rows of scores it was computed from (CSV)."""
     text = json.dumps(table, indent=1, ensure_ascii=False) + "\n"
-    checkpoints.write_whole(out.parent, {out.name: text.encode()})
+    write_whole(out.parent, {out.name: text.encode()})
     scores.write(out.with_suffix(".csv"), [row for entry in rows.values() for row in entry])
 
 
 def bundled() -> Path:
     """Where the tables that come with the workbench lie, one JSON for each model."""
-    return checkpoints.ROOT / "ablations"
+    return places.CHECKPOINTS / "ablations"
 
 
 def own() -> Path:
     """Where `python -m workbench ablate` works: a folder for each model, RESULTS in it."""
-    return checkpoints.HOME / ".work" / "ablation"
+    return places.ablations()
 
 
 def tables(model: str) -> dict[str, dict[str, Any]]:

@@ -17,6 +17,7 @@ from workbench.evaluation.summaries import BASELINES, Line, Mean
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+    from plotly.graph_objects import Figure as Figure  # what pages call it by
     from torch import Tensor
 
 INK = "#808080"  # text on white and on black alike

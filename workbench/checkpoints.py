@@ -10,26 +10,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.data.pictures import cache_root
+from workbench import places
 from workbench.errors import Problem, foreign, reason_of
-from workbench.model_folder import WEIGHTS
+from workbench.hub.model_folder import WEIGHTS
 from workbench.names import printable
+from workbench.writing import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from workbench.spec import ModelSpec
 
-HOME = Path(__file__).resolve().parent.parent
-ROOT = Path(os.environ.get("WORKBENCH_CHECKPOINTS", HOME / "checkpoints"))
-RUNS = Path(os.environ.get("WORKBENCH_RUNS", HOME / "runs"))  # what `train` makes by default
 SHARD_BYTES = 15_000_000
 MOST_CONFIG = 4 << 20  # bytes
 MOST_WIDTH = 4
@@ -108,7 +105,7 @@ def look(*roots: Path) -> tuple[dict[str, Checkpoint], list[str]]:
 
     found: dict[str, Checkpoint] = {}
     complaints: list[str] = []
-    for root in roots or (ROOT, cache_root() / "hub", RUNS):
+    for root in roots or (places.CHECKPOINTS, places.fetched(), places.RUNS):
         folders = sorted(path.parent for path in root.glob("*/config.json"))
         order = list(MODELS)
         folders.sort(key=lambda f: order.index(f.name) if f.name in order else len(order))
@@ -317,32 +314,3 @@ def _packed(key: str, value: Tensor) -> Tensor:
     if not value.is_floating_point() or key.endswith(("running_mean", "running_var")):
         return value
     return value.half()
-
-
-def write_whole(folder: Path, contents: dict[str, bytes]) -> None:
-    """Write files into a folder: all of them beside their places, then renamed in order.
-
-    Raises Problem, with everything that was there before still there, when the disk refuses.
-    """
-    partials: list[tuple[Path, Path]] = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in contents.items():
-            final = folder / name
-            partial = final.with_name(final.name + ".part")
-            partials.append((partial, final))
-            with partial.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        for partial, final in partials:
-            partial.replace(final)
-    except OSError as error:
-        for partial, _ in partials:
-            partial.unlink(missing_ok=True)
-        free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
-        raise Problem(
-            f"Could not write {partials[-1][1] if partials else folder}: "
-            f"{error.strerror or error} ({free / 1e6:.0f} MB free). What was saved before is kept; "
-            "make room and run the same command again."
-        ) from None

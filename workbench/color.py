@@ -7,6 +7,8 @@ float32, and keep gradients.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -80,3 +82,49 @@ def split_lab(rgb8: Tensor) -> tuple[Tensor, Tensor]:
 def join_rgb(L: Tensor, ab: Tensor) -> Tensor:
     """L (..., 1, H, W) and ab (..., 2, H, W) -> uint8 RGB (..., 3, H, W), clipped to the gamut."""
     return to_uint8(lab_to_rgb(torch.cat((L, ab), dim=-3).float()))
+
+
+def ciede2000(first: Tensor, second: Tensor) -> Tensor:
+    """CIEDE2000 of Lab pictures (..., 3, H, W) twice -> (..., H, W), k_L = k_C = k_H = 1."""
+    L1, a1, b1 = first.unbind(-3)
+    L2, a2, b2 = second.unbind(-3)
+    mean_chroma = (torch.hypot(a1, b1) + torch.hypot(a2, b2)) / 2
+    stretch = 1.5 - 0.5 * _seventh(mean_chroma)
+    a1, a2 = a1 * stretch, a2 * stretch
+    C1, C2 = torch.hypot(a1, b1), torch.hypot(a2, b2)
+    h1, h2 = torch.atan2(b1, a1), torch.atan2(b2, a2)
+
+    turn = h2 - h1  # signed, the short way round
+    turn = turn - 2 * math.pi * (turn > math.pi) + 2 * math.pi * (turn < -math.pi)
+    coloured = C1 * C2 != 0
+    turn = turn * coloured
+    # a grey pixel has no hue: the mean hue is then the other's (Sharma's equation 14)
+    hue = torch.where(coloured, h1 + turn / 2, torch.where(C1 == 0, h2, h1))
+
+    dL, dC, dH = L2 - L1, C2 - C1, 2 * (C1 * C2).sqrt() * torch.sin(turn / 2)
+    from_50, chroma = ((L1 + L2) / 2 - 50) ** 2, (C1 + C2) / 2
+    weight = (
+        1
+        - 0.17 * torch.cos(hue - math.radians(30))
+        + 0.24 * torch.cos(2 * hue)
+        + 0.32 * torch.cos(3 * hue + math.radians(6))
+        - 0.20 * torch.cos(4 * hue - math.radians(63))
+    )
+    S_L = 1 + 0.015 * from_50 / (20 + from_50).sqrt()
+    S_C = 1 + 0.045 * chroma
+    S_H = 1 + 0.015 * chroma * weight
+    degrees = torch.rad2deg(hue) % 360
+    rotation = torch.exp(-(((degrees - 275) / 25) ** 2)) * (math.pi / 3)
+    R_T = -2 * _seventh(chroma) * torch.sin(rotation)
+    L, C, H = dL / S_L, dC / S_C, dH / S_H
+    return (L * L + C * C + H * H + R_T * C * H).clamp(min=0).sqrt()
+
+
+def _seventh(chroma: Tensor) -> Tensor:
+    power = chroma**7
+    return (power / (power + 25.0**7)).sqrt()
+
+
+def delta_e_map(prediction: Tensor, truth: Tensor) -> Tensor:
+    """CIEDE2000 of each pixel: uint8 RGB (..., 3, H, W) twice -> float32 (..., H, W)."""
+    return ciede2000(rgb_to_lab(prediction.float() / 255), rgb_to_lab(truth.float() / 255))

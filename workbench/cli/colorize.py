@@ -15,12 +15,13 @@ import typer
 
 from workbench.errors import Problem
 from workbench.names import printable, said, shortened, walk
+from workbench.writing import write_whole
 
 if TYPE_CHECKING:
     from torch import nn
 
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
 
 FORMS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
@@ -132,7 +133,7 @@ def _endings() -> set[str]:
 
 
 def _settings(**turned: Any) -> Settings:
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
 
     return Settings(**turned)
 
@@ -255,8 +256,7 @@ def _free(target: Path, source: Path) -> bool:
 def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     import hashlib
 
-    from workbench import checkpoints
-    from workbench.colorize import colorize_all, marks
+    from workbench.coloring.colorize import colorize_all, marks
     from workbench.images import encode, open_image
     from workbench.images import stamp as stamped
 
@@ -290,17 +290,14 @@ def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
             "seconds": round(result.seconds, 3),
             "notes": list(picture.notes),
         }
-        checkpoints.write_whole(
-            target.parent, {target.name: data, f"{target.name}.json": _json(sidecar)}
-        )
+        write_whole(target.parent, {target.name: data, f"{target.name}.json": _json(sidecar)})
         yield target
 
 
 def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     from rich.progress import Progress as Bar
 
-    from workbench import checkpoints
-    from workbench.model_folder import sha256
+    from workbench.hub.model_folder import sha256
     from workbench.video import Progress, colorize_video
 
     for checkpoint, net in job.painters:
@@ -322,7 +319,7 @@ def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
             "seconds": round(report.elapsed, 3),
             "notes": report.notes,
         }
-        checkpoints.write_whole(target.parent, {f"{target.name}.json": _json(sidecar)})
+        write_whole(target.parent, {f"{target.name}.json": _json(sidecar)})
         yield target
 
 

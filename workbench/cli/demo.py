@@ -30,7 +30,7 @@ def demo(
     if mcp and importlib.util.find_spec("mcp") is None:
         raise Problem("--mcp needs one more package: pip install 'gradio[mcp]'.")
     _prepare(port, host)
-    from workbench.demo import launch
+    from workbench.serving.demo import launch
 
     launch(port, host, mcp)
 
@@ -38,7 +38,7 @@ def demo(
 def serve(port: PORT = 7860, host: HOST = "127.0.0.1") -> None:
     """Start workbench (at /) and demo (at /demo) on one port, as one process."""
     _prepare(port, host)
-    from workbench.serve import serve
+    from workbench.serving.serve import serve
 
     print(f"Workbench: http://{host}:{port}/  Demo: http://{host}:{port}/demo/")
     serve(port, host)

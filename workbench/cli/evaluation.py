@@ -67,7 +67,8 @@ def evaluate(
 
     from workbench.data.sources import open_source
     from workbench.errors import Problem
-    from workbench.evaluation import entrants, protocols, tables
+    from workbench.evaluation import entrants, protocols, score_run
+    from workbench.evaluation.reader import Reader
 
     if not data:
         raise Problem("Name what to score on with --data: a .parquet file or a folder of pictures.")
@@ -78,11 +79,12 @@ def evaluate(
         raise Problem(f"{protocol} is the mean over {chosen.pictures} named pictures: --picture.")
     if lpips:
         chosen = _with_lpips(chosen)
-    names = [tables.dataset_name(text) for text in data]
+    names = [score_run.dataset_name(text) for text in data]
     if doubled := {found for found in names if names.count(found) > 1}:
         raise Problem(f"Two data sets would be called {doubled.pop()!r}: score them one by one.")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    shard = tables.this_shard()
+    reader = Reader(device) if chosen.name == protocols.OURS else None
+    shard = score_run.this_shard()
     field = [] if predictions else _networks(models, device, out)
     for text, dataset in zip(data, names, strict=True):
         source = open_source(text)
@@ -90,12 +92,12 @@ def evaluate(
         if predictions is not None:
             sizes = size or chosen.sizes
             made, wrong = entrants.from_predictions(predictions, name, source.items(), sizes)
-            here.append((made, tables.scores_folder(name, out=out)))
+            here.append((made, score_run.scores_folder(name, out=out)))
             _say(wrong)
-        folder = tables.baselines_folder(out)
+        folder = score_run.baselines_folder(out)
         here += [(baseline, folder) for baseline in entrants.baselines()]
         with _progress(dataset, quiet=shard.index > 0) as progress:
-            tables.score_data(
+            score_run.score_data(
                 here,
                 source,
                 dataset,
@@ -107,6 +109,7 @@ def evaluate(
                 shard=shard,
                 progress=progress,
                 unreadable=lambda sentence: _say([sentence]),
+                reader=reader,
             )
         if shard.index == 0:
             for written in dict.fromkeys(folder / f"{dataset}.csv" for _, folder in here):
@@ -115,27 +118,39 @@ def evaluate(
 
 def distance(
     models: Models = None,
-    data: Annotated[str | None, typer.Option(help="Pictures to compare with.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pictures.")] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Pictures to compare with; repeatable: all as one set.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N of each.")] = None,
+    size: Annotated[int, typer.Option(help="Side of the compared squares.")] = 256,
+    inception: Annotated[
+        bool, typer.Option("--inception", help="FID or KID through torchvision's Inception-v3.")
+    ] = False,
     as_json: JSON = False,
 ) -> None:
-    """FID of whole sets (more than 2,048 pictures) or KID, at 256, with grey and mean_ab beside.
+    """How far the coloured pictures as a set are from the true ones: kd_lite and fd_lite.
 
-    Needs the weights of torchvision's Inception-v3; without them it says so and exits with 2.
+    Over the features of EfficientNet-Lite0, so on another scale than FID and KID; these need
+    weights that have to be fetched (--inception), and where they cannot be had, that is said.
+    Grey, mean_ab and the truth stand beside.
     """
-    from itertools import islice
+    from itertools import chain, islice
 
     from workbench.cli import show
     from workbench.data.sources import open_source
     from workbench.errors import Problem
     from workbench.evaluation import distances, entrants
+    from workbench.evaluation.reader import Reader
 
-    if data is None:
+    if not data:
         raise Problem("Name the pictures with --data: a .parquet file or a folder of pictures.")
-    features = distances.inception_features()
-    source = open_source(data)
-    field = [entrant for entrant, _ in _networks(models, "cpu", None)] + entrants.baselines()[:2]
-    found = distances.of_entrants(field, islice(source.items(), limit), features)
+    if inception:
+        features, compare = distances.inception_features(), distances.of_sets
+    else:
+        features, compare = Reader().features, distances.lite_of_sets
+    field = [entrant for entrant, _ in _networks(models, "cpu", None)] + entrants.baselines()
+    items = chain.from_iterable(islice(open_source(text).items(), limit) for text in data)
+    found = distances.of_entrants(field, items, features, size, compare)
     show([{"model": name, **values} for name, values in found.items()], as_json)
 
 
@@ -150,10 +165,10 @@ def scores(
 ) -> None:
     """Means with 95 % intervals, best first; over several data sets the mean of their means."""
     from workbench.cli import show
+    from workbench.evaluation import score_run, summaries
     from workbench.evaluation import scores as files
-    from workbench.evaluation import summaries, tables
 
-    roots = (out,) if out else tables.roots()
+    roots = (out,) if out else score_run.roots()
     rows = [row for dataset in data or (None,) for row in files.read_all(roots, dataset)]
     lines = summaries.lines(r for r in rows if r.size == size and r.protocol == protocol)
     lines.sort(key=lambda line: -line.means["psnr"].value)
@@ -162,10 +177,11 @@ def scores(
 
 def card(models: Models = None) -> None:
     """Write the model cards: README.md with scores, and a picture grid, in each folder."""
-    from workbench import cards, checkpoints
+    from workbench import checkpoints, places
+    from workbench.publishing import cards
 
     every = models in (None, [], ["all"])
-    for name in checkpoints.available(checkpoints.ROOT) if every else models:
+    for name in checkpoints.available(places.CHECKPOINTS) if every else models:
         checkpoint = checkpoints.find(name)
         beside = checkpoint.folder.parent / "baselines" / "scores"
         written = cards.write_card(checkpoint, beside if beside.is_dir() else None)
@@ -176,11 +192,11 @@ def export_leaderboard(
     out: Annotated[Path, typer.Argument(metavar="OUT.html", help="The page to write.")],
 ) -> None:
     """Write the leaderboard as one page of HTML that needs no server and no network."""
+    from workbench.evaluation import score_run
     from workbench.evaluation import scores as files
-    from workbench.evaluation import tables
-    from workbench.leaderboard import write_page
+    from workbench.publishing.leaderboard_page import write_page
 
-    write_page(out, files.read_all(tables.roots()))
+    write_page(out, files.read_all(score_run.roots()))
     typer.echo(f"{out}")
 
 
@@ -235,16 +251,16 @@ def _networks(
 ) -> list[tuple[Entrant, Path]]:
     from workbench import checkpoints
     from workbench.errors import Problem
-    from workbench.evaluation import entrants, tables
+    from workbench.evaluation import entrants, score_run
 
     found = []
     for model in checkpoints.available() if models in (None, [], ["all"]) else models:
         if ":" in model and not Path(model).exists():
             entry = entrants.from_entry_point(model)
-            found.append((entry, tables.scores_folder(model, out=out)))
+            found.append((entry, score_run.scores_folder(model, out=out)))
         else:
             checkpoint = checkpoints.find(model)
-            folder = tables.scores_folder(checkpoint.name, checkpoint.folder, out)
+            folder = score_run.scores_folder(checkpoint.name, checkpoint.folder, out)
             found.append((entrants.from_checkpoint(checkpoint, device), folder))
     names = [entrant.name for entrant, _ in found]
     if doubled := {name for name in names if names.count(name) > 1}:

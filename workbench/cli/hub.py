@@ -34,7 +34,7 @@ def publish(
     """Send a model's folder to the Hub: one atomic commit, then a tag."""
     from workbench import hub
     from workbench.cli import show
-    from workbench.model_folder import model_files
+    from workbench.hub.model_folder import model_files
 
     folder = _folder(model)
     if dry_run:
@@ -78,8 +78,9 @@ def publish_space(
     """Assemble a Space - demo, workbench or leaderboard - and send it in one commit."""
     from tempfile import TemporaryDirectory
 
-    from workbench import hub, spaces
+    from workbench import hub
     from workbench.cli import show
+    from workbench.publishing import spaces
 
     with TemporaryDirectory() as spare:
         folder = spaces.assemble(kind, out or Path(spare), model or ())

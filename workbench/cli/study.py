@@ -100,7 +100,8 @@ def results(
 ) -> None:
     """The ranking or the fool rates, with 95 % intervals."""
     from workbench.cli import show
-    from workbench.study.results import load, methods
+    from workbench.study.export import methods
+    from workbench.study.results import load
     from workbench.study.votes import Votes
 
     votes = Votes()

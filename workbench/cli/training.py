@@ -97,6 +97,8 @@ def tell(made: Any, speed: float | None) -> None:
         f"{len(made.pictures.classes)} labels; {len(made.validation)} watched.",
         file=sys.stderr,
     )
+    for note in made.notes:
+        print(note, file=sys.stderr)
     if speed:
         print(
             f"{made.run.images:,} images at about {speed:.0f}/s: "
@@ -132,6 +134,13 @@ def print_table(table: dict[str, Any], as_json: bool) -> None:
         )
 
 
+def run_name(model: str, source: str) -> str:
+    """Where a run goes by default: never a bundled model's own name."""
+    from workbench.evaluation.score_run import dataset_name
+
+    return f"{model}-{dataset_name(source)}"
+
+
 def train_all(
     data: list[str],
     validation: Sequence[str],
@@ -144,7 +153,7 @@ def train_all(
     typed: Mapping[str, Any],
 ) -> None:
     """Every weight from data: see `training.weights`."""
-    from workbench import checkpoints
+    from workbench import places
     from workbench.cli import build
     from workbench.errors import Problem
     from workbench.models import MODELS
@@ -156,7 +165,7 @@ def train_all(
     if images and minutes:
         raise Problem("Give --images or --minutes, not both.")
     names = list(only) or list(MODELS)
-    folder = out or checkpoints.RUNS / "all"
+    folder = out or places.RUNS / "all"
     decided = weights.read_state(folder).get("images")
     if decided is None:
         if minutes:  # measured once: a plan that goes on keeps its numbers
@@ -193,11 +202,11 @@ def register(app: typer.Typer) -> None:
         always: Annotated[bool, typer.Option("--always", help="Whatever the scores say.")] = False,
     ) -> None:
         """Let runs replace the bundled weights of their name where they score better."""
-        from workbench import checkpoints
+        from workbench import places
         from workbench.training import weights
 
         for run in runs:
-            print(weights.adopt(run, root or checkpoints.ROOT, always))
+            print(weights.adopt(run, root or places.CHECKPOINTS, always))
 
     @app.command()
     def train(
@@ -248,9 +257,10 @@ def register(app: typer.Typer) -> None:
         `all` trains, scores and describes every model with its preset `bundled`; --images or
         --minutes are then of all models together, shared out by the presets.
         """
-        from workbench import checkpoints
+        from workbench import checkpoints, places
         from workbench.errors import Problem
         from workbench.models import MODELS
+        from workbench.training import record
         from workbench.training.plan import plan
 
         if model == "all":
@@ -270,24 +280,27 @@ def register(app: typer.Typer) -> None:
             "precision": precision, "compile": compile, "log_every": log_every,
             "save_every": save_every,
         }  # fmt: skip
+        folder = out or places.RUNS / run_name(model, data[0])
+        if minutes and (kept := record.images_of(folder)):  # a run goes on with what was settled
+            choices["images"], minutes = kept, None
         made = plan(
             MODELS[model], data, validation=validation or (), preset=preset, width=width,
             choices=choices, options=[*(options or []), *([f"prior={prior}"] if prior else [])],
             minutes=minutes, start_from=start_from, backbone=backbone,
         )  # fmt: skip
-        folder = out or checkpoints.RUNS / model
         hear = None
         if tensorboard:
             from workbench.training.tensorboard import TensorBoard
 
             hear = TensorBoard(folder)
         if int(os.environ.get("RANK", 0)) == 0:
-            tell(made, made.images_per_second(1) if made.run.images > 2000 else None)
+            tell(made, 1 / made.seconds_per_image(1) if made.run.images > 2000 else None)
             if start_from:
                 checkpoints.keep_earlier_logs(checkpoints.find(start_from), folder)
         config = watched(made, folder, hear)
         if config:
             print(f"{folder}: {config['images_seen']:,} images seen, revision {config['revision']}")
+            print(f"python -m workbench colorize PICTURE --model {folder} --out coloured")
 
     @app.command()
     def ablate(
@@ -357,7 +370,7 @@ def register(app: typer.Typer) -> None:
         batch_size: Annotated[int, typer.Option(min=2)] = 64,
     ) -> None:
         """Train a classifier on L alone: the backbone of inception_attention."""
-        from workbench.training.backbone import train_backbone
+        from workbench.preparation.backbone import train_backbone
 
         made, save = train_backbone(data, out, name, images, size, batch_size)
         tell(made, None)
@@ -373,9 +386,10 @@ def register(app: typer.Typer) -> None:
         out: Annotated[Path | None, typer.Option(help="Folder; default: checkpoints/eye.")] = None,
     ) -> None:
         """Make the eye: convert an ImageNet-trained EfficientNet-Lite0 (Apache-2.0), once."""
+        from workbench import places
         from workbench.models import eye
 
-        folder = out or eye.folder()
+        folder = out or places.eye()
         eye.convert(source, folder)
         print(folder / eye.WEIGHTS)
 
@@ -387,7 +401,7 @@ def register(app: typer.Typer) -> None:
         """Compute the prior of the 313 bins of ab over your pictures, and plot it (HTML)."""
         from workbench.charts import prior_plane
         from workbench.models import ab_bins
-        from workbench.training.prior import compute
+        from workbench.preparation.prior import compute
 
         about = compute(data, out)
         plot = out.with_suffix(".html")

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
-def cache_root() -> Path:
-    """Where this machine keeps what can be made again: WORKBENCH_CACHE, or a folder in ~/.cache."""
-    chosen = os.environ.get("WORKBENCH_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache/colorization-workbench"
-
-
 @dataclass(frozen=True)
 class Item:
     """One picture of a source, not yet decoded.

@@ -18,13 +18,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from workbench import places
 from workbench.color import split_lab
-from workbench.data.files import Item, Source, cache_root, digest
+from workbench.data.files import Item, Source, digest
 from workbench.data.sources import open_source
 from workbench.errors import Problem
 from workbench.images import open_pixels
 
-__all__ = ["Pictures", "cache_root", "is_grey", "load", "square"]
+__all__ = ["Pictures", "is_grey", "load", "square"]
 
 GREY = 3.0  # mean Lab chroma below which a picture has no colour to learn from
 VERSION = 2  # of the decoding: a new one makes every cache stale
@@ -67,7 +68,7 @@ def load(
         raise Problem(f"Pictures cannot be {side} pixels wide: give a side of 1 or more.")
     opened = [open_source(text) for text in sources]
     key = digest(VERSION, side, keep_grey, *(source.key for source in opened))
-    folder = Path(cache) if cache else cache_root() / "pictures"
+    folder = Path(cache) if cache else places.cache() / "pictures"
     kept = _open(folder, key)
     if kept is None:
         try:

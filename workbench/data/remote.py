@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from workbench import places
 from workbench.data.files import (
     Folder,
     Item,
     Source,
-    cache_root,
     class_name,
     digest,
     open_files,
@@ -110,7 +110,7 @@ class TorchvisionSource(Source):
                 f"torchvision has no data set {name!r}: try VOC2012, Places365, ImageNet, "
                 "Flowers102 or another name of torchvision.datasets."
             )
-        self.folder = cache_root() / "torchvision" / name
+        self.folder = places.cache() / "torchvision" / name
         self.dataset = self._open(getattr(torchvision.datasets, kind), options)
         self.whole = None
         if name == "VOC2012" and not self.split:

@@ -30,11 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures to colourize: names, truth uint8 RGB (N, 3, S, S), L float32 (N, 1, S, S)."""
+    """Pictures to colourize: names, truth uint8 RGB (N, 3, S, S), L float32 (N, 1, S, S).
+
+    labels: their own, None where there is none; named (N,): the classes that a `Reader` sees in the
+    truth.
+    """
 
     names: tuple[str, ...]
     truth: Tensor
     L: Tensor
+    labels: tuple[str | None, ...] = ()
+    named: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ def mean_ab() -> tuple[float, float]:
 
 def from_checkpoint(checkpoint: Checkpoint, device: str = "cpu") -> Entrant:
     """One of our networks, run at the size that its config.json names."""
-    from workbench.colorize import predict_ab
+    from workbench.coloring.colorize import predict_ab
 
     net = checkpoint.net().to(device).eval()
     return from_function(

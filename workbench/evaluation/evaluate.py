@@ -27,6 +27,7 @@ from workbench.data.sources import Item
 from workbench.errors import Problem
 from workbench.evaluation.entrants import Batch, Entrant
 from workbench.evaluation.protocols import PROTOCOLS, Protocol
+from workbench.evaluation.reader import Reader
 from workbench.evaluation.scores import Score
 from workbench.images import open_pixels
 
@@ -49,12 +50,14 @@ def evaluate(
     sizes: Sequence[int] | None = None,
     device: str = "cpu",
     unreadable: Callable[[str], None] | None = None,
+    reader: Reader | None = None,
 ) -> Iterator[Score]:
     """Score every entrant on every picture; the truth's side is made once for all of them.
 
     items: pictures of the data set, named `dataset` in the rows; sizes: sides of the squares,
     pixels (the protocol's by default). A picture that cannot be decoded is handed to `unreadable`
-    as a sentence and left out; without it, it raises Problem.
+    as a sentence and left out; without it, it raises Problem. reader: names what is in the
+    pictures, for `agreement` and `top1`, which are left out without it.
     """
     sizes = sizes or protocol.sizes
     with ThreadPoolExecutor(2) as pool, torch.inference_mode():
@@ -68,27 +71,34 @@ def evaluate(
                     unreadable(sentence)
             for position, size in enumerate(sizes):
                 readable = [
-                    (item.name, squares[position])
+                    (item.name, item.label, squares[position])
                     for item, squares in zip(group, decoded, strict=True)
                     if not isinstance(squares, str)
                 ]
                 if readable:
-                    names, squares = zip(*readable, strict=True)
+                    names, labels, squares = zip(*readable, strict=True)
                     truth = torch.from_numpy(np.stack(squares)).to(device)
-                    made = Batch(names, truth, split_lab(truth)[0])
+                    named = reader.named(truth) if reader else None
+                    made = Batch(names, truth, split_lab(truth)[0], labels, named)
                     for entrant in entrants:
-                        yield from _score(entrant, made, dataset, protocol, size)
+                        yield from _score(entrant, made, dataset, protocol, size, reader)
 
 
 def _score(
-    entrant: Entrant, batch: Batch, dataset: str, protocol: Protocol, size: int
+    entrant: Entrant,
+    batch: Batch,
+    dataset: str,
+    protocol: Protocol,
+    size: int,
+    reader: Reader | None,
 ) -> Iterator[Score]:
     if entrant.pictures is not None:  # it has an answer for some of them only
         kept = [i for i, name in enumerate(batch.names) if name in entrant.pictures]
         if not kept:
             return
-        names = tuple(batch.names[i] for i in kept)
-        batch = Batch(names, batch.truth[kept], batch.L[kept])
+        names, labels = (tuple(of[i] for i in kept) for of in (batch.names, batch.labels))
+        named = None if batch.named is None else batch.named[kept]
+        batch = Batch(names, batch.truth[kept], batch.L[kept], labels, named)
     start = time.perf_counter()
     prediction = entrant.paint(batch)
     if prediction.is_cuda:
@@ -96,6 +106,8 @@ def _score(
     ms = 1000 * (time.perf_counter() - start) / len(batch.names)
     measured = protocol.measure(prediction, protocol.truth(batch.truth))
     columns = {name: values.tolist() for name, values in measured.items()}
+    if reader is not None and batch.named is not None:
+        columns |= reader.measure(prediction, batch.named, batch.labels, dataset)
     for i, name in enumerate(batch.names):
         values = {column: numbers[i] for column, numbers in columns.items()}
         yield Score(

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from workbench.color import rgb_to_lab
+from workbench.color import ciede2000, rgb_to_lab
 from workbench.errors import Problem
 
 _BELL = tuple(math.exp(-((i - 5) ** 2) / (2 * 1.5**2)) for i in range(11))
@@ -85,6 +86,26 @@ METRICS: dict[str, Metric] = {
             "are both at 0.94 to 1. An argmax 'accuracy' fails in the same way.",
         ),
         Metric(
+            "blotch", "Blotches", "ab / px", "lower", 3,
+            "Grey has none: it says how restless colour is where the truth is flat, not whether it "
+            "is right. The truth itself is not quite at 0.",
+        ),
+        Metric(
+            "grid", "Grid", "ab", "lower", 3,
+            "The pattern that up-sampling leaves, of 2 and 4 pixels; grey has none, and smooth "
+            "colour of any hue little.",
+        ),
+        Metric(
+            "agreement", "Seen alike", "", "higher", 3,
+            "A classifier of 1000 things names the coloured picture as it names the true one: it "
+            "does so for most grey pictures, too, and colour beside the thing does not count.",
+        ),
+        Metric(
+            "top1", "Named right", "", "higher", 3,
+            "The same classifier against the label, on sets of ImageNet's classes alone; what the "
+            "truth scores is the ceiling.",
+        ),
+        Metric(
             "psnr_seed003", "PSNR as paper 003 prints it", "dB", "higher", 2,
             "Its MSE is not squared: ten dB and more above a true PSNR, comparable with none.",
         ),
@@ -150,11 +171,6 @@ def delta_e(prediction: Tensor, truth: Tensor) -> Tensor:
     return _mean(ciede2000(_lab(prediction), _lab(truth)))
 
 
-def delta_e_map(prediction: Tensor, truth: Tensor) -> Tensor:
-    """CIEDE2000 of each pixel: uint8 RGB (..., 3, H, W) twice -> float32 (..., H, W)."""
-    return ciede2000(_lab(prediction), _lab(truth))
-
-
 def colorfulness(picture: Tensor) -> Tensor:
     """Hasler & Suesstrunk 2003 with signed opponents rg = R - G, yb = (R + G) / 2 - B.
 
@@ -192,6 +208,59 @@ def auc_rebalanced(prediction: Tensor, truth: Tensor, weight: Tensor) -> tuple[T
     return _auc_rebalanced(_closeness(_lab(prediction), _lab(truth)), weight)
 
 
+def blotch(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Mean gradient of the prediction's ab where the truth is flat, ab units a pixel; 0 for grey.
+
+    Flat: the tenth of a picture where the gradients of the truth's L and ab together are least.
+    """
+    lab, lab_truth = _lab(prediction), _lab(truth)
+    return _on(_gradient(lab[:, 1:]), _flat(lab_truth))
+
+
+def grid(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Amplitude of patterns of 2 and of 4 pixels in the prediction's ab where the truth is flat.
+
+    Second differences over 1 and over 2 pixels, a quarter of each, along both axes, the mean over
+    a and b, in ab units; 0 for grey and for colours that change evenly.
+    """
+    return _on(_ripple(_lab(prediction)[:, 1:]), _flat(_lab(truth)))
+
+
+def _gradient(planes: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, H, W): length of the forward differences over all planes."""
+    down = F.pad(planes.diff(dim=-2), (0, 0, 0, 1))
+    right = F.pad(planes.diff(dim=-1), (0, 1))
+    return (down.square() + right.square()).sum(1).sqrt()
+
+
+def _ripple(planes: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, H, W): the second differences over 1 and 2 pixels, a quarter of each."""
+    total = torch.zeros_like(planes)
+    for step in (1, 2):
+        for axis in (-2, -1):
+            length = planes.shape[axis]
+            if length <= 2 * step:
+                continue
+            before, here, after = (
+                planes.narrow(axis, start, length - 2 * step) for start in (0, step, 2 * step)
+            )
+            ripple = (before - 2 * here + after).abs_() / 4
+            total.narrow(axis, step, length - 2 * step).add_(ripple)
+    return total.mean(1)
+
+
+def _flat(lab_truth: Tensor) -> Tensor:
+    """Lab (N, 3, H, W) -> bool (N, H, W): the tenth of each picture that changes least."""
+    change = _gradient(lab_truth)
+    least = max(1, change[0].numel() // 10)
+    return change <= change.flatten(1).kthvalue(least).values[:, None, None]
+
+
+def _on(values: Tensor, where: Tensor) -> Tensor:
+    """(N, H, W) twice -> the mean of each picture's values where `where`, (N,) float64."""
+    return (_mean(values * where) / _mean(where.float())).cpu()
+
+
 def pixdiff(prediction: Tensor, truth: Tensor) -> Tensor:
     """Share of pixels that differ in any channel, 0 to 1.
 
@@ -226,6 +295,7 @@ def _measure(
     lab, lab_truth = _lab(prediction), _lab(truth)
     closeness = _closeness(lab, lab_truth)
     opponents, opponents_truth = _opponents(prediction), _opponents(truth)
+    flat = _flat(lab_truth)
     found = {
         "psnr": psnr(prediction, truth),
         "ssim": ssim(prediction, truth),
@@ -237,6 +307,8 @@ def _measure(
         "colorfulness_abs": _colorfulness(*(plane.abs() for plane in opponents)),
         "colorfulness_abs_truth": _colorfulness(*(plane.abs() for plane in opponents_truth)),
         "auc": _mean(closeness),
+        "blotch": _on(_gradient(lab[:, 1:]), flat),
+        "grid": _on(_ripple(lab[:, 1:]), flat),
         "pixdiff": pixdiff(prediction, truth),
     }
     if weight is not None:
@@ -244,47 +316,6 @@ def _measure(
             closeness, weight(lab_truth[:, 1:])
         )
     return found
-
-
-def ciede2000(first: Tensor, second: Tensor) -> Tensor:
-    """CIEDE2000 of Lab pictures (..., 3, H, W) twice -> (..., H, W), k_L = k_C = k_H = 1."""
-    L1, a1, b1 = first.unbind(-3)
-    L2, a2, b2 = second.unbind(-3)
-    mean_chroma = (torch.hypot(a1, b1) + torch.hypot(a2, b2)) / 2
-    stretch = 1.5 - 0.5 * _seventh(mean_chroma)
-    a1, a2 = a1 * stretch, a2 * stretch
-    C1, C2 = torch.hypot(a1, b1), torch.hypot(a2, b2)
-    h1, h2 = torch.atan2(b1, a1), torch.atan2(b2, a2)
-
-    turn = h2 - h1  # signed, the short way round
-    turn = turn - 2 * math.pi * (turn > math.pi) + 2 * math.pi * (turn < -math.pi)
-    coloured = C1 * C2 != 0
-    turn = turn * coloured
-    # a grey pixel has no hue: the mean hue is then the other's (Sharma's equation 14)
-    hue = torch.where(coloured, h1 + turn / 2, torch.where(C1 == 0, h2, h1))
-
-    dL, dC, dH = L2 - L1, C2 - C1, 2 * (C1 * C2).sqrt() * torch.sin(turn / 2)
-    from_50, chroma = ((L1 + L2) / 2 - 50) ** 2, (C1 + C2) / 2
-    weight = (
-        1
-        - 0.17 * torch.cos(hue - math.radians(30))
-        + 0.24 * torch.cos(2 * hue)
-        + 0.32 * torch.cos(3 * hue + math.radians(6))
-        - 0.20 * torch.cos(4 * hue - math.radians(63))
-    )
-    S_L = 1 + 0.015 * from_50 / (20 + from_50).sqrt()
-    S_C = 1 + 0.045 * chroma
-    S_H = 1 + 0.015 * chroma * weight
-    degrees = torch.rad2deg(hue) % 360
-    rotation = torch.exp(-(((degrees - 275) / 25) ** 2)) * (math.pi / 3)
-    R_T = -2 * _seventh(chroma) * torch.sin(rotation)
-    L, C, H = dL / S_L, dC / S_C, dH / S_H
-    return (L * L + C * C + H * H + R_T * C * H).clamp(min=0).sqrt()
-
-
-def _seventh(chroma: Tensor) -> Tensor:
-    power = chroma**7
-    return (power / (power + 25.0**7)).sqrt()
 
 
 def _mean(values: Tensor) -> Tensor:

@@ -65,11 +65,13 @@ _COLORFULNESS_ABS = {
     "colorfulness_abs_truth": lambda prediction, truth: colorfulness_abs(truth),
 }
 
+OURS = "cw-1"
+
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
         Protocol(
-            "cw-1",
+            OURS,
             "The workbench's own",
             "Centre square at 256 and at 128, bicubic with antialias; only L is given; uint8 RGB "
             "is compared; a row per picture.",

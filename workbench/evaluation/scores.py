@@ -42,6 +42,10 @@ class Score:
     auc: float | None = None
     auc_rebalanced: float | None = None
     auc_weight: float | None = None
+    blotch: float | None = None
+    grid: float | None = None
+    agreement: float | None = None
+    top1: float | None = None
     pixdiff: float | None = None
     psnr_seed003: float | None = None
     lpips: float | None = None

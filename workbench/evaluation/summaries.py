@@ -56,6 +56,29 @@ class Paired:
     differences: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What the visitor wants to see; kept in the page's address."""
+
+    datasets: tuple[str, ...]
+    size: int
+    metrics: tuple[str, ...]
+    protocol: str
+
+    @property
+    def metric(self) -> str:
+        """The metric that ranks: the first one."""
+        return self.metrics[0]
+
+    def takes(self, score: Score) -> bool:
+        """Whether a row is among what was chosen."""
+        return (
+            score.protocol == self.protocol
+            and score.size == self.size
+            and score.dataset in self.datasets
+        )
+
+
 def mean(groups: Sequence[np.ndarray], weights: Sequence[np.ndarray] | None = None) -> Mean:
     """Mean of the groups' means with its interval; one group per data set, values (n,) float.
 

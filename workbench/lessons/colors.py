@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from workbench.color import in_gamut, join_rgb, split_lab
-from workbench.colorize import paint
-from workbench.edges import shrink
+from workbench.coloring.colorize import paint
+from workbench.coloring.edges import shrink
 
 REACH = 110  # the ab plane is shown from -REACH to REACH on both axes
 SHOWN_AT = 65.0  # lightness at which a plane of a or b is shown: most colours exist there

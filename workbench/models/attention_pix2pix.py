@@ -19,16 +19,15 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from workbench.models.blocks import scaled
 from workbench.models.pix2pix import AdversarialRecipe, UNet128, patch_critic, pix2pix_init
-from workbench.spec import (
+from workbench.models.presets import (
     BUNDLED_RUN,
     BUNDLED_TITLE,
     LONGER_RUN,
     LONGER_TITLE,
     QUICK_RUN,
     QUICK_TITLE,
-    ModelSpec,
-    Preset,
 )
+from workbench.spec import ModelSpec, Preset
 
 POSITIONS = (0, 32, 64, 128)  # side of the maps that attend, for a 128 x 128 input; 0 = nowhere
 

@@ -20,17 +20,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.models.blocks import scaled
+from workbench.models.eye import CLASSES
 from workbench.models.pix2pix import AdversarialRecipe, UNet128, patch_critic, pix2pix_init
-from workbench.spec import (
+from workbench.models.presets import (
     BUNDLED_RUN,
     BUNDLED_TITLE,
     LONGER_RUN,
     LONGER_TITLE,
     QUICK_RUN,
     QUICK_TITLE,
-    ModelSpec,
-    Preset,
 )
+from workbench.spec import ModelSpec, Preset
 
 PLACES365 = 365  # classes of the paper's second data set
 
@@ -195,6 +195,12 @@ SPEC = ModelSpec(
             build={"width": 0.5},
             recipe={"decay": 0.5, "critic_width": 0.25},
             run=BUNDLED_RUN,
+        ),
+        "imagenet": Preset(
+            "Trained on (--from): 128 x 128, the class branch learns the eye's 1000 answers",
+            build={"classes": CLASSES},
+            recipe={"decay": 1.0, "critic_width": 0.25, "soft_labels": True},
+            run={"images": 1_000_000, "batch_size": 32, "size": "128"},
         ),
         "longer": Preset(LONGER_TITLE, recipe={"decay": 1.0, "critic_width": 0.25}, run=LONGER_RUN),
         "quick": Preset(

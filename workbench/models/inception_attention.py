@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,16 +27,8 @@ from workbench import losses
 from workbench.errors import Problem
 from workbench.models import eye
 from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scaled
-from workbench.spec import (
-    LONGER_RUN,
-    LONGER_TITLE,
-    QUICK_RUN,
-    QUICK_TITLE,
-    ModelSpec,
-    Preset,
-    Recipe,
-    fall,
-)
+from workbench.models.presets import LONGER_RUN, LONGER_TITLE, QUICK_RUN, QUICK_TITLE
+from workbench.spec import ModelSpec, Preset, Recipe, fall
 
 STRIDE = 8
 INCEPTION = "inception_resnet_v2.tf_in1k"  # 1000 classes, 299 x 299, 55,873,736 parameters
@@ -256,6 +249,21 @@ class ClassifierRecipe(Recipe):
     def schedule(self, seen: int) -> None:
         """The learning rate falls to 0 over the second half."""
         fall(self.optimizers, seen, self.images, 0.5)
+
+
+def backbone_options(file: Path) -> dict[str, Any]:
+    """What a file made by `python -m workbench backbone` says of itself."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(file, "pt") as opened:
+            told = opened.metadata()
+        return {
+            "backbone": told["backbone"], "backbone_classes": int(told["classes"]),
+            "backbone_size": int(told["size"]), "pretrained": False,
+        }  # fmt: skip
+    except Exception as error:  # safetensors raises its own kinds
+        raise Problem(f"--backbone {file} was not made by `workbench backbone`: {error}") from None
 
 
 def load_backbone(net: InceptionAttention, file: Path) -> None:

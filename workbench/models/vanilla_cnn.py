@@ -19,18 +19,15 @@ from torch.nn import functional as F
 
 from workbench import losses
 from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scaled
-from workbench.spec import (
+from workbench.models.presets import (
     BUNDLED_RUN,
     BUNDLED_TITLE,
     LONGER_RUN,
     LONGER_TITLE,
     QUICK_RUN,
     QUICK_TITLE,
-    ModelSpec,
-    Preset,
-    Recipe,
-    fall,
 )
+from workbench.spec import ModelSpec, Preset, Recipe, fall
 
 STRIDE = 8
 

@@ -7,29 +7,29 @@ of its own, a JSON object per line, which goes to that private data set every fi
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from workbench import places
 from workbench.errors import Problem
-from workbench.study.export import VOTE_COLUMNS, export
-from workbench.study.results import load, methods
+from workbench.study.export import VOTE_COLUMNS, export, methods
+from workbench.study.results import load
 from workbench.study.tables import Study
 from workbench.study.trials import plan_of
-from workbench.study.votes import Votes, new_code, studies_folder
+from workbench.study.votes import Votes, new_code
 
 LICENCE = "cc-by-4.0"
 
 
 def start(votes: Votes, repo: str | None = None, minutes: float = 5) -> Any:
     """Let a database keep its journal on the Hub; the scheduler, or None where none is wanted."""
-    repo = repo or os.environ.get("WORKBENCH_STUDY_BACKUP")
+    repo = repo or places.study_backup()
     if not repo:
         return None
     from workbench import hub
 
-    folder = studies_folder() / "journal"
+    folder = places.studies() / "journal"
     folder.mkdir(parents=True, exist_ok=True)
     scheduler = hub.back_up(folder, repo, minutes)
     file = folder / f"{new_code()}.jsonl"  # one per process

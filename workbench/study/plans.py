@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem
-from workbench.study.ranking import FlagRules
+from workbench.study.raters import FlagRules
 
 DESIGNS = {
     "pair": "Which of two colourizations looks better: left, right, or no difference",

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench import places
 from workbench.errors import Problem, reason_of
 from workbench.names import shortened
 from workbench.study.plans import CATCH, TRUTH, Plan
 from workbench.study.trials import plan_of
-from workbench.study.votes import Votes, studies_folder
+from workbench.study.votes import Votes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +32,7 @@ UPLOADS = "uploads"  # pictures: uploads, the folder of that name in the study's
 def picture_file(study: str, sha256: str, shown: str) -> Path:
     """Where one rendered picture lies."""
     name = shown.replace("/", "--") + ".png"
-    return studies_folder() / study / "pictures" / sha256[:16] / name
+    return places.studies() / study / "pictures" / sha256[:16] / name
 
 
 def painters_of(plan: Plan) -> dict[str, Painter]:
@@ -71,7 +72,7 @@ def make_study(
         return render(votes, plan.name, painters)
     except (Problem, OSError) as error:
         votes.delete_study(study)
-        shutil.rmtree(studies_folder() / plan.name, ignore_errors=True)
+        shutil.rmtree(places.studies() / plan.name, ignore_errors=True)
         if isinstance(error, Problem):
             raise
         raise Problem(
@@ -97,9 +98,9 @@ def render(
     needed = 1 if plan.design == "real_or_fake" else 2
     if len(painters) < needed:
         raise Problem(f"Study {name!r} compares at least {needed} models; {len(painters)} is here.")
-    shutil.rmtree(studies_folder() / name / "pictures", ignore_errors=True)
+    shutil.rmtree(places.studies() / name / "pictures", ignore_errors=True)
     made: list[dict[str, str]] = []
-    for title, sha256, rgb in _photographs(plan, studies_folder() / name / UPLOADS):
+    for title, sha256, rgb in _photographs(plan, places.studies() / name / UPLOADS):
         versions = {TRUTH: rgb, CATCH: turned_colours(rgb)}
         versions |= {shown: paint(rgb) for shown, paint in painters.items()}
         for shown, picture in versions.items():
@@ -143,7 +144,7 @@ def turned_colours(rgb: Tensor) -> Tensor:
 
 
 def _network_painter(checkpoint: object) -> Painter:
-    from workbench.colorize import colorize
+    from workbench.coloring.colorize import colorize
 
     net = None
 
@@ -198,7 +199,7 @@ def _write(path: Path, data: bytes) -> None:
 
 def keep_uploads(study: str, files: Sequence[tuple[str, bytes]]) -> None:
     """Put uploaded photographs (name, bytes) where `pictures: uploads` finds them, all of them."""
-    folder = studies_folder() / study / UPLOADS
+    folder = places.studies() / study / UPLOADS
     shutil.rmtree(folder, ignore_errors=True)
     for place, (name, data) in enumerate(files):
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(name).name)

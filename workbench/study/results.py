@@ -13,6 +13,13 @@ import numpy as np
 from workbench.study import ranking
 from workbench.study.plans import TRUTH, Plan
 from workbench.study.ranking import FoolRate, Ranking
+from workbench.study.raters import (
+    flags,
+    krippendorff_alpha,
+    outlying_fools,
+    outlying_preferences,
+    side_bias,
+)
 from workbench.study.tables import Study
 from workbench.study.trials import model_name, plan_of
 from workbench.study.votes import Votes
@@ -122,9 +129,9 @@ def analyse(
         model = np.array([place[fake] for fake in fakes], dtype=np.int64)
         fooled = np.array([not row["correct"] for row in scored], dtype=np.int64)
         fool = ranking.fool_rate(rater, model, fooled, len(models), seed=plan.seed)
-        outlying = ranking.outlying_fools(rater, model, fooled, len(models))
+        outlying = outlying_fools(rater, model, fooled, len(models))
         units = [f"{row['picture']}/{fake}" for row, fake in zip(scored, fakes, strict=True)]
-        alpha = ranking.krippendorff_alpha(rater, units, fooled)
+        alpha = krippendorff_alpha(rater, units, fooled)
         pictures = _fooled_pictures(scored, models, model, fooled)
     else:
         pairs = pair_votes(plan, scored, number, place)
@@ -134,15 +141,15 @@ def analyse(
         by_rater = ranking.wins_by_rater(
             pairs.rater, pairs.left, pairs.right, pairs.outcome, len(models)
         )
-        outlying = ranking.outlying_preferences(by_rater)
+        outlying = outlying_preferences(by_rater)
         low, high = np.minimum(pairs.left, pairs.right), np.maximum(pairs.left, pairs.right)
         units = [f"{p}/{i}/{j}" for p, i, j in zip(pairs.picture, low, high, strict=True)]
         first = np.where(pairs.left < pairs.right, pairs.outcome, 1 - pairs.outcome)
-        alpha = ranking.krippendorff_alpha(pairs.rater, units, first)
+        alpha = krippendorff_alpha(pairs.rater, units, first)
         pictures = _preferred_pictures(pairs, models)
     side = [-1 if r["choice"] == "left" else 1 if r["choice"] == "right" else 0 for r in rows]
     outlying = np.concatenate([outlying, np.zeros(len(raters) - len(outlying))])
-    raised = ranking.flags(
+    raised = flags(
         [number[row["rater"]] for row in rows],
         [row["dwell_ms"] for row in rows],
         side,
@@ -163,7 +170,7 @@ def analyse(
         pictures=pictures,
         lefts=lefts,
         rights=rights,
-        side_p=ranking.side_bias(lefts, rights),
+        side_p=side_bias(lefts, rights),
         alpha=alpha,
         flags=dict(zip(raters, raised, strict=True)),
     )
@@ -231,71 +238,3 @@ def _share(picture: str, shown: str, values: np.ndarray, sha256: str = "") -> Ro
         "low": float(low),
         "high": float(high),
     }
-
-
-def methods(results: Results) -> str:
-    """A paragraph for a paper, with the numbers of this study filled in."""
-    plan = results.plan
-    names = ", ".join(model_name(shown) for shown in results.models)
-    who = f"{len(results.raters)} raters gave {results.votes} scored answers"
-    shown = (
-        f"Pictures were shown as squares of {plan.size} pixels on neutral grey, at most "
-        f"{plan.limit} of them, coloured by {names}; sides and order were balanced by the server "
-        f"(seed {plan.seed}) and no model was named."
-    )
-    checks = f"{plan.caught} catch trials per rater" if plan.caught else "No catch trials"
-    rules = plan.rules
-    flagged = (
-        f"{checks} were hidden among the {plan.scored} scored ones. Declared beforehand, a rater "
-        f"was flagged for a median dwell below {rules.dwell_ms:.0f} ms, fewer than "
-        f"{rules.catch_share:.0%} of catch trials passed, a side bias with p < {rules.side_p:g}, "
-        f"or answers more than {rules.outlier_z:g} standard deviations from what the others' "
-        f"predict; {len(results.flagged)} of the raters counted here are flagged."
-    )
-    best = results.table()
-    if plan.design == "real_or_fake":
-        design = (
-            f"Two versions of a photograph, its own colours and a colourization, appeared in turn "
-            f"for {plan.exposure_ms} ms each, {plan.gap_ms} ms apart; raters then named the fake "
-            f"without a time limit, after {plan.practised} practice trials with feedback "
-            "(Zhang, Isola & Efros 2016)."
-        )
-        figures = "; ".join(
-            f"{row['model']} {row['fool_rate']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"
-            for row in best
-            if row["trials"]
-        )
-        found = (
-            f"Fool rates (share of wrong answers, 50% is perfect) with 95% intervals from a "
-            f"two-level bootstrap (raters, then trials within a rater; {len(results.fool.draws)} "
-            f"rounds): {figures}."
-        )
-    else:
-        design = (
-            "Raters saw two colourizations of one photograph side by side and chose the better "
-            "one or a tie."
-            if plan.design == "pair"
-            else "Raters put the colourizations of one photograph in order, best first; an order "
-            "counts as all its pairs."
-        )
-        figures = "; ".join(
-            f"{row['model']} {row['strength']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
-            for row in best
-        )
-        found = (
-            f"Bradley-Terry strengths (log odds against the average model, ties half a win, a "
-            f"prior of {ranking.PRIOR} votes per pair) with 95% intervals from a cluster bootstrap "
-            f"over raters ({len(results.ranking.draws)} rounds): {figures}."
-        )
-    side = f"Left was chosen {results.lefts} and right {results.rights} times"
-    ends = (
-        f"{side} (two-sided binomial p = {results.side_p:.2g})."
-        if results.lefts + results.rights
-        else ""
-    )
-    agreement = (
-        ""
-        if np.isnan(results.alpha)
-        else f" Krippendorff's alpha (nominal) is {results.alpha:.2f}."
-    )
-    return f"{who}. {design} {shown} {flagged} {found} {ends}{agreement}".strip()

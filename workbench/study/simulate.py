@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TITLE = "Simulated"  # every simulated study's title begins so
-STRENGTHS = (0.9, 0.45, 0.0, -0.45, -0.9)  # of the models in the order of the registry
 TRY = Plan(
     name="try", title="A study to try", trials=5, practice=1, catch=1, size=192, limit=8,
     instructions=f"{INSTRUCTIONS['pair']}\n\nThe colours in this one were made by arithmetic; it "
@@ -102,7 +101,7 @@ def _take_part(
     votes: Votes, study: Study, clock: Clock, rng: np.random.Generator, names: list[str], who: str
 ) -> Rater:
     """One rater from consent to the end; one in fifteen does not look."""
-    strength = dict(zip(names, _strengths(len(names)), strict=True))
+    strength = dict(zip(names, strengths(len(names)), strict=True))
     own = {model: value + 0.3 * rng.standard_normal() for model, value in strength.items()}
     careless = rng.random() < 1 / 15
     vision = str(rng.choice(["normal", "deficient", "unsaid"], p=[0.92, 0.05, 0.03]))
@@ -160,8 +159,9 @@ def _choose(
     return "left" if rng.random() < 1 / (1 + math.exp(-gap)) else "right"
 
 
-def _strengths(models: int) -> Sequence[float]:
-    return STRENGTHS if models == len(STRENGTHS) else np.linspace(0.9, -0.9, models).tolist()
+def strengths(models: int) -> Sequence[float]:
+    """The true strengths of so many models, in the order of the registry: best first."""
+    return np.linspace(0.9, -0.9, models).tolist()
 
 
 def _model_names() -> list[str]:

@@ -8,7 +8,6 @@ file below the working folder. A call that returns has committed: what was ackno
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,27 +20,22 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from workbench import places
 from workbench.errors import Problem
 from workbench.study.tables import Rater, Study, Trial, Vote
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-REPOSITORY = Path(__file__).resolve().parents[2]
 CODE_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # none that are read for another
-
-
-def studies_folder() -> Path:
-    """Where the database and the rendered pictures lie: WORKBENCH_STUDIES or .work/studies."""
-    return Path(os.environ.get("WORKBENCH_STUDIES") or REPOSITORY / ".work" / "studies")
 
 
 def database_url() -> str:
     """The address of the database, from the environment."""
-    given = os.environ.get("WORKBENCH_DATABASE_URL", "")
+    given = places.database_url()
     if given.startswith("postgres://"):
         given = given.replace("postgres://", "postgresql://", 1)
     if given.startswith("postgresql://"):
         given = given.replace("postgresql://", "postgresql+psycopg://", 1)
-    return given or f"sqlite:///{studies_folder() / 'votes.sqlite3'}"
+    return given or f"sqlite:///{places.studies() / 'votes.sqlite3'}"
 
 
 def new_code(length: int = 12) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.checkpoints import HOME
+from workbench import places
 from workbench.errors import Problem
 from workbench.training import record
 
@@ -149,7 +149,7 @@ def start(arguments: Sequence[str], out: Path) -> int:
         (out / "training").mkdir(parents=True, exist_ok=True)
         with (out / OUTPUT).open("wb") as printed:
             process = subprocess.Popen(
-                command, cwd=HOME, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
+                command, cwd=places.ROOT, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
                 start_new_session=True,
             )  # fmt: skip
     except OSError as error:

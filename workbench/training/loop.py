@@ -19,9 +19,9 @@ from workbench import checkpoints
 from workbench.color import rgb_to_lab
 from workbench.data.pictures import Pictures
 from workbench.errors import Problem
+from workbench.preparation.answers import eye_answers
 from workbench.spec import Recipe
 from workbench.training import record
-from workbench.training.answers import eye_answers
 from workbench.training.batches import Batches
 from workbench.training.run import Run, machine, use_bf16
 from workbench.training.step import step

@@ -37,13 +37,22 @@ class Plan:
     validation: np.ndarray
     run: Run
     about: dict[str, Any]
+    notes: tuple[str, ...] = ()  # what a person should be told before it begins
 
-    def images_per_second(self, steps: int = 3) -> float:
-        """How fast this machine trains: a few steps on a recipe that is thrown away."""
+    def seconds_per_image(self, steps: int = 3) -> float:
+        """The mean over the stages of the run, each by its share of the images."""
+        return sum(share / self.images_per_second(steps, size) for size, share in self.run.stages)
+
+    def images_per_second(self, steps: int = 3, size: int | None = None) -> float:
+        """How fast this machine trains: a few steps on a recipe that is thrown away.
+
+        size: side of the crops, pixels; the run's largest by default.
+        """
+        run = replace(self.run, size=str(size or self.run.largest))
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        bf16 = use_bf16(self.run.precision, device)
+        bf16 = use_bf16(run.precision, device)
         recipe = self.make(self.run.images).to(device).to(memory_format=torch.channels_last).train()
-        batches = Batches(self.pictures.pixels, self.pictures.labels, self.run, device)
+        batches = Batches(self.pictures.pixels, self.pictures.labels, run, device)
         begun = 0.0
         for i in range(steps + 1):
             if i == 1:
@@ -84,7 +93,7 @@ def plan(
                  **chosen.run, **typed})  # fmt: skip
     build, recipe = dict(chosen.build), dict(chosen.recipe)
     preset_width = build.pop("width", 1.0)
-    width = preset_width if width is None else width
+    typed_width, width = width, preset_width if width is None else width
     assign(options, spec, build, recipe)
 
     side = source_side(max(size for size, _ in parse_sizes(run.size)))
@@ -94,27 +103,42 @@ def plan(
         watched = watched[np.linspace(0, len(watched) - 1, min(len(watched), 96)).astype(int)]
     else:
         pictures, watched = hold_back(pictures)
-    run = replace(run, batch_size=min(run.batch_size, max(2, len(pictures.pixels) // 2 * 2)))
+    most = max(2, len(pictures.pixels) // 2 * 2)
+    if "batch_size" in typed and run.batch_size > most:
+        raise Problem(f"--batch-size {run.batch_size} is more than there is: {most} pictures.")
+    run = replace(run, batch_size=min(run.batch_size, most))
 
     if backbone:
+        from workbench.models.inception_attention import backbone_options
+
         build |= backbone_options(Path(backbone))
     base = checkpoints.find(start_from) if start_from else None
     if base is not None:
         if base.spec is not spec:
             raise Problem(f"--from {start_from} is a {base.spec.name}, not a {spec.name}.")
+        if typed_width not in (None, base.config["width"]):
+            raise Problem(
+                f"--width {typed_width:g} was given, but {start_from} has width "
+                f"{base.config['width']:g}: leave --width out, or train without --from."
+            )
         width, build = base.config["width"], {**base.config["options"], **build}
-    elif "classes" in inspect.signature(spec.build).parameters and build.get(
-        "classification", True
-    ):
-        build.setdefault("classes", len(pictures.classes))
+    learns_classes = "classes" in inspect.signature(spec.build).parameters
+    if learns_classes and build.get("classification", True) and not recipe.get("soft_labels"):
+        known = tuple(base.config.get("classes", ())) if base else ()
+        if known != pictures.classes or "classes" not in build:
+            build["classes"] = len(pictures.classes)  # other classes than the base's: a new head
 
-    dropped: list[str] = []
+    notes: list[str] = []
+    if base is not None:
+        with torch.device("meta"):
+            fresh = spec.build(width=width, **build)
+        notes = _what_is_new(base.net(), fresh, start_from)
 
     def make(images: int) -> Recipe:
         torch.manual_seed(run.seed)
         net = spec.build(width=width, **build)
         if base is not None:
-            dropped[:] = carry_over(base.net(), net)
+            carry_over(base.net(), net)
         elif backbone:
             from workbench.models.inception_attention import load_backbone
 
@@ -127,20 +151,39 @@ def plan(
         "preset": preset, "trained_on": list(sources), "from": base.revision if base else None,
         "images_before": base.config["images_seen"] if base else 0,
     }  # fmt: skip
-    made = Plan(make, pictures, watched, run, about)
+    made = Plan(make, pictures, watched, run, about, tuple(notes))
     if minutes is not None:
-        speed = made.images_per_second()
-        images = max(run.batch_size, int(minutes * 60 * speed))
+        if minutes <= 0:
+            raise Problem(f"--minutes is above 0, not {minutes:g}.")
+        images = max(run.batch_size, int(minutes * 60 / made.seconds_per_image()))
         made = replace(made, run=replace(run, images=images))
     return made
 
 
-def carry_over(base: nn.Module, net: nn.Module) -> list[str]:
-    """Copy into `net` every weight of `base` that has its place there; returns what had none."""
-    given, state = base.state_dict(), net.state_dict()
-    fits = {k for k, v in given.items() if k in state and state[k].shape == v.shape}
-    net.load_state_dict({k: given[k] for k in fits}, strict=False)
-    return sorted(k for k in {*given, *state} - fits)
+def fitting(base: nn.Module, net: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights of `base` that have their place, by name and shape, in `net`."""
+    state = net.state_dict()
+    return {
+        key: value
+        for key, value in base.state_dict().items()
+        if key in state and state[key].shape == value.shape
+    }
+
+
+def carry_over(base: nn.Module, net: nn.Module) -> None:
+    """Copy into `net` every weight of `base` that has its place there."""
+    net.load_state_dict(fitting(base, net), strict=False)
+
+
+def _what_is_new(base: nn.Module, net: nn.Module, name: str) -> list[str]:
+    """Sentences on what a run that starts from `base` does not take from it."""
+    said = [f"Optimizers and critic begin anew: {name} holds the network's weights alone."]
+    elsewhere = getattr(net, "stored_elsewhere", ())
+    new = [key for key in net.state_dict() if not key.startswith(elsewhere)]
+    if new := sorted(set(new) - set(fitting(base, net))):
+        parts = ", ".join(dict.fromkeys(key.rpartition(".")[0] for key in new))
+        said.append(f"{parts}: new, because {name} has no such layer of that size.")
+    return said
 
 
 def assign(
@@ -148,17 +191,41 @@ def assign(
 ) -> None:
     """Sort "key=value" texts into the network's and the recipe's keyword arguments."""
     homes = [
-        (set(inspect.signature(spec.build).parameters) - {"width", "classes"}, build),
-        (set(inspect.signature(spec.recipe).parameters) - {"net", "images"}, recipe),
+        (_options_of(spec.build, "width", "classes"), build),
+        (_options_of(spec.recipe, "net", "images"), recipe),
     ]
     for text in options:
         key, equals, value = text.partition("=")
         taken = [target for names, target in homes if key in names]
         if not equals or not taken:
-            known = sorted(set.union(*(names for names, _ in homes)))
+            known = sorted({name for names, _ in homes for name in names})
             raise Problem(f"--set {text!r}: {spec.name} takes key=value with {', '.join(known)}.")
-        for target in taken:
-            target[key] = literal(value)
+        for names, target in homes:
+            if key in names:
+                target[key] = _fitting(key, literal(value), names[key])
+
+
+def _options_of(function: Callable[..., Any], *without: str) -> dict[str, Any]:
+    """The keyword arguments of a network's or a recipe's maker, with their defaults."""
+    found = inspect.signature(function).parameters.items()
+    return {name: parameter.default for name, parameter in found if name not in without}
+
+
+def _fitting(key: str, value: Any, default: Any) -> Any:
+    """A typed value, of the kind that the option has; raises Problem where it is another."""
+    numbers = (int, float)
+    is_number = isinstance(value, numbers) and not isinstance(value, bool)
+    if isinstance(default, bool):
+        fits, kind = isinstance(value, bool), "true or false"
+    elif isinstance(default, numbers):
+        fits, kind = is_number, "a number"
+    elif isinstance(default, str):
+        fits, kind = isinstance(value, str), "a word"
+    else:
+        return value
+    if not fits:
+        raise Problem(f"--set {key}={value}: {key} is {kind}, {default} where nothing is given.")
+    return value
 
 
 def literal(text: str) -> Any:
@@ -216,18 +283,3 @@ class Subset:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.pixels[self.rows], dtype=dtype)
-
-
-def backbone_options(file: Path) -> dict[str, Any]:
-    """What a file made by `python -m workbench backbone` says of itself."""
-    from safetensors import safe_open
-
-    try:
-        with safe_open(file, "pt") as opened:
-            told = opened.metadata()
-        return {
-            "backbone": told["backbone"], "backbone_classes": int(told["classes"]),
-            "backbone_size": int(told["size"]), "pretrained": False,
-        }  # fmt: skip
-    except Exception as error:  # safetensors raises its own kinds
-        raise Problem(f"--backbone {file} was not made by `workbench backbone`: {error}") from None

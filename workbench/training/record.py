@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from workbench.checkpoints import write_whole
 from workbench.color import join_rgb, split_lab
-from workbench.colorize import Settings, predict_ab
+from workbench.coloring.colorize import Settings, predict_ab
 from workbench.errors import Problem
+from workbench.writing import write_whole
 
 STATE = "training/state.pt"
 STATUS = "training/status.json"
@@ -45,6 +45,14 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
             with contextlib.suppress(ValueError, RecursionError):
                 lines.append(json.loads(text))
     return lines
+
+
+def images_of(folder: Path) -> int | None:
+    """How many images the run in this folder is to see; None where there is none to go on with."""
+    if not (folder / STATE).is_file():
+        return None
+    lines = read_log(folder)
+    return lines[0].get("run", {}).get("images") if lines else None
 
 
 def write_status(folder: Path, status: dict[str, Any], pid: int | None = None) -> None:

@@ -11,6 +11,8 @@ import torch
 
 from workbench.errors import Problem
 
+PRECISIONS = ("auto", "bf16", "fp32")
+
 
 def parse_sizes(text: str) -> tuple[tuple[int, float], ...]:
     """ "128" -> ((128, 1.0),); "64:0.8,128:0.2" -> the first 80 % of the images at 64, then 128.
@@ -56,8 +58,15 @@ class Run:
 
     def __post_init__(self) -> None:
         parse_sizes(self.size)
-        if self.images < 1 or self.batch_size < 2:
-            raise Problem("A run needs at least 1 image and batches of at least 2.")
+        for name, least in (
+            ("images", 2), ("batch_size", 2), ("half_life", 1), ("log_every", 0),
+            ("strip_every", 0), ("save_every", 0), ("shown", 0),
+        ):  # fmt: skip
+            if getattr(self, name) < least:
+                option = "--" + name.replace("_", "-")
+                raise Problem(f"{option} is at least {least}, not {getattr(self, name)}.")
+        if self.precision not in PRECISIONS:
+            raise Problem(f"--precision is {', '.join(PRECISIONS)}, not {self.precision!r}.")
 
     @property
     def stages(self) -> tuple[tuple[int, float], ...]:

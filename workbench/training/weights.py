@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench import checkpoints
-from workbench.checkpoints import write_whole
+from workbench import checkpoints, places
 from workbench.errors import Problem
 from workbench.evaluation import summaries
 from workbench.evaluation.scores import Score, read_all
 from workbench.models import MODELS
+from workbench.writing import write_whole
 
 STATE = "weights.json"
 PRESET = "bundled"
@@ -61,7 +61,7 @@ def jobs(
     images: model -> how many it sees; go_on: start from the bundled weights where there are some;
     settings: further arguments of every training.
     """
-    bundled = checkpoints.available(checkpoints.ROOT)
+    bundled = checkpoints.available(places.CHECKPOINTS)
     sources = [part for source in data for part in ("--data", source)]
     watched = [part for source in validation for part in ("--validation", source)]
     scored = [part for source in test for part in ("--data", source)]

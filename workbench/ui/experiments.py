@@ -12,7 +12,7 @@ from workbench import ablation, charts
 from workbench.evaluation.metrics import METRICS
 from workbench.models import MODELS, ab_bins
 from workbench.spec import ModelSpec
-from workbench.ui.lessons import chart, numbers
+from workbench.ui.lessons.pieces import chart, numbers
 
 WORDS = {
     ablation.HOLDS: (":material/check:", "green", "holds here"),

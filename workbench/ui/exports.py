@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -12,53 +12,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench import __version__
-from workbench.ui.results import Made
-from workbench.ui.widgets import stem
+from workbench.jobs.form import SUFFIXES, Form, stem
+from workbench.jobs.made import Made
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from workbench.images import Picture
-
-SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
-
-
-@dataclass(frozen=True)
-class Form:
-    """How pictures are written: `png` (at the upload's bit depth) or `jpeg`, marked visibly or not.
-
-    The metadata always say that the colours are a machine's.
-    """
-
-    kind: str = "png"
-    stamped: bool = False
-
-    @property
-    def suffix(self) -> str:
-        """The ending of a file's name, with its dot."""
-        return SUFFIXES[self.kind]
-
-    def name(self, picture: Picture, made: Made) -> str:
-        """The file's name: the upload's, then the model's."""
-        return f"{stem(picture.name)}_{made.name}{self.suffix}"
-
-    def write(self, picture: Picture, made: Made) -> bytes:
-        """The picture's file, with EXIF and ICC of the upload and what made it."""
-        marks = {
-            "Software": f"colorization-workbench {__version__}",
-            "Description": f"Colourized by AI ({made.title})",
-            "Settings": json.dumps(made.settings),
-        }
-        return self.encode(picture, made.full, marks)
-
-    def encode(self, picture: Picture, full: Tensor, marks: dict[str, str]) -> bytes:
-        """Colours (3, H, W) of a picture -> a file with its EXIF and ICC, and the marks."""
-        from workbench.images import encode, stamp
-
-        rgb = stamp(full, "Colourized by AI") if self.stamped else full
-        return encode(
-            rgb, form=self.kind, exif=picture.exif, icc=picture.icc, marks=marks, dpi=picture.dpi
-        )
 
 
 def sidecar(picture: Picture, made: list[Made], form: Form = Form()) -> dict:

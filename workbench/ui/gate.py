@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 
 import streamlit as st
 
+from workbench import places
 from workbench.errors import Problem
 from workbench.study import limits
-from workbench.ui import state, voting, widgets
+from workbench.ui import state, widgets
+from workbench.ui.study import voting
 
 
 def password() -> str:
     """WORKBENCH_STUDY_PASSWORD, else `study_password` of Streamlit's secrets, else nothing."""
-    if given := os.environ.get("WORKBENCH_STUDY_PASSWORD"):
+    if given := places.study_password():
         return given
     if st.secrets.load_if_toml_exists():
         return str(st.secrets.get("study_password", ""))

@@ -1,6 +1,6 @@
 """What the pages keep between runs and share between visitors: every st.cache_* is here.
 
-Networks, queue and results are those of `workbench.studio`.
+Networks, queue and results are those of `workbench.serving.studio`.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.studio import Queue, Shelf
-from workbench.studio import shared as studio
+from workbench.errors import Problem
+from workbench.serving.studio import Queue, Shelf
+from workbench.serving.studio import shared as studio
 
 if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from torch import Tensor, nn
 
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.evaluation.scores import Score
-    from workbench.evaluation.summaries import Line
+    from workbench.evaluation.summaries import Choice, Line
     from workbench.images import Picture
+    from workbench.jobs.clip import VideoJob
     from workbench.study.limits import Limits
     from workbench.study.results import Results
     from workbench.study.tables import Study
     from workbench.study.votes import Votes
-    from workbench.ui.board import Choice
-    from workbench.ui.videos import VideoJob
 
 
 _settled = 0  # modules that were there when the collector was last told to leave them alone
@@ -107,16 +107,26 @@ def colorized(
     return studio().colorized(checkpoint, picture, settings, on_wait)
 
 
+def colorized_by_all(
+    checkpoints: list[Checkpoint],
+    picture: Picture,
+    settings: Settings,
+    on_wait: Callable[[int], None] | None = None,
+) -> dict[str, tuple[Tensor, float] | Problem]:
+    """Several models' pictures, made at the same time: `Studio.colorized_by_all`."""
+    return studio().colorized_by_all(checkpoints, picture, settings, on_wait)
+
+
 def has_bins(checkpoint: Checkpoint) -> bool:
     """Whether the network predicts a distribution over 313 colours."""
-    from workbench.colorize import has_temperature
+    from workbench.coloring.colorize import has_temperature
 
     return has_temperature(network(checkpoint))
 
 
 def entropy(checkpoint: Checkpoint, picture: Picture) -> Tensor:
-    """Entropy of the predicted distribution, bits, (H, W); see workbench.maps."""
-    from workbench.maps import entropy_map
+    """Entropy of the predicted distribution, bits, (H, W); see workbench.coloring.maps."""
+    from workbench.coloring.maps import entropy_map
 
     key = ("entropy", checkpoint.revision, picture.sha256)
     if (bits := shelf().get(key)) is None:
@@ -131,7 +141,7 @@ def sampled(
     checkpoint: Checkpoint, picture: Picture, count: int, seed: int, temperature: float
 ) -> list[Tensor]:
     """`count` draws from the network's distribution, each uint8 RGB (3, H, W)."""
-    from workbench.colorize import paint, sample_ab
+    from workbench.coloring.colorize import paint, sample_ab
 
     key = ("sampled", checkpoint.revision, picture.sha256, count, seed, temperature)
     if (drawn := shelf().get(key)) is None:
@@ -155,8 +165,8 @@ def parameters(checkpoint: Checkpoint) -> int:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _sample_video(name: str, revision: str, _checkpoint: Checkpoint) -> VideoJob:
-    from workbench.colorize import Settings
-    from workbench.ui.videos import start
+    from workbench.coloring.colorize import Settings
+    from workbench.jobs.clip import start
 
     return start(_checkpoint, Settings())
 
@@ -214,7 +224,7 @@ def study_limits() -> Limits:
 
 def _score_files() -> tuple[tuple[str, int, int], ...]:
     """The files of scores with size and time: what changes when anyone evaluates."""
-    from workbench.evaluation.tables import roots
+    from workbench.evaluation.score_run import roots
 
     files = (file for root in roots() for file in sorted(root.glob("*/scores/*.csv")))
     return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)

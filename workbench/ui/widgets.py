@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,10 +12,9 @@ from workbench.samples import SAMPLES
 from workbench.ui import state
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
+    from workbench.charts import Figure
     from workbench.checkpoints import Checkpoint
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.images import Picture
 
 
@@ -159,7 +157,7 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
         list(checkpoints),
         format_func=lambda name: checkpoints[name].title,
         selection_mode="multi",
-        default=list(checkpoints)[:5],
+        default=[name for name, each in checkpoints.items() if name == each.spec.name],
         key=key,
         persist_state="session",
     )
@@ -171,7 +169,7 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
 
 def choose_settings(where=st) -> Settings:
     """Temperature, chroma, network size and edges; the defaults are the models' own."""
-    from workbench.colorize import Settings
+    from workbench.coloring.colorize import Settings
     from workbench.models.colorful import KEPT
 
     temperature = where.slider(
@@ -237,8 +235,3 @@ def choose_settings(where=st) -> Settings:
         chroma=chroma,
         edges=edges,
     )
-
-
-def stem(name: str) -> str:
-    """The picture's file name without folder and ending."""
-    return Path(name).stem or "picture"

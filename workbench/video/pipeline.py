@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.colorize import LONGEST, Settings, lightness, predict_coarse
+from workbench.coloring.colorize import LONGEST, Settings, lightness, predict_coarse
 from workbench.errors import Problem
 from workbench.video.clips import Clip, Encoder, even, probe, read_frames, to_rgb
 from workbench.video.motion import Carry, Smoother, Steady, motion_size

@@ -5,34 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from queue import Empty, Full, Queue
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from typing import Any, TypeVar
 
 import torch
 
+from workbench.coloring.together import threads_of_torch
+
 T = TypeVar("T")
 STAGES = 3  # threads that a clip passes through at the same time
-
-_sharing = Lock()
 
 
 @contextmanager
 def share_of_cores() -> Iterator[None]:
     """Let this thread, and no other, compute with a stage's share of torch's threads.
 
-    Stages with all the threads each wait for one another after every operation. A thread of torch
-    keeps the number that it was given; that for threads to come is set back by one of those.
+    Stages with all the threads each wait for one another after every operation.
     """
-    with _sharing:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(max(1, threads // STAGES))
-        other = Thread(target=torch.set_num_threads, args=(threads,))
-        other.start()
-        other.join()
-    try:
+    with threads_of_torch(max(1, torch.get_num_threads() // STAGES)):
         yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def ahead(items: Iterable[T], limit: int = 1) -> Iterator[T]:

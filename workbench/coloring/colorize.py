@@ -1,0 +1,376 @@
+"""A picture in, the same picture in colour out.
+
+The lightness stays the upload's own, at full resolution; a network is shown it with its short
+side at the network's size, and only the two colour planes come back up (`edges.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
+
+import torch
+from torch import Tensor, nn
+
+from workbench import color
+from workbench.color import to_uint8
+from workbench.coloring import edges
+from workbench.coloring.together import at_once
+from workbench.errors import Problem
+
+SIZE = 256  # short side shown to a network that has no size of its own
+CELL = 8  # sides shown to a network with bins are a multiple: no bin hangs over the border
+LONGEST = 8  # the long side is at most this many times the size, however long the picture is
+ALIKE_BINS = 20.0  # ab units: colours this near to each other are drawn together
+DRAWN_SOFTLY = 0.7  # temperature of the mean around a drawn colour
+TOGETHER = 8_000_000  # pixels: a larger picture is coloured by one network at a time
+STRIP = 1 << 16  # pixels converted at once: a strip's planes stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a visitor may turn. None means the model's own."""
+
+    size: int | None = None  # short side shown to the network, pixels
+    temperature: float | None = None  # of a distribution's annealed mean; others ignore it
+    rebalancing: float | None = None  # how much of it is kept, 1 is as trained; others ignore it
+    mirror: bool = False  # the mean of the picture's and its mirror image's colours: twice the time
+    chroma: float = 1.0  # ab is multiplied by this
+    edges: bool = False  # colour follows the edges of L on its way up
+    exact: bool = False  # fp32 also where the machine is faster in bf16
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 16 <= self.size <= 2048:
+            raise Problem(f"The network's size is 16 to 2048 pixels, not {self.size}.")
+        if self.temperature is not None and not 0 < self.temperature <= 10:
+            raise Problem(f"The temperature is above 0 and at most 10, not {self.temperature}.")
+        if self.rebalancing is not None and not 0 <= self.rebalancing <= 1:
+            raise Problem(f"Rebalancing is 0 to 1, not {self.rebalancing}.")
+        if not 0 <= self.chroma <= 10:
+            raise Problem(f"The chroma gain is 0 to 10, not {self.chroma}.")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One picture coloured by one network."""
+
+    rgb: Tensor  # (3, H, W), uint8 or uint16 as the source was
+    ab: Tensor  # float32 (2, H, W), CIELAB units, before the gamut's clip
+    seconds: float  # from L to rgb
+
+
+def marks(
+    model: str, revision: str, settings: Settings = Settings(), title: str = ""
+) -> dict[str, str]:
+    """What `images.encode` writes into the file: who coloured it, and how."""
+    turned = {k: v for k, v in asdict(settings).items() if v != getattr(Settings(), k)}
+    return {
+        "Software": "colorization-workbench",
+        "Description": f"Colourized by AI ({title or model})",
+        "Model": model,
+        "Revision": revision,
+        "Settings": ", ".join(f"{k}={v}" for k, v in turned.items()) or "the model's own",
+    }
+
+
+# ------------------------------------------------------------------------- L and back again
+
+
+def lightness(rgb: Tensor) -> Tensor:
+    """uint8 or uint16 RGB (3, H, W) -> L (1, H, W) in [0, 100], float32.
+
+    The same numbers as `color.split_lab` gives, to 1e-4, from the luminance alone: three tables
+    of a channel's share of it (numpy's look-up takes a sixth of torch's time), in strips.
+    """
+    height, width = rgb.shape[-2:]
+    steps = 256 if rgb.dtype == torch.uint8 else 65536
+    values = torch.arange(steps, dtype=torch.float64) / (steps - 1)
+    weights = torch.tensor(color.RGB_TO_XYZ[1], dtype=torch.float64)
+    tables = (weights[:, None] * _linear(values)).float().numpy()  # (3, steps)
+    out = torch.empty(1, height, width)
+
+    def strip(rows: slice) -> None:
+        red, green, blue = rgb[:, rows].numpy()
+        Y = torch.from_numpy(tables[0].take(red) + tables[1].take(green) + tables[2].take(blue))
+        f = torch.where(Y > 0.008856, Y.clamp(min=1e-12) ** (1 / 3), 7.787 * Y + 16 / 116)
+        out[0, rows] = 116 * f - 16
+
+    _strips(strip, height, width)
+    return out
+
+
+def _linear(rgb: Tensor) -> Tensor:
+    return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def paint(L: Tensor, ab: Tensor, dtype: torch.dtype = torch.uint8) -> Tensor:
+    """L (1, H, W) and ab (2, H, W) -> RGB (3, H, W) in uint8 or uint16.
+
+    Within the gamut it is `color.join_rgb`, in strips, so that 24 megapixels need little memory.
+    A colour outside keeps its lightness and its hue and gives up chroma until sRGB can show it,
+    where `join_rgb` (the protocol's) clips the channels and so changes all three.
+    """
+    height, width = L.shape[-2:]
+    out = torch.empty(3, height, width, dtype=dtype)
+
+    def strip(rows: slice) -> None:
+        rgb = _within_gamut(torch.cat((L[:, rows], ab[:, rows])))
+        deep = dtype == torch.uint16
+        out[:, rows] = (rgb * 65535 + 0.5).to(torch.int32).to(dtype) if deep else to_uint8(rgb)
+
+    _strips(strip, height, width)
+    return out
+
+
+def _within_gamut(lab: Tensor) -> Tensor:
+    """Lab (3, h, w) -> sRGB in [0, 1], chroma reduced by bisection where it is out of gamut."""
+    rgb = color.lab_to_rgb(lab)
+    clipped = ((rgb <= 0) | (rgb >= 1 - 1e-6)).any(0)  # the only pixels that can be outside
+    if not clipped.any():
+        return rgb
+    edge = lab[:, clipped, None]  # (3, n, 1)
+    outside = ~color.in_gamut(edge)[:, 0]
+    wrong = edge[:, outside]
+    low, high = torch.zeros(wrong.shape[1:]), torch.ones(wrong.shape[1:])
+    for _ in range(8):
+        share = (low + high) / 2
+        fits = color.in_gamut(torch.cat((wrong[:1], wrong[1:] * share)))
+        low, high = torch.where(fits, share, low), torch.where(fits, high, share)
+    edge[:, outside] = torch.cat((wrong[:1], wrong[1:] * low))
+    rgb[:, clipped] = color.lab_to_rgb(edge)[..., 0]
+    return rgb
+
+
+def _strips(work: Callable[[slice], None], height: int, width: int) -> None:
+    """Call `work` for each strip of rows, on as many threads as torch has.
+
+    One thread per strip, rather than torch's own several per operation: they wait for each other
+    after every operation, which on a busy machine takes six times as long.
+    """
+    step = max(1, STRIP // width)
+    rows = [slice(top, top + step) for top in range(0, height, step)]
+    quiet = torch.inference_mode()(work)
+    if len(rows) == 1:
+        quiet(rows[0])
+        return
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(quiet, rows))
+
+
+# ------------------------------------------------------------------------------ the networks
+
+
+@cache
+def quick_type() -> torch.dtype | None:
+    """bfloat16 where this processor multiplies it faster than float32, else None."""
+    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None
+
+
+def quick(device: torch.device) -> AbstractContextManager:
+    """A context in which networks compute in bf16, where this device is faster in it."""
+    dtype = torch.bfloat16 if device.type == "cuda" else quick_type()
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+def _autocast(net: nn.Module, exact: bool) -> tuple[torch.device, AbstractContextManager]:
+    weights = next(net.parameters(), None)
+    device = torch.device("cpu") if weights is None else weights.device
+    return device, nullcontext() if exact else quick(device)
+
+
+def has_temperature(net: nn.Module) -> bool:
+    """Whether a network predicts a distribution over colours (`logits`, `decode`)."""
+    return hasattr(net, "logits") and bool(getattr(net, "bins", True))
+
+
+def has_rebalancing(net: nn.Module) -> bool:
+    """Whether a network was trained with rare colours weighted up, so that this can be undone."""
+    return has_temperature(net) and bool(getattr(net, "rebalanced", False))
+
+
+def own_settings(net: nn.Module, settings: Settings) -> Settings:
+    """The settings without those that this network ignores."""
+    if not has_temperature(net):
+        settings = replace(settings, temperature=None)
+    return settings if has_rebalancing(net) else replace(settings, rebalancing=None)
+
+
+def network_input(L: Tensor, size: int, multiple: int = 1) -> Tensor:
+    """L (N, 1, H, W) with its short side at `size` pixels, aspect kept, antialiased bilinear.
+
+    Each side is rounded to a `multiple`.
+    """
+    height, width = L.shape[-2:]
+    scale = min(size / min(height, width), LONGEST * size / max(height, width)) / multiple
+    small = tuple(max(1, round(side * scale)) * multiple for side in (height, width))
+    return L if small == (height, width) else edges.shrink(L, small)
+
+
+@torch.inference_mode()
+def predict_logits(
+    net: nn.Module,
+    L: Tensor,
+    size: int = SIZE,
+    exact: bool = False,
+    rebalancing: float | None = None,
+) -> Tensor:
+    """L (N, 1, H, W) -> the scores of the colour bins (N, bins, h, w), float32.
+
+    rebalancing: how much of that of the training is kept; None: the network's own choice.
+    """
+    if not has_temperature(net):
+        raise Problem("Only a network that predicts a distribution over colours has bins.")
+    device, cast = _autocast(net, exact)
+    small = network_input(L, size, CELL).to(device, memory_format=torch.channels_last)
+    with cast:
+        logits = net.logits(small).float().to(L.device)
+    if not has_rebalancing(net):
+        return logits
+    return net.rebalance(logits) if rebalancing is None else net.rebalance(logits, rebalancing)
+
+
+@torch.inference_mode()
+def predict_coarse(
+    net: nn.Module,
+    L: Tensor,
+    size: int = SIZE,
+    settings: Settings = Settings(),
+) -> Tensor:
+    """L (N, 1, H, W) -> ab (N, 2, h, w) at the network's own resolution, float32.
+
+    That of a network with a distribution is the one of its bins: they are decoded there.
+    """
+    if settings.mirror:
+        both = torch.cat((L, L.flip(-1)))
+        ab, mirrored = predict_coarse(net, both, size, replace(settings, mirror=False)).chunk(2)
+        return (ab + mirrored.flip(-1)) / 2
+    temperature, exact = settings.temperature, settings.exact
+    if has_temperature(net):
+        logits = predict_logits(net, L, size, exact, settings.rebalancing)
+        return (net.decode(logits, temperature) if temperature else net.decode(logits)).float()
+    device, cast = _autocast(net, exact)
+    small = network_input(L, size).to(device, memory_format=torch.channels_last)
+    with cast:
+        whole = (net.embed(L.to(device)),) if hasattr(net, "embed") else ()
+        ab = net(small, *whole)
+    return ab.float().to(L.device).contiguous()
+
+
+@torch.inference_mode()
+def predict_ab(
+    net: nn.Module,
+    L: Tensor,
+    size: int = SIZE,
+    settings: Settings = Settings(),
+) -> Tensor:
+    """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units, float32, before the gain.
+
+    The network sees L with its short side at `size`; ab comes back up bilinearly, or along L's
+    edges. bf16 where the machine is faster in it, unless `settings.exact`.
+    """
+    coarse = predict_coarse(net, L, size, settings)
+    if settings.edges:
+        return edges.upsample_along_edges(coarse, L)
+    return edges.upsample(coarse, L.shape[-2:])
+
+
+def colorize(
+    net: nn.Module, rgb: Tensor, settings: Settings = Settings(), size: int = SIZE
+) -> Result:
+    """Colour one picture: uint8 or uint16 RGB (3, H, W) -> Result of the same size and depth.
+
+    `size` is the network's own (`Checkpoint.size`); `settings.size` overrules it.
+    """
+    return colorize_lightness(net, lightness(rgb), settings, size, rgb.dtype)
+
+
+@torch.inference_mode()
+def colorize_lightness(
+    net: nn.Module,
+    L: Tensor,
+    settings: Settings = Settings(),
+    size: int = SIZE,
+    dtype: torch.dtype = torch.uint8,
+) -> Result:
+    """`colorize` for an L (1, H, W) that several networks share."""
+    start = time.perf_counter()
+    size = settings.size or size
+    ab = predict_ab(net, L[None], size, settings)[0]
+    if settings.chroma != 1:
+        ab *= settings.chroma
+    return Result(paint(L, ab, dtype), ab, time.perf_counter() - start)
+
+
+def colorize_all(
+    nets: Mapping[str, tuple[nn.Module, int]], rgb: Tensor, settings: Settings = Settings()
+) -> Iterator[tuple[str, Result]]:
+    """Colour one picture by several networks, name -> (net, its size), in their order.
+
+    L is computed once. All run before the first is given, several at a time (`together.py`); a
+    picture above `TOGETHER` pixels one after the other, as it is asked for: at 24 megapixels a
+    Result has 72 MB of rgb and 192 MB of ab, and whoever iterates keeps what it needs.
+    """
+    L = lightness(rgb)
+    works = {
+        name: partial(colorize_lightness, net, L, settings, size, rgb.dtype)
+        for name, (net, size) in nets.items()
+    }
+    if L.numel() <= TOGETHER:
+        yield from zip(works, at_once(list(works.values())), strict=True)
+    else:
+        for name, work in works.items():
+            yield name, work()
+
+
+# -------------------------------------------------------------------- more than one answer
+
+
+def blend(planes: Sequence[Tensor], weights: Sequence[float] | None = None) -> Tensor:
+    """The weighted mean of several ab (2, H, W); weights are positive and need not sum to 1."""
+    shares = torch.tensor(list(weights) if weights is not None else [1.0] * len(planes))
+    if not planes or len(shares) != len(planes):
+        raise Problem(f"A blend needs a weight for each of its {len(planes)} pictures.")
+    if (shares < 0).any() or shares.sum() <= 0:
+        raise Problem("The weights of a blend are 0 or more, and not all 0.")
+    out = torch.zeros_like(planes[0])
+    for plane, share in zip(planes, shares / shares.sum(), strict=True):
+        out.add_(plane, alpha=float(share))
+    return out
+
+
+@torch.inference_mode()
+def sample_ab(
+    net: nn.Module,
+    L: Tensor,
+    count: int = 4,
+    seed: int = 0,
+    size: int = SIZE,
+    temperature: float = 0.38,
+) -> Tensor:
+    """`count` different colourings of one L (1, H, W) from the network's own distribution.
+
+    Returns ab (count, 2, H, W). Perturb and decode: Gumbel noise is added to the scores of the
+    bins over `temperature`, so that the winner is a draw from the distribution (Gumbel-max). The
+    noise is the same all over the picture, so that what looks alike to the network is coloured
+    alike, and nearly the same for bins of like colours (`ALIKE_BINS`), so that a kind of colour
+    wins and not one bin; a mean over the winner's neighbours keeps it smooth (`DRAWN_SOFTLY`).
+    """
+    scores = predict_logits(net, L[None], size) / temperature  # (1, bins, h, w)
+    bins = scores.shape[1]
+    sure = 100 * torch.eye(bins)[..., None, None]  # (bins, bins, 1, 1): sure of each in turn
+    colors = net.decode(sure, 1.0).flatten(1)  # (bins, 2)
+    mix = torch.exp(-0.5 * (torch.cdist(colors, colors) / ALIKE_BINS) ** 2)
+    mix /= mix.norm(dim=1, keepdim=True)
+    random = torch.Generator().manual_seed(seed)
+    samples = []
+    for _ in range(count):
+        normal = mix @ torch.randn(bins, generator=random)
+        uniform = (0.5 * torch.erfc(-normal / 2**0.5)).clamp(1e-6, 1 - 1e-6)
+        gumbel = -torch.log(-torch.log(uniform))
+        drawn = net.decode(scores + gumbel[:, None, None], DRAWN_SOFTLY)
+        samples.append(drawn[0].float())
+    return edges.upsample(torch.stack(samples), L.shape[-2:])

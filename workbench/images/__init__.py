@@ -1,0 +1,29 @@
+"""Picture files and their pixels: what a file can be, colour profiles, depth of 8 or 16 bits."""
+
+from workbench.images.files import (
+    FORMATS,
+    MAX_PIXELS,
+    SUFFIXES,
+    Picture,
+    encode,
+    for_screen,
+    open_image,
+    open_pixels,
+    size_of,
+    stamp,
+    to_eight_bits,
+)
+
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Picture",
+    "encode",
+    "for_screen",
+    "open_image",
+    "open_pixels",
+    "size_of",
+    "stamp",
+    "to_eight_bits",
+]

@@ -1,0 +1,146 @@
+"""A clip being coloured in the background, and our own sample clip."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from workbench.errors import Problem
+from workbench.samples import SAMPLES
+from workbench.serving.studio import shared
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from workbench.checkpoints import Checkpoint
+    from workbench.coloring.colorize import Settings
+    from workbench.video import Progress, VideoReport
+
+SAMPLE = "sample.mp4"
+STRENGTH = 0.5  # of the smoothing, unless a visitor turns it
+
+
+class Upload(Protocol):
+    """What a visitor sent: its file name and its bytes."""
+
+    name: str
+
+    def getbuffer(self) -> memoryview:
+        """All of it."""
+        ...
+
+
+class Folder:
+    """A folder for one visitor's clip; it goes with the last thing that holds it."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="workbench-video-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+class VideoJob(threading.Thread):
+    """One clip on its way. Read `progress`, `report`, `problem`; call `stop`.
+
+    After a stop, `again()` is a job that goes on where this one ended.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        source: Path,
+        checkpoint: Checkpoint,
+        net: nn.Module,
+        settings: Settings,
+        strength: float,
+        turn: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        super().__init__(daemon=True)
+        self.folder, self.source, self.checkpoint, self.net = folder, source, checkpoint, net
+        self.settings, self.strength, self.turn = settings, strength, turn
+        self.out = folder.path / "result" / f"{source.stem}.mp4"
+        self.progress: Progress | None = None
+        self.report: VideoReport | None = None
+        self.problem: Problem | None = None
+        self._halt = threading.Event()
+
+    def run(self) -> None:
+        """Colour the clip."""
+        from workbench.video import colorize_video
+
+        try:
+            self.report = colorize_video(
+                self.source, self.out, self.net,
+                size=self.checkpoint.size, settings=self.settings, strength=self.strength,
+                progress=self._heard, stop=self._halt.is_set, turn=self.turn,
+            )  # fmt: skip
+        except Problem as problem:
+            self.problem = problem
+        except OSError as error:
+            self.problem = Problem(f"The clip could not be written: {error.strerror or error}.")
+
+    def _heard(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def stop(self) -> None:
+        """End after the frames in hand; what is done becomes a playable file."""
+        self._halt.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody stopped it."""
+        return self._halt.is_set()
+
+    def again(self) -> VideoJob:
+        """The same job, to go on after a stop."""
+        return VideoJob(
+            self.folder, self.source, self.checkpoint, self.net,
+            self.settings, self.strength, self.turn,
+        )  # fmt: skip
+
+
+def start(
+    checkpoint: Checkpoint,
+    settings: Settings,
+    strength: float = STRENGTH,
+    upload: Upload | None = None,
+) -> VideoJob:
+    """A job for the upload, or for our sample clip, under way."""
+    folder = Folder()
+    source = folder.path / (Path(upload.name).name if upload else SAMPLE)
+    if upload:
+        source.write_bytes(upload.getbuffer())
+    else:
+        sample_clip(source)
+    net, turn = shared().network(checkpoint), shared().queue.turn
+    job = VideoJob(folder, source, checkpoint, net, settings, strength, turn)
+    job.start()
+    return job
+
+
+def sample_clip(path: Path, seconds: float = 1.5) -> Path:
+    """Write our own clip: a camera that moves over three of the sample pictures, two cuts."""
+    import av
+    from PIL import Image
+
+    width, height, rate = 432, 320, 24
+    frames = round(seconds * rate)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for name in ("coffee", "chelsea", "astronaut"):
+            picture = Image.open(SAMPLES[name].path).convert("RGB")
+            scale = max(width / picture.width, height / picture.height) * 1.15
+            picture = picture.resize((round(picture.width * scale), round(picture.height * scale)))
+            for i in range(frames):
+                x = (picture.width - width) * i // frames
+                y = (picture.height - height) * i // frames
+                cut = picture.crop((x, y, x + width, y + height))
+                container.mux(stream.encode(av.VideoFrame.from_image(cut)))
+        container.mux(stream.encode(None))
+    return path

@@ -1,0 +1,1 @@
+"""One server for many visitors: what they share, the API, the demo."""

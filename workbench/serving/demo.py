@@ -1,0 +1,362 @@
+"""Gradio: the public face and the machine interface, one screen and three endpoints.
+
+    /colorize    a picture and a model -> the PNG and what is known of it
+    /compare     a picture and several models -> the PNGs and a row of numbers for each
+    /models      the models that can be named
+
+docs/api.md shows them from curl, Python and JavaScript. Nothing is asked of another machine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+os.environ.setdefault("GRADIO_SSR_MODE", "False")
+
+import gradio as gr
+from fastapi import FastAPI
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+
+from workbench import checkpoints, images
+from workbench.coloring.colorize import Settings
+from workbench.errors import Problem
+from workbench.models.colorful import TEMPERATURE
+from workbench.samples import SAMPLES
+from workbench.serving.api import chosen, models, opened, painted, png, turned
+from workbench.serving.studio import shared
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.checkpoints import Checkpoint
+    from workbench.images import Picture
+
+TITLE = "Colorization workbench"
+FILE_LIMIT = "64mb"  # an upload; the pixels are limited by images.MAX_PIXELS
+WAITING = 100  # visitors in the queue; the next one is told that it is full
+HOURS = 3600
+SIZES = [("its own", 0), *((f"{side} pixels", side) for side in (128, 192, 256, 384, 512))]
+FIRST = "colorful"  # the model whose result is shown first
+TRUTH = "truth"  # the upload itself, among the results
+
+CSS = Path(__file__).with_suffix(".css")
+COLORS = {  # of gradio's theme: light, dark
+    "body_background_fill": ("#f2f2f2", "#222222"),
+    "background_fill_primary": ("#f2f2f2", "#222222"),
+    "background_fill_secondary": ("#e9e9e9", "#2a2a2a"),
+    "block_background_fill": ("#ebebeb", "#2a2a2a"),
+    "block_border_color": ("#d8d8d8", "#3c3c3c"),
+    "block_label_background_fill": ("#e4e4e4", "#2e2e2e"),
+    "block_label_text_color": ("#4a4a4a", "#c8c8c8"),
+    "block_title_text_color": ("#1c1c1c", "#ececec"),
+    "body_text_color": ("#1c1c1c", "#ececec"),
+    "body_text_color_subdued": ("#595959", "#b0b0b0"),
+    "slider_color": ("#3d5a73", "#8fb0cc"),
+    "checkbox_background_color_selected": ("#3d5a73", "#6489a8"),
+    "checkbox_label_background_fill": ("#e4e4e4", "#333333"),
+    "checkbox_label_background_fill_hover": ("#dcdcdc", "#3c3c3c"),
+    "checkbox_label_background_fill_selected": ("#dfe4e8", "#38424b"),
+}
+
+
+# ---------------------------------------------------------------- between visitors and engine
+
+
+def told(function: Callable) -> Callable:
+    """Let a Problem reach the visitor, or the API's caller, as its sentence."""
+
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Problem as problem:
+            raise gr.Error(str(problem), duration=20, print_exception=False) from None
+
+    return wrapped
+
+
+def kept(data: bytes, name: str) -> str:
+    """A file in gradio's cache, which forgets it after a day: its path."""
+    return save_bytes_to_cache(data, name, get_upload_folder())
+
+
+def on_screen(rgb: Tensor, name: str) -> str:
+    """A file that shows uint8 or uint16 RGB (3, H, W) in a browser: its path."""
+    data, kind = images.for_screen(images.to_eight_bits(rgb))
+    return kept(data, f"{name}.{kind.partition('/')[2]}")
+
+
+def written(picture: Picture, checkpoint: Checkpoint, settings: Settings, rgb: Tensor) -> str:
+    """The result at full size as a PNG that says what coloured it: its path."""
+    name = f"{Path(picture.name).stem}_{checkpoint.name}.png"
+    return kept(png(picture, checkpoint, settings, rgb), name)
+
+
+# ------------------------------------------------------------------------------ the endpoints
+
+
+def colorize(
+    file: str,
+    model: str | None = None,
+    size: float | None = None,
+    temperature: float | None = None,
+    chroma: float = 1.0,
+    rebalancing: float | None = None,
+    mirror: bool = False,
+) -> tuple[str, dict[str, Any]]:
+    """Colour one picture with one model.
+
+    Args:
+        file: The picture: PNG, JPEG, TIFF, WebP, AVIF, HEIC, GIF, BMP, JPEG 2000 or PPM.
+        model: A name that /models lists; without one, the first of them.
+        size: Short side in pixels at which the network looks, 16 to 2048; without it, its own.
+        temperature: Of a model that has one, above 0: small is bold, 1 is the mean.
+        chroma: Gain of the colours, 0 to 10.
+        rebalancing: Of a model trained with rare colours weighted up, how much of it is kept, 0
+            to 1; without it, the model's own.
+        mirror: The mean of the picture's and its mirror image's colours, in twice the time.
+
+    Returns:
+        A PNG at the picture's own size and bit depth, and an object of facts: model, revision,
+        seconds, settings, the picture's measures, PSNR and SSIM if it had colour.
+    """
+    picture, settings = opened(file), turned(size, temperature, chroma, rebalancing, mirror)
+    checkpoint = chosen([model] if model else None)[0]
+    rgb, facts = painted(picture, checkpoint, settings)
+    facts |= {
+        "settings": asdict(settings) | {"size": settings.size or checkpoint.size},
+        "width": rgb.shape[-1],
+        "height": rgb.shape[-2],
+        "bits": picture.depth,
+        "grey": picture.grey,
+        "sha256": picture.sha256,
+        "notes": list(picture.notes),
+        "colourized_by_ai": True,
+    }
+    return written(picture, checkpoint, settings, rgb), facts
+
+
+def compare(
+    file: str, models: list[str] | None = None
+) -> tuple[list[tuple[str, str]], list[dict[str, Any]]]:
+    """Colour one picture with several models, each with its own settings.
+
+    Args:
+        file: The picture, as for /colorize.
+        models: Names that /models lists; without them, all of them.
+
+    Returns:
+        A gallery of PNGs with titles, and a row for each: model, title, revision, seconds, and
+        PSNR (dB) and SSIM against the picture's own colours, null where it had none.
+    """
+    picture, settings = opened(file), Settings()
+    gallery, rows, all_of_them = [], [], chosen(models)
+    shared().colorized_by_all(all_of_them, picture, settings)  # at once, then from the shelf
+    for checkpoint in all_of_them:
+        rgb, facts = painted(picture, checkpoint, settings)
+        gallery.append((written(picture, checkpoint, settings, rgb), checkpoint.title))
+        rows.append(facts)
+    return gallery, rows
+
+
+# --------------------------------------------------------------------------------- the screen
+
+
+def look(
+    source: str,
+    names: list[str],
+    temperature: float,
+    chroma: float,
+    size: int,
+    shown: str | None,
+) -> tuple:
+    """Everything on the screen for a picture and settings: see the outputs in `build`."""
+    if not names:
+        raise Problem("Choose at least one model.")
+    picture, settings = opened(source), turned(size, temperature, chroma)
+    stem = Path(picture.name).stem
+    before = on_screen(shared().grey(picture), f"{stem}_grey")
+    made, all_of_them = [], chosen(names)
+    shared().colorized_by_all(all_of_them, picture, settings)  # at once, then from the shelf
+    for checkpoint in all_of_them:
+        rgb, facts = painted(picture, checkpoint, settings)
+        words = [checkpoint.title, f"{facts['seconds']:.2f} s"]
+        words += [f"{facts['psnr']:.1f} dB"] if facts["psnr"] is not None else []
+        screen = on_screen(rgb, f"{stem}_{checkpoint.name}")
+        made.append({"name": checkpoint.name, "screen": screen, "caption": " · ".join(words)})
+        made[-1] |= {"title": checkpoint.title, "before": before, "settings": settings}
+    if not picture.grey:
+        truth = {"name": TRUTH, "title": "the upload", "caption": "The upload: the truth"}
+        made.append(truth | {"screen": on_screen(picture.rgb, stem), "before": before})
+    titles = [(each["title"], each["name"]) for each in made if each["name"] != TRUTH]
+    shown = shown if shown in names else FIRST if FIRST in names else names[0]
+    gallery = [(each["screen"], each["caption"]) for each in made]
+    return made, gallery, gr.Radio(choices=titles, value=shown), *view(made, shown, source)
+
+
+def view(made: list[dict], shown: str | None, source: str) -> tuple:
+    """The slider, the line below it and the download for one of the results."""
+    each = next((each for each in made if each["name"] == shown), None)
+    if each is None:
+        return gr.skip(), gr.skip(), gr.skip()
+    picture = opened(source)
+    height, width = picture.rgb.shape[-2:]
+    after = f"coloured by {each['title']}" if shown != TRUTH else "the upload, as it was"
+    words = [f"{width} × {height} pixels. Left: what the networks see. Right: {after}."]
+    line = " ".join([*words, *picture.notes])
+    file = each["screen"]
+    if shown != TRUTH:
+        checkpoint, settings = chosen([shown])[0], each["settings"]
+        rgb, _ = shared().colorized(checkpoint, picture, settings)
+        file = written(picture, checkpoint, settings, rgb)
+    return (each["before"], each["screen"]), line, file
+
+
+def view_at(made: list[dict], source: str, event: gr.SelectData) -> tuple:
+    """The result that was clicked in the gallery, and its view."""
+    name = made[event.index]["name"]
+    return None if name == TRUTH else name, *view(made, name, source)
+
+
+def upload(file: str) -> str:
+    """The uploaded file's path, if it is a picture; what was there before stays if not."""
+    opened(file)
+    return file
+
+
+def sample(event: gr.SelectData) -> tuple[str, None]:
+    """The clicked sample's path; the upload's field is emptied."""
+    return str(list(SAMPLES.values())[event.index].path), None
+
+
+def theme() -> gr.Theme:
+    """Neutral greys, one restrained accent, the system's own fonts; light and dark."""
+    accent = gr.themes.Color(
+        *("#f4f6f8", "#e3e9ee", "#c9d5df", "#a9bdcd", "#8fb0cc", "#6489a8"),
+        *("#3d5a73", "#344d62", "#2b4052", "#223341", "#1a2731"),
+    )
+    fonts = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
+    mono = ["ui-monospace", "Consolas", "monospace"]
+    base = gr.themes.Base(
+        primary_hue=accent, secondary_hue=accent, neutral_hue="neutral", font=fonts, font_mono=mono
+    )
+    light = {name: pair[0] for name, pair in COLORS.items()}
+    return base.set(**light, **{f"{name}_dark": pair[1] for name, pair in COLORS.items()})
+
+
+def build() -> gr.Blocks:
+    """The screen and the endpoints, with their queue."""
+    every = checkpoints.available()
+    first = str(next(iter(SAMPLES.values())).path)
+    start = [[], [], None, None, None, None]
+    if every:  # whoever comes sees a picture at once, however long the queue is
+        start = list(look(first, list(every), TEMPERATURE, 1, 0, FIRST))
+        start[2] = FIRST if FIRST in every else next(iter(every))
+    listed = [(each.title, name) for name, each in every.items()]
+    alone = {"concurrency_id": "networks", "concurrency_limit": 1}
+    screen = {"api_visibility": "private"}
+    page = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(HOURS, 24 * HOURS))
+    with page:
+        source, made = gr.State(first), gr.State(start[0])
+        gr.Markdown(f"# {TITLE}\nFive published networks colour the same photograph.")
+        with gr.Row(elem_classes="screen"):
+            with gr.Column(scale=5, min_width=320):
+                slider = gr.ImageSlider(
+                    start[3], type="filepath", interactive=False, show_label=False, container=False,
+                    buttons=["fullscreen"], max_height=620, elem_classes="picture",
+                )  # fmt: skip
+                line = gr.Markdown(start[4])
+                shown = gr.Radio(listed, value=start[2], label="Right of the line")
+                results = gr.Gallery(
+                    start[1], label="Results", columns=3, height="auto", object_fit="contain",
+                    allow_preview=False, interactive=False, buttons=[], elem_classes="results",
+                )  # fmt: skip
+            with gr.Column(scale=2, min_width=320):
+                file = gr.File(
+                    label="Your photograph, in colour or black and white", height=170,
+                    elem_classes="upload",
+                )  # fmt: skip
+                samples = gr.Gallery(
+                    [(str(each.path), each.title) for each in SAMPLES.values()],
+                    label="or one of ours", columns=5, height="auto", object_fit="cover",
+                    allow_preview=False, interactive=False, buttons=[], elem_classes="samples",
+                )  # fmt: skip
+                names = gr.CheckboxGroup(listed, value=list(every), label="Models")
+                temperature = gr.Slider(
+                    0.05, 1, TEMPERATURE, step=0.01, label="Temperature",
+                    info="Of Colorful: small is bold, 1 is the mean of all it thinks possible.",
+                )  # fmt: skip
+                with gr.Accordion("More", open=False):
+                    chroma = gr.Slider(0, 2, 1, step=0.05, label="Gain of the colours")
+                    size = gr.Dropdown(SIZES, value=0, label="Short side the networks see")
+                download = gr.DownloadButton("Download PNG, full size", start[5])
+        viewed = [slider, line, download]
+        gr.on(
+            [source.change, names.change, temperature.release, chroma.release, size.change],
+            told(look), [source, names, temperature, chroma, size, shown],
+            [made, results, shown, *viewed],
+            show_progress="minimal", show_progress_on=[slider], trigger_mode="always_last",
+            **alone, **screen,
+        )  # fmt: skip
+        quick = {"show_progress": "hidden", **screen}
+        shown.input(told(view), [made, shown, source], viewed, **quick)
+        results.select(told(view_at), [made, source], [shown, *viewed], **quick)
+        file.upload(told(upload), file, source, **screen)
+        samples.select(sample, None, [source, file], **quick)
+        if not every:
+            page.load(told(chosen), None, None, **screen)  # says so
+        _endpoints(listed, alone)
+    page.queue(max_size=WAITING, default_concurrency_limit=4)
+    return page
+
+
+def _endpoints(listed: list[tuple[str, str]], alone: dict[str, Any]) -> None:
+    """The named endpoints, on components that nobody sees."""
+    with gr.Column(visible=False):
+        file = gr.File(label="The picture")
+        model = gr.Dropdown(listed, value=None, label="Model", allow_custom_value=True)
+        several = gr.Dropdown(
+            listed, value=None, label="Models", multiselect=True, allow_custom_value=True
+        )
+        size = gr.Number(None, label="Short side the network sees, pixels")
+        temperature = gr.Number(None, label="Temperature")
+        chroma = gr.Number(1.0, label="Gain of the colours")
+        rebalancing = gr.Number(None, label="Rebalancing")
+        mirror = gr.Checkbox(False, label="Average with the mirror image")
+        result, facts = gr.File(label="PNG"), gr.JSON(label="Facts")
+        gallery, rows = gr.Gallery(label="PNGs", format="png"), gr.JSON(label="Rows")
+        one, many = gr.Button(), gr.Button()
+    asked = [file, model, size, temperature, chroma, rebalancing, mirror]
+    one.click(told(colorize), asked, [result, facts], api_name="colorize", **alone)
+    many.click(told(compare), [file, several], [gallery, rows], api_name="compare", **alone)
+    gr.api(told(models), api_name="models")
+
+
+def launch(port: int = 7860, host: str = "127.0.0.1", mcp: bool = False) -> None:
+    """Serve the demo until it is stopped; with `mcp` its endpoints are also tools for agents."""
+    build().launch(server_name=host, server_port=port, mcp_server=mcp, **_served())
+
+
+def mounted(path: str) -> FastAPI:
+    """An application with the demo at `path`, for a server that has other pages too."""
+    return gr.mount_gradio_app(FastAPI(), build(), path, **_served())
+
+
+def _served() -> dict[str, Any]:
+    return {
+        "theme": theme(),
+        "css_paths": CSS,
+        "max_file_size": FILE_LIMIT,
+        "footer_links": ["api", "settings"],
+        "run_history": False,
+        "enable_monitoring": False,
+        "show_error": False,  # what is no Problem stays in the log
+        "ssr_mode": False,
+    }

@@ -1,0 +1,32 @@
+"""Workbench and demo on one port, for a single container: Streamlit at /, Gradio at /demo/.
+
+One process, so both share networks, queue and results (`studio.shared`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from workbench import places
+
+
+def serve(port: int = 7860, host: str = "127.0.0.1") -> None:
+    """Serve both until stopped."""
+    import uvicorn
+    from starlette.responses import RedirectResponse
+    from starlette.routing import Route
+    from streamlit import App
+
+    from workbench.serving import demo
+
+    # where .streamlit/config.toml lies: STREAMLIT_* variables do not count here
+    os.chdir(places.ROOT)
+    inner = demo.mounted("/demo")
+    routes = [route for route in inner.routes if getattr(route, "path", "") == "/demo"]
+    # without its slash, Streamlit would take it for the name of a page
+    routes.insert(0, Route("/demo", lambda request: RedirectResponse(f"{request.url.path}/")))
+    lifespan = inner.router.lifespan_context  # starts the queue
+    app = App(places.ROOT / "app.py", routes=routes, lifespan=lambda _: lifespan(inner))
+    logging.getLogger("uvicorn.access").disabled = True  # Streamlit would log every address
+    uvicorn.run(app, host=host, port=port, log_config=None)

@@ -1,0 +1,266 @@
+"""What the visitors of one server share: networks, a queue for them, and a shelf of results.
+
+Networks are read-only; one runs at a time (`Queue`); results are kept by what made them
+(`Shelf`), so that the same picture with the same settings is there at once. torch is imported
+when the first picture is coloured.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
+from typing import TYPE_CHECKING, TypeVar
+
+from workbench.errors import Problem
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from workbench.checkpoints import Checkpoint
+    from workbench.coloring.colorize import Settings
+    from workbench.images import Picture
+
+T = TypeVar("T")
+SHELF_BYTES = 512 * 2**20
+NETWORKS = 12  # held in memory; the least recently used goes first
+MEASURED_PIXELS = 4_000_000  # a larger picture is measured on a reduced copy
+
+
+class Queue:
+    """First come, first served: one network runs at a time, whoever waits is told their place."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()
+
+    @contextmanager
+    def turn(self, on_wait: Callable[[int], None] | None = None) -> Iterator[None]:
+        """Wait for one's turn; `on_wait` hears how many are in front, each time that changes."""
+        ticket = object()
+        with self._changed:
+            self._waiting.append(ticket)
+        try:
+            with self._changed:
+                while (place := self._waiting.index(ticket)) > 0:
+                    if on_wait:
+                        on_wait(place)
+                    self._changed.wait()
+            yield
+        finally:
+            with self._changed:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+
+
+class Shelf:
+    """Things by key, at most `limit` bytes of them; the least recently used go first."""
+
+    def __init__(self, limit: int = SHELF_BYTES) -> None:
+        self.limit = limit
+        self._things: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> object | None:
+        """The thing under this key, or None."""
+        with self._lock:
+            if key not in self._things:
+                return None
+            self._things.move_to_end(key)
+            return self._things[key][0]
+
+    def put(self, key: Hashable, thing: T, size: int) -> T:
+        """Keep a thing of `size` bytes, unless it alone is more than the shelf holds."""
+        with self._lock:
+            if size <= self.limit:
+                self._things[key] = (thing, size)
+                self._things.move_to_end(key)
+            while sum(size for _, size in self._things.values()) > self.limit:
+                self._things.popitem(last=False)
+        return thing
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+
+class Studio:
+    """One queue, one shelf, and the networks that have been used."""
+
+    def __init__(self, shelf_bytes: int = SHELF_BYTES) -> None:
+        self.queue = Queue()
+        self.shelf = Shelf(shelf_bytes)
+        self._networks: OrderedDict[tuple[str, str], nn.Module] = OrderedDict()
+        self._loading = threading.Lock()
+
+    def network(self, checkpoint: Checkpoint) -> nn.Module:
+        """The checkpoint's network, loaded once. Read-only: never train or change it."""
+        key = (checkpoint.name, checkpoint.revision)
+        with self._loading:
+            if key not in self._networks:
+                self._networks[key] = checkpoint.net()
+            self._networks.move_to_end(key)
+            if len(self._networks) > NETWORKS:
+                self._networks.popitem(last=False)
+            return self._networks[key]
+
+    def opened(
+        self,
+        key: Hashable,
+        read: Callable[[], Picture],
+        on_wait: Callable[[int], None] | None = None,
+    ) -> Picture:
+        """The picture that `read` opens, from the shelf where it was opened before under `key`.
+
+        Decoding takes its turn like a network: large pictures are never opened side by side.
+        """
+        if (picture := self.shelf.get(("picture", key))) is None:
+            with self.queue.turn(on_wait):
+                picture = read()
+            give_back()
+            deep = 0 if picture.rgb16 is None else picture.rgb16.nbytes
+            self.shelf.put(("picture", key), picture, picture.rgb.nbytes + deep)
+        return picture
+
+    def lightness(self, picture: Picture) -> Tensor:
+        """The picture's L (1, H, W) in [0, 100], made once for all networks."""
+        from workbench.coloring.colorize import lightness
+
+        key = ("L", picture.sha256)
+        if (L := self.shelf.get(key)) is None:
+            L = lightness(picture.full)
+            self.shelf.put(key, L, L.nbytes)
+        return L
+
+    def grey(self, picture: Picture) -> Tensor:
+        """The picture's lightness as uint8 RGB (3, H, W)."""
+        import torch
+
+        from workbench.coloring.colorize import paint
+
+        L = self.lightness(picture)
+        return paint(L, torch.zeros(2, *L.shape[-2:]))
+
+    def colorized(
+        self,
+        checkpoint: Checkpoint,
+        picture: Picture,
+        settings: Settings,
+        on_wait: Callable[[int], None] | None = None,
+    ) -> tuple[Tensor, float]:
+        """The picture in colour, RGB (3, H, W) at its own depth, and the seconds it took.
+
+        From the shelf when the same weights made it before. `on_wait` hears how many visitors are
+        in front while another's picture is being made.
+        """
+        found = self.colorized_by_all([checkpoint], picture, settings, on_wait)[checkpoint.name]
+        if isinstance(found, Problem):
+            raise found
+        return found
+
+    def colorized_by_all(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        picture: Picture,
+        settings: Settings,
+        on_wait: Callable[[int], None] | None = None,
+    ) -> dict[str, tuple[Tensor, float] | Problem]:
+        """`colorized` by several models in one turn of the queue: name -> what it made.
+
+        Several at a time, each on one thread. A model that cannot be used has its Problem there,
+        and the rest go on.
+        """
+        from workbench.coloring.colorize import TOGETHER
+        from workbench.coloring.together import at_once
+
+        found = {each.name: self._kept(each, picture, settings) for each in checkpoints}
+        missing = [each for each in checkpoints if found[each.name] is None]
+        if missing:
+            works = [partial(self._made, each, picture, settings) for each in missing]
+            with self.queue.turn(on_wait):
+                self.lightness(picture)  # once, before all of them ask for it
+                few = picture.full[0].numel() <= TOGETHER
+                made = at_once(works) if few else [work() for work in works]
+            found |= zip((each.name for each in missing), made, strict=True)
+        return found
+
+    def _kept(
+        self, checkpoint: Checkpoint, picture: Picture, settings: Settings
+    ) -> tuple[Tensor, float] | None:
+        net = self._networks.get((checkpoint.name, checkpoint.revision))
+        return None if net is None else self.shelf.get(_key(checkpoint, net, picture, settings))
+
+    def _made(
+        self, checkpoint: Checkpoint, picture: Picture, settings: Settings
+    ) -> tuple[Tensor, float] | Problem:
+        from workbench.coloring.colorize import colorize_lightness
+
+        try:
+            net = self.network(checkpoint)
+            key = _key(checkpoint, net, picture, settings)
+            if found := self.shelf.get(key):  # made for another visitor while this one waited
+                return found
+            L, own = self.lightness(picture), key[-1]
+            made = colorize_lightness(net, L, own, checkpoint.size, picture.full.dtype)
+            rgb, seconds = made.rgb, made.seconds
+            del made, L
+        except Problem as problem:
+            return problem
+        give_back()
+        return self.shelf.put(key, (rgb, seconds), rgb.nbytes)
+
+
+def give_back() -> None:
+    """Hand what was freed back to the machine.
+
+    The C library keeps it otherwise, in pieces: after some thousand pictures that is gigabytes.
+    """
+    if (trim := _trim()) is not None:
+        trim(0)
+
+
+@cache
+def _trim() -> Callable[[int], int] | None:
+    """glibc's malloc_trim; None on other systems."""
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return None
+
+
+def _key(
+    checkpoint: Checkpoint, net: nn.Module, picture: Picture, settings: Settings
+) -> tuple[str, str, str, Settings]:
+    """What a result is kept under: settings that the network ignores do not count."""
+    from workbench.coloring.colorize import own_settings
+
+    own = own_settings(net, settings)
+    return checkpoint.name, checkpoint.revision, picture.sha256, own
+
+
+@cache
+def shared() -> Studio:
+    """The one studio of this process, whichever faces it serves."""
+    return Studio()
+
+
+def measured(rgb: Tensor, truth: Tensor) -> tuple[float, float | None]:
+    """PSNR (dB) and SSIM of uint8 RGB (3, H, W) twice; no SSIM where its window does not fit.
+
+    Above `MEASURED_PIXELS` both are reduced first.
+    """
+    from torch.nn.functional import interpolate
+
+    from workbench.evaluation.metrics import GAUSSIAN, psnr, ssim
+
+    pair = [rgb[None], truth[None]]
+    pixels = truth.shape[-1] * truth.shape[-2]
+    if pixels > MEASURED_PIXELS:
+        scale = (MEASURED_PIXELS / pixels) ** 0.5
+        pair = [
+            interpolate(each, scale_factor=scale, mode="bilinear", antialias=True) for each in pair
+        ]
+    fits = min(pair[0].shape[-2:]) >= len(GAUSSIAN)
+    return float(psnr(*pair)), float(ssim(*pair)) if fits else None

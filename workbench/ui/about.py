@@ -1,0 +1,137 @@
+"""What the About page states: read from the registry, the checkpoints and the installation."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+import re
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import pandas as pd
+import streamlit as st
+
+from workbench import __version__
+from workbench.samples import SAMPLES
+from workbench.ui import state
+from workbench.ui.leaderboard.board import data_name
+
+WHAT = """
+Five published colorization networks, built again to the layer, trained by one trainer on real
+photographs, and compared on one page. Every number on the leaderboard is computed from a row per
+picture that lies beside the weights; none was typed in.
+"""
+LICENCES = """
+- **The code** is under the Apache License 2.0.
+- **The bundled weights** were trained on photographs that are, in part, for non-commercial
+  research only (the table below). Whether weights inherit such terms is not settled; treat them
+  as **for research and teaching, not for commercial use**. For anything else, train on pictures
+  you hold the rights to: `python -m workbench train MODEL --data YOUR_FOLDER`.
+- **Your pictures stay on this server**, in memory, for as long as the page is open. Nothing is
+  sent to another machine, and no use is counted.
+- **Colours are guesses.** A network sees only lightness; it cannot know which colour a dress had.
+  Downloads say in their metadata that a machine coloured them.
+"""
+DATA = """
+The training pictures are not in this repository: their terms do not allow it. What the data sets
+are, where they come from and what their terms say:
+"""
+MODEL_COLUMNS = {
+    "Parameters": st.column_config.NumberColumn(format="localized"),
+    "Images seen": st.column_config.NumberColumn(format="localized"),
+    "Width": st.column_config.NumberColumn(format="%.3g"),
+}
+DATASET_COLUMNS = {"Licence": st.column_config.TextColumn(width="large")}
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "scikit-image",
+    "streamlit",
+    "gradio",
+    "huggingface-hub",
+    "pandas",
+    "plotly",
+)
+
+
+def models() -> pd.DataFrame:
+    """One row per usable checkpoint: what it is, how large, and what it was trained on."""
+    rows = []
+    for name, checkpoint in state.checkpoints().items():
+        config = checkpoint.config
+        rows.append(
+            {
+                "Name": name,
+                "Title": checkpoint.spec.title,
+                "Width": config.get("width"),
+                "Parameters": state.parameters(checkpoint),
+                "Images seen": config.get("images_seen"),
+                "Trained on": ", ".join(map(data_name, config.get("trained_on", []))),
+                "Hardware": config.get("machine", {}).get("device", ""),
+                "Revision": checkpoint.revision,
+                "Licence": config.get("licence", "terms of the photographs"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def papers() -> list[tuple[str, str, str, str]]:
+    """(title, paper, claim, where our version differs) of each model in the registry."""
+    from workbench.models import MODELS
+
+    return [
+        (spec.title, spec.paper, spec.claim, _differences(spec.build)) for spec in MODELS.values()
+    ]
+
+
+def datasets() -> pd.DataFrame:
+    """The data sets that the workbench knows, with their terms."""
+    from workbench.data import DATASETS
+
+    return pd.DataFrame(
+        {
+            "Name": spec.name,
+            "Title": spec.title,
+            "Split": spec.split,
+            "Source": spec.source,
+            "Licence": spec.licence,
+            "Note": spec.note,
+        }
+        for spec in DATASETS.values()
+    )
+
+
+def samples() -> pd.DataFrame:
+    """The pictures in the repository and their terms."""
+    return pd.DataFrame(
+        {
+            "Picture": each.title,
+            "Author": each.author,
+            "Source": each.source,
+            "Licence": each.licence,
+        }
+        for each in SAMPLES.values()
+    )
+
+
+def versions() -> pd.DataFrame:
+    """What is installed here."""
+    rows = [("colorization-workbench", __version__), ("Python", platform.python_version())]
+    for name in PACKAGES:
+        try:
+            rows.append((name, version(name)))
+        except PackageNotFoundError:
+            rows.append((name, "not installed"))
+    return pd.DataFrame(rows, columns=["Package", "Version"])
+
+
+def _differences(build: object) -> str:
+    """The "Differs from the paper" list of the model file's docstring, as Markdown."""
+    text = inspect.getdoc(sys.modules[build.__module__]) or ""
+    found = re.search(r"Differs from the paper:.*", text, re.DOTALL)
+    return (
+        found[0].replace("Differs from the paper:", "**Differs from the paper:**\n")
+        if found
+        else ""
+    )

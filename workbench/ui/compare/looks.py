@@ -1,0 +1,48 @@
+"""The ways to look at results on the Compare page.
+
+`LOOKS` is the list that the page offers; each takes (picture, made, checkpoints, settings).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from workbench.jobs.made import Made
+from workbench.ui.compare import grid, hints, maps, samples
+from workbench.ui.compare.results import cells
+from workbench.ui.viewers import gallery, slider
+
+if TYPE_CHECKING:
+    from workbench.checkpoints import Checkpoint
+    from workbench.coloring.colorize import Settings
+    from workbench.images import Picture
+
+
+def side_by_side(
+    picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
+) -> None:
+    """All results in a grid that zooms together."""
+    gallery(cells(picture, made), key="side_by_side", cell=290)
+
+
+def before_and_after(
+    picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
+) -> None:
+    """Two pictures of choice with a line to draw between them."""
+    shown = {cell.title: cell for cell in cells(picture, made)}
+    left, right = st.columns(2)
+    before = left.selectbox("Left", list(shown), key="before")
+    after = right.selectbox("Right", list(shown), index=1, key="after")
+    slider(shown[before], shown[after], key="slider")
+
+
+LOOKS = {
+    "Side by side": side_by_side,
+    "Before / after": before_and_after,
+    "Maps": maps.show,
+    "Samples": samples.show,
+    "Colour hint": hints.show,
+    "Grid": grid.show,
+}

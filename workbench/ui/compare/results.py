@@ -1,0 +1,92 @@
+"""One picture, coloured by the chosen models, and the numbers that stand below it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from workbench.errors import Problem
+from workbench.jobs.made import Made
+from workbench.serving.studio import MEASURED_PIXELS, measured
+from workbench.ui import state
+from workbench.ui.viewers import Cell
+from workbench.ui.widgets import show_problem
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.checkpoints import Checkpoint
+    from workbench.coloring.colorize import Settings
+    from workbench.images import Picture
+
+
+def make_all(picture: Picture, checkpoints: list[Checkpoint], settings: Settings) -> list[Made]:
+    """Colour the picture with the models at once; a model that fails is named, the rest go on."""
+    made = []
+    line = st.empty()
+
+    def wait(place: int) -> None:
+        line.info(f"The networks are busy: {place} in front of you.", icon=":material/groups:")
+
+    with line, st.spinner("The networks are colouring…"):
+        found = state.colorized_by_all(checkpoints, picture, settings, on_wait=wait)
+    for checkpoint in checkpoints:
+        if isinstance(problem := found[checkpoint.name], Problem):
+            show_problem(problem)
+            continue
+        full, seconds = found[checkpoint.name]
+        origin = {
+            "model": checkpoint.name,
+            "revision": checkpoint.revision,
+            "settings": asdict(settings),
+        }
+        made.append(Made(checkpoint.name, checkpoint.title, full, seconds, origin))
+    line.empty()
+    return made
+
+
+def blend(picture: Picture, made: list[Made]) -> Made:
+    """The mean of the results' colours, under the picture's own L."""
+    from workbench.coloring.colorize import blend, paint
+
+    ab = blend([each.ab for each in made])
+    full = paint(state.lightness(picture), ab, picture.full.dtype)
+    origin = {"blend": [each.settings for each in made]}
+    return Made("blend", f"Blend of {len(made)}", full, sum(m.seconds for m in made), origin)
+
+
+def note(picture: Picture, made: Made) -> str:
+    """Seconds, and PSNR and SSIM against the upload where that had colour."""
+    numbers = [f"{made.seconds:.2f} s"]
+    if not picture.grey:
+        numbers += _measured(picture, made)
+    return " · ".join(numbers)
+
+
+def cells(picture: Picture, made: list[Made]) -> list[Cell]:
+    """The input, each result, and the truth where there is one."""
+    seen = Cell("What the networks see", grey(picture), "lightness only")
+    truth = [] if picture.grey else [Cell("The upload", picture.rgb, "the truth")]
+    return [seen, *(Cell(each.title, each.rgb, note(picture, each)) for each in made), *truth]
+
+
+def grey(picture: Picture) -> Tensor:
+    """The picture's lightness as uint8 RGB (3, H, W)."""
+    return state.studio().grey(picture)
+
+
+def _measured(picture: Picture, made: Made) -> list[str]:
+    """PSNR and SSIM of a result against the upload, in words; from the shelf when known."""
+    key = ("measured", picture.sha256, json.dumps(made.settings, sort_keys=True))
+    if found := state.shelf().get(key):
+        return found
+    psnr, ssim = measured(made.rgb, picture.rgb)
+    words = [f"{psnr:.1f} dB"]
+    if ssim is not None:
+        words.append(f"SSIM {ssim:.3f}")
+    if picture.rgb[0].numel() > MEASURED_PIXELS:
+        words.append("measured at 4 megapixels")
+    return state.shelf().put(key, words, 256)

@@ -1,0 +1,198 @@
+"""The leaderboard's pieces: which rows, which numbers, which pictures."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from workbench import places
+from workbench.errors import Problem
+from workbench.ui import state
+
+if TYPE_CHECKING:
+    from workbench.evaluation.metrics import Metric
+    from workbench.evaluation.scores import Score
+    from workbench.evaluation.summaries import Choice, Line, Mean
+
+ABSENT = (
+    "There are no scores yet. `python -m workbench evaluate all --data FILE` makes them: a row per "
+    "picture for every model, and for grey, the mean colour and the truth."
+)
+
+
+def choose(scores: list[Score]) -> Choice:
+    """The filters above the table. They live in the page's address, so a view can be shared."""
+    from workbench.evaluation.metrics import METRICS
+    from workbench.evaluation.summaries import Choice
+
+    protocols = sorted({score.protocol for score in scores})
+    first, second, third, fourth = st.columns([4, 4, 1.5, 1.5])
+    protocol = fourth.selectbox(
+        "Protocol",
+        protocols,
+        index=protocols.index("cw-1") if "cw-1" in protocols else 0,
+        key="protocol",
+        bind="query-params",
+    )
+    here = [score for score in scores if score.protocol == protocol]
+    names = sorted({score.dataset for score in here})
+    datasets = first.multiselect(
+        "Data sets", names, key="sets", bind="query-params", placeholder=f"All {len(names)}"
+    )
+    measured = [n for n in METRICS if any(getattr(score, n) is not None for score in here)]
+    usual = [name for name in ("psnr", "ssim", "delta_e", "colorfulness") if name in measured]
+    metrics = second.multiselect(
+        "Metrics (the first one ranks)",
+        measured,
+        default=usual or measured[:1],
+        format_func=lambda name: METRICS[name].title,
+        key="metrics",
+        bind="query-params",
+    )
+    sizes = sorted({score.size for score in here}, reverse=True)
+    size = third.selectbox(
+        "Size", sizes, format_func=lambda side: f"{side} px", key="side", bind="query-params"
+    )
+    return Choice(tuple(datasets or names), size, tuple(metrics or usual or measured[:1]), protocol)
+
+
+def title(name: str) -> str:
+    """What people read instead of a row's name."""
+    known = {"grey": "Grey (no colour)", "mean_ab": "Mean colour", "truth": "Truth"}
+    checkpoints = state.checkpoints()
+    return checkpoints[name].title if name in checkpoints else known.get(name, name)
+
+
+def _shown(metric: Metric, mean: Mean | None) -> dict[str, object]:
+    """The two cells of a metric: its mean, and its interval in words."""
+    interval = f"{metric.title}, 95 %"
+    if mean is None:
+        return {head(metric): None, interval: ""}
+    if not math.isfinite(mean.value):  # only the truth is the truth
+        return {head(metric): None, interval: "identical: infinite"}
+    low, high = (f"{value:.{metric.digits}f}" for value in (mean.low, mean.high))
+    return {head(metric): round(mean.value, metric.digits), interval: f"{low} – {high}"}
+
+
+def data_name(source: str) -> str:
+    """A short name for what `--data` said: train-128 for ../data/train-128/train-*.parquet."""
+    path = Path(source.rstrip("/"))
+    return (path.parent.name if "*" in path.name else path.stem) or source
+
+
+def table(lines: list[Line], choice: Choice) -> pd.DataFrame:
+    """A row per line: means with their intervals, then what made them, best first."""
+    from workbench.evaluation.metrics import METRICS
+
+    checkpoints = state.checkpoints()
+    rows = []
+    for line in lines:
+        row: dict[str, object] = {"Model": title(line.model)}
+        for name in choice.metrics:
+            row |= _shown(METRICS[name], line.means.get(name))
+        now = checkpoints.get(line.model)
+        row["Pictures"] = line.pictures
+        row["Revision"] = line.revision
+        row["Parameters"] = state.parameters(now) if now else None
+        row["ms"] = round(line.means["ms"].value, 1) if "ms" in line.means else None
+        row["Note"] = "older weights" if now and now.revision != line.revision else ""
+        rows.append(row)
+    first = METRICS[choice.metric]
+    frame = pd.DataFrame(rows)
+    column = head(first)
+    if first.better == "truth":  # nearest to the truth's value first
+        truth = frame.loc[frame["Model"] == title("truth"), column]
+        distance = (frame[column] - (truth.iloc[0] if len(truth) else 0)).abs()
+        return frame.loc[distance.sort_values().index]
+    return frame.sort_values(column, ascending=first.better == "lower", kind="stable")
+
+
+def traps(names: tuple[str, ...]) -> str:
+    """For each metric the one sentence that keeps a reader from misreading it, as Markdown."""
+    from workbench.evaluation.metrics import METRICS
+
+    return "  \n".join(f"**{METRICS[name].title}.** {METRICS[name].trap}" for name in names)
+
+
+def head(metric: Metric) -> str:
+    """A column's heading: title, unit, and which way is better."""
+    unit = f" ({metric.unit})" if metric.unit else ""
+    arrow = {"higher": " ↑", "lower": " ↓", "truth": " → truth"}[metric.better]
+    return f"{metric.title}{unit}{arrow}"
+
+
+def columns(choice: Choice) -> dict[str, object]:
+    """How the table shows its numbers."""
+    from workbench.evaluation.metrics import METRICS
+
+    shown: dict[str, object] = {
+        head(METRICS[name]): st.column_config.NumberColumn(
+            format=f"%.{METRICS[name].digits}f", help=METRICS[name].trap
+        )
+        for name in choice.metrics
+    }
+    shown["Model"] = st.column_config.TextColumn(pinned=True)
+    shown["Parameters"] = st.column_config.NumberColumn(format="compact")
+    shown["ms"] = st.column_config.NumberColumn(
+        "ms per picture", format="%.1f", help="Time of the network, on the machine that evaluated."
+    )
+    shown["Note"] = st.column_config.TextColumn(
+        help="Older weights: the checkpoint has changed since these rows were made. Evaluate again."
+    )
+    return shown
+
+
+def downloads(frame: pd.DataFrame, scores: list[Score], choice: Choice) -> None:
+    """The table, and the rows of pictures that it was computed from, as CSV and Parquet."""
+    name = f"leaderboard_{choice.protocol}_{choice.size}"
+    bar = st.container(horizontal=True)
+    files = {
+        "Table (CSV)": (lambda: frame.to_csv(index=False), f"{name}.csv", "text/csv"),
+        "Rows per picture (CSV)": (
+            lambda: pd.DataFrame(scores).to_csv(index=False),
+            f"{name}_pictures.csv",
+            "text/csv",
+        ),
+        "Rows per picture (Parquet)": (
+            lambda: pd.DataFrame(scores).to_parquet(index=False),
+            f"{name}_pictures.parquet",
+            "application/vnd.apache.parquet",
+        ),
+    }
+    for label, (data, file_name, mime) in files.items():
+        bar.download_button(
+            label, data, file_name, mime, on_click="ignore", icon=":material/download:", key=label
+        )
+
+
+def source_of(dataset: str, typed: str) -> str:
+    """Where the pictures of a test set are: the typed place, else WORKBENCH_DATA.
+
+    A folder may hold `<dataset>.parquet`, `test/<dataset>.parquet` or a folder `<dataset>`.
+    Raises Problem where nothing is there.
+    """
+    place = typed.strip() or places.data()
+    if not place:
+        raise Problem(
+            "The test pictures are not part of this repository. Type the folder that holds them, "
+            "or start the workbench with WORKBENCH_DATA set to it."
+        )
+    folder = Path(place).expanduser()
+    tries = [
+        folder / f"{dataset}.parquet",
+        folder / "test" / f"{dataset}.parquet",
+        folder / dataset,
+    ]
+    for found in tries:
+        if found.exists():
+            return str(found)
+    if folder.is_file() or not folder.exists():
+        return place
+    raise Problem(
+        f"There is no {dataset}.parquet in {place}, nor in its folder test. "
+        "Type the folder that holds the test sets, or the file itself."
+    )

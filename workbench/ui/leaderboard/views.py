@@ -1,0 +1,228 @@
+"""The leaderboard's views below its table: each a function of (rows, lines, choice)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from workbench import charts, places
+from workbench.errors import Problem
+from workbench.evaluation.metrics import METRICS
+from workbench.evaluation.summaries import Choice, generalisation, paired
+from workbench.ui import state
+from workbench.ui.leaderboard.board import data_name, source_of, title
+from workbench.ui.viewers import Cell, gallery
+from workbench.ui.widgets import plot
+
+if TYPE_CHECKING:
+    from workbench.evaluation.scores import Score
+    from workbench.evaluation.summaries import Line
+
+PROTOCOL = places.DOCS / "protocol.md"
+SHOWN = 3  # best, and as many worst, cases
+
+
+def ranking(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """Means with their 95 % intervals, the best on top."""
+    plot(charts.intervals(lines, choice.metric, title), f"{choice.metric}_intervals")
+    st.caption(
+        "A point is the mean over the data sets of their means; the bar its 95 % bootstrap "
+        "interval (1,000 resamples over pictures). The dashed line is grey: no colour at all."
+    )
+
+
+def trade_off(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """Faithful against colourful."""
+    plot(charts.psnr_against_colorfulness(lines, title), "psnr_colourfulness")
+    st.caption(
+        "Up is nearer to the truth pixel by pixel, right is more colourful. Playing safe moves a "
+        "model toward grey; boldness costs PSNR wherever the guess is wrong."
+    )
+
+
+def per_picture(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """How the metric is spread over the pictures."""
+    shown = [row for row in rows if row.model != "truth"]
+    plot(charts.distribution(shown, choice.metric, title), f"{choice.metric}_pictures")
+
+
+def matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """What a model was trained on against the test sets."""
+    trained_on = {
+        name: f"on {', '.join(map(data_name, checkpoint.config['trained_on']))}"
+        for name, checkpoint in state.checkpoints().items()
+    }
+    names, columns, means = generalisation(rows, trained_on, choice.metric)
+    if not names:
+        raise Problem("None of the models in this table is here, so their training is not known.")
+    named = [f"{title(name.split(' (')[0])} ({name.split(' (', 1)[1]}" for name in names]
+    plot(charts.generalisation(named, columns, means, choice.metric), "generalisation")
+    st.caption(
+        "The question of paper 001: how does a model fare on pictures like those it was trained "
+        "on, and on all others? Fine-tune a model (`train ... --from`), evaluate it, and it gets "
+        "a row here."
+    )
+
+
+def two_models(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """The same pictures by two models: mean difference with its interval, and who won how often."""
+    names = list(dict.fromkeys(line.model for line in lines if line.model != "truth"))
+    left, right = st.columns(2)
+    first = left.selectbox("First", names, format_func=title, key="first", bind="query-params")
+    second = right.selectbox(
+        "Second",
+        names,
+        index=min(1, len(names) - 1),
+        format_func=title,
+        key="second",
+        bind="query-params",
+    )
+    metric = METRICS[choice.metric]
+    found = paired(
+        [row for row in rows if row.model == first],
+        [row for row in rows if row.model == second],
+        metric.name,
+    )
+    mean, digits = found.difference, metric.digits
+    unit = f" {metric.unit}" if metric.unit else ""
+    of = "distance to the truth's" if metric.better == "truth" else "difference in"
+    left.metric(f"Mean {of} {metric.title}", f"{mean.value:+.{digits}f}{unit}", border=True)
+    right.metric(f"{title(first)} is better on", f"{found.won:.0%} of pictures", border=True)
+    st.caption(
+        f"First minus second, picture by picture: 95 % interval {mean.low:+.{digits}f} to "
+        f"{mean.high:+.{digits}f}{unit}, {len(found.pictures)} pictures that both were scored on. "
+        + ("0 is inside: " if mean.low <= 0 <= mean.high else "0 is outside: ")
+        + ("this data cannot tell them apart." if mean.low <= 0 <= mean.high else "they differ.")
+    )
+    figure = charts.paired_differences(found.differences, metric.name, first, second, title)
+    plot(figure, f"{metric.name}_{first}_{second}")
+
+
+def cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """The pictures on which a model did best and worst, coloured on the spot."""
+    checkpoints = state.checkpoints()
+    names = [name for name in dict.fromkeys(line.model for line in lines) if name in checkpoints]
+    if not names:
+        raise Problem("None of the models in this table is here: fetch one to see its pictures.")
+    left, right = st.columns([1, 2])
+    name = left.selectbox("Model", names, format_func=title, key="case", bind="query-params")
+    place = right.text_input(
+        "Where the test pictures are",
+        placeholder="a folder with the data sets' parquet files (or set WORKBENCH_DATA)",
+        key="case_source",
+        persist_state="session",
+    )
+    metric = METRICS[choice.metric]
+    scored = [row for row in rows if row.model == name and getattr(row, metric.name) is not None]
+    scored.sort(key=lambda row: _badness(row, metric.name))
+    chosen = {"Best": scored[:SHOWN], "Worst": scored[::-1][:SHOWN]}
+    for heading, few in chosen.items():
+        cells = []
+        for row in few:
+            truth, made = repainted(name, row, source_of(row.dataset, place))
+            value = f"{metric.title} {getattr(row, metric.name):.{metric.digits}f} {metric.unit}"
+            cells.append(Cell("Truth", truth, f"{row.dataset}: {PurePosixPath(row.picture).name}"))
+            cells.append(Cell(title(name), made, value))
+        st.subheader(heading)
+        gallery(cells, key=f"cases_{heading}", cell=190)
+
+
+def reported(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """What papers and peers publish, each with its protocol, apart from our own numbers."""
+    from workbench.evaluation.reported import REPORTED
+
+    table = pd.DataFrame([asdict(each) for each in REPORTED]).dropna(axis="columns", how="all")
+    systems = {
+        "system": "System",
+        "dataset": "Data set",
+        "protocol": "Protocol",
+        "source": "Source",
+    }
+    numbers = [column for column in table if column not in systems]
+    table = table[["system", "dataset", *numbers, "protocol", "source"]].rename(columns=systems)
+    shown = {name: st.column_config.NumberColumn(_heading(name)) for name in numbers}
+    st.dataframe(table, hide_index=True, column_config=shown, height=460, placeholder="")
+    st.caption(
+        "Never ranked against the table above: each line was measured in its own way. To see our "
+        "models under an old protocol, run `python -m workbench evaluate all --data FILE "
+        "--protocol seed003` (or ct2-5k, ddcolor, seed002) and choose it under Protocol."
+    )
+
+
+def protocol(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """How the numbers are made."""
+    from workbench.evaluation.protocols import PROTOCOLS
+
+    chosen = PROTOCOLS.get(choice.protocol)
+    if chosen is not None:
+        st.markdown(f"**`{chosen.name}` – {chosen.title}.** {chosen.text}")
+    if PROTOCOL.exists():
+        st.markdown(PROTOCOL.read_text("utf-8"))
+
+
+def _heading(column: str) -> str:
+    """A column of the published numbers, as people read it."""
+    names = {
+        "psnr": "PSNR, dB",
+        "psnr_sd": "PSNR ±",
+        "ssim": "SSIM",
+        "ssim_sd": "SSIM ±",
+        "fid": "FID",
+        "auc": "AuC, %",
+        "auc_rebalanced": "AuC rebalanced, %",
+        "fool_rate": "Fooled, %",
+        "pixels_differ": "Pixels differ, %",
+        "colorfulness": "Colourfulness",
+        "delta_colorfulness": "Δ colourfulness",
+    }
+    return names.get(column, column)
+
+
+def _badness(row: Score, metric: str) -> float:
+    value = getattr(row, metric)
+    if METRICS[metric].better == "truth":
+        return abs(value - getattr(row, f"{metric}_truth"))
+    return value if METRICS[metric].better == "lower" else -value
+
+
+def repainted(name: str, row: Score, source: str):
+    """(truth, result), uint8 RGB (3, S, S), made as the protocol makes them."""
+    import torch
+
+    from workbench.color import join_rgb, split_lab
+    from workbench.coloring.colorize import predict_ab
+    from workbench.data.pictures import square
+    from workbench.data.sources import open_source
+
+    checkpoint = state.checkpoints()[name]
+    key = ("case", name, checkpoint.revision, source, row.picture, row.size)
+    if found := state.shelf().get(key):
+        return found
+    item = next((item for item in open_source(source).items() if item.name == row.picture), None)
+    if item is None:
+        raise Problem(
+            f"{row.picture} is not in {source}: it was scored on other files than these. "
+            "Point to the data set that `evaluate` was given."
+        )
+    truth = torch.from_numpy(square(item.data, row.size)[0])
+    L, _ = split_lab(truth[None])
+    with state.queue().turn():
+        ab = predict_ab(state.network(checkpoint), L, checkpoint.size)
+    pair = (truth, join_rgb(L, ab)[0])
+    return state.shelf().put(key, pair, 2 * truth.nbytes)
+
+
+VIEWS = {
+    "Intervals": ranking,
+    "Faithful or colourful": trade_off,
+    "Per picture": per_picture,
+    "Two models": two_models,
+    "Best and worst": cases,
+    "Generalisation": matrix,
+    "Published": reported,
+    "How the numbers are made": protocol,
+}

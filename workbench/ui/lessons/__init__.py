@@ -1,0 +1,1 @@
+"""Pieces of the pages Colour, Models and Metric traps."""

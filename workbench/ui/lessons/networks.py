@@ -1,0 +1,173 @@
+"""The lesson on the five networks: paper, diagram, source, training and exercises of each."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import TYPE_CHECKING
+
+import streamlit as st
+import torch
+
+from workbench import charts
+from workbench.lessons.blocks import blocks
+from workbench.lessons.diagram import amount, network_svg
+from workbench.models import MODELS
+from workbench.training.record import read_log
+from workbench.ui import state
+from workbench.ui.lessons.pieces import chart, drawing, exercise
+
+if TYPE_CHECKING:
+    from workbench.checkpoints import Checkpoint
+    from workbench.spec import ModelSpec
+
+CURVES = ("net", "critic", "psnr", "ssim", "delta_cf")  # of log.jsonl, those there are
+
+
+def choose() -> ModelSpec:
+    """One of the five."""
+    name = st.segmented_control(
+        "Network", list(MODELS), format_func=lambda name: MODELS[name].title, required=True,
+        default=next(iter(MODELS)), key="lesson_model", label_visibility="collapsed",
+        bind="query-params",
+    )  # fmt: skip
+    return MODELS[name]
+
+
+def checkpoint_of(spec: ModelSpec) -> Checkpoint | None:
+    """The weights of this model: the only ones, or those chosen; None without any."""
+    found = {k: v for k, v in state.checkpoints().items() if v.config["model"] == spec.name}
+    if len(found) < 2:
+        return next(iter(found.values()), None)
+    name = st.selectbox(
+        "Weights", list(found), format_func=lambda k: found[k].title, key=f"weights_{spec.name}"
+    )
+    return found[name]
+
+
+def paper(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
+    """The paper, its claim, and where we differ from it."""
+    st.subheader(spec.paper)
+    st.markdown(f"**The claim, in our words:** {spec.claim}")
+    if not projected:
+        about = inspect.getdoc(sys.modules[spec.build.__module__]) or ""
+        _, found, differs = about.partition("Differs from the paper:")
+        if found:
+            st.markdown(f"**Differs from the paper:**\n\n{differs.strip()}")
+    st.caption(
+        f"The paper trained on {spec.images:,} pictures seen, {spec.batch_size} at a time, at "
+        f"{spec.size} × {spec.size} pixels."
+    )
+
+
+def diagram(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
+    """The module, drawn from itself: no weights are made for it."""
+    full = "As in the paper"
+    which = st.segmented_control(
+        "Size", [full, *(["The weights here"] if checkpoint else [])], default=full,
+        required=True, key="diagram_size",
+    )  # fmt: skip
+    if which == full:
+        width, size, options = 1.0, spec.size, {}
+    else:
+        config = checkpoint.config
+        width, size, options = config["width"], config["size"], config.get("options", {})
+    with torch.device("meta"):
+        net = spec.build(width=width, **options).eval()
+    found = blocks(net, size, size)
+    parameters = sum(weight.numel() for weight in net.parameters())
+    adds = sum(block.multiply_adds for block in found)
+    st.markdown(
+        f"**{amount(parameters)}** parameters, **{amount(adds)}** multiply-adds for a picture of "
+        f"{size} × {size}. Shapes: channels × height × width; the bar in a box is its share of the "
+        "largest one's multiply-adds."
+    )
+    svg = network_svg(found, spec.color, f"{spec.title}, width {width:g}")
+    drawing(svg, f"{spec.name}.svg", wide=projected)
+
+
+def source(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
+    """The classes of the model's own file, as they run here."""
+    module = sys.modules[spec.build.__module__]
+    own = {
+        name: thing
+        for name, thing in vars(module).items()
+        if (inspect.isclass(thing) or inspect.isfunction(thing))
+        and thing.__module__ == module.__name__
+    }
+    name = st.selectbox("Part", list(own), index=list(own).index(spec.build.__name__),
+                        key=f"source_{spec.name}")  # fmt: skip
+    st.code(inspect.getsource(own[name]), language="python", line_numbers=not projected)
+
+
+def training(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
+    """The losses, as they are written, and the curves of these weights."""
+    from workbench import losses
+
+    made_by = sys.modules[spec.recipe.__module__]
+    st.subheader("Its losses")
+    if not projected:
+        st.code(inspect.getsource(spec.recipe), language="python")
+    used = [
+        (name, function) for name, function in vars(losses).items()
+        if inspect.isfunction(function) and f"losses.{name}(" in inspect.getsource(made_by)
+    ]  # fmt: skip
+    if "AdversarialRecipe" in vars(made_by):
+        from workbench.models.pix2pix import AdversarialRecipe
+
+        text = inspect.getsource(AdversarialRecipe.losses)
+        used = [("l1", losses.l1)]
+        if not projected:
+            st.code(text, language="python")
+        names = ("log", "least_squares", "hinge")
+        used += [(f"{kind}, {who.__name__}", who) for kind in names
+                 for who in losses.ADVERSARIAL[kind]]  # fmt: skip
+    for name, function in used:
+        st.markdown(f"- `{name}`: {inspect.getdoc(function).splitlines()[0]}")
+    st.subheader("How these weights were trained")
+    lines = read_log(checkpoint.folder) if checkpoint else []
+    points = [line for line in lines if "seen" in line]
+    if not points:
+        st.info("There is no training log beside these weights: a run of ours leaves log.jsonl.")
+        return
+    known = {
+        key for line in points
+        for part in (line, line.get("losses") or {}, line.get("validation") or {}) for key in part
+    }  # fmt: skip
+    for what in CURVES:
+        if what in known:
+            figure = charts.training_curves({spec.name: points}, what)
+            chart(figure, f"{spec.name}_{what}", projected)
+
+
+def exercises(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
+    """To be done on the Training page or here; the answers behind a click."""
+    exercise(
+        f"Overfit one picture: train {spec.title} on a folder with a single photograph in it. What "
+        "must the loss do, and what have you learnt when it does not?",
+        f"`python -m workbench train {spec.name} --data FOLDER --preset quick`. The loss on that "
+        "picture must fall towards its least, and its colours must come back almost exactly: there "
+        "is nothing to be unsure of. When they do not, something is broken (a loss, a learning "
+        "rate, a swapped a and b), and more data will not mend it. On any other picture this "
+        "network is useless, which is what overfitting means.",
+    )
+    exercise(
+        "Remove rebalancing from *Colorful* (the ablation “unbalanced”). What do the colours do?",
+        "They turn brown and grey. Of 313 colours a few near grey make up most pixels, so the "
+        "safest bet is always one of them; weighting rare colours up makes a bold bet pay. The "
+        "Experiments page shows the plane of frequencies and the comparison.",
+    )
+    exercise(
+        "Which metric does grey win?",
+        "Look at *Metric traps*: often PSNR against a bold wrong guess, and SSIM on luma always.",
+    )
+
+
+VIEWS = {
+    "Paper": paper,
+    "Diagram": diagram,
+    "Source": source,
+    "Training": training,
+    "Inside your picture": None,  # the page shows insides.py
+    "Exercises": exercises,
+}

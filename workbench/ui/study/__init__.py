@@ -1,0 +1,1 @@
+"""Pieces of the pages Study, Study results and New study."""

@@ -1,0 +1,132 @@
+"""Taking part in a study: the question on the screen, and the way of its answer to the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime import Runtime
+
+from workbench.errors import Problem
+from workbench.study import limits, trials
+from workbench.study.rendering import picture_file
+from workbench.study.tables import Rater, Study
+from workbench.study.votes import Answer, new_code
+from workbench.ui import state
+
+COMPONENTS = Path(__file__).parent.parent / "components"
+READY_MS = 700  # before the first exposure, so that the eye has come to rest
+
+_question = st.components.v2.component(
+    "workbench_question",
+    html='<div class="question"></div>',
+    css=(COMPONENTS / "question.css").read_text("utf-8"),
+    js=(COMPONENTS / "question.js").read_text("utf-8"),
+)
+
+
+def address_bucket() -> str:
+    """The salted name of the visitor's neighbourhood; the address itself goes no further."""
+    return state.study_limits().bucket(st.context.ip_address)
+
+
+@contextmanager
+def guessing() -> Iterator[None]:
+    """Around whatever a stranger may guess (codes, invitations): only failures are counted."""
+    here, bucket = state.study_limits(), address_bucket()
+    here.check(limits.GUESS, bucket)
+    try:
+        yield
+    except Problem:
+        here.count(limits.GUESS, bucket)
+        raise
+
+
+def ask(study: Study, rater: Rater) -> bool:
+    """Show the rater's next question; False when there is none left."""
+    votes = state.study_votes()
+    question = trials.next_question(votes, study, rater)
+    if question is None:
+        return False
+    plan = trials.plan_of(study)
+    feedback = st.session_state.get("study_feedback", {"text": "", "kind": ""})
+    practice = question.number < plan.practised
+    place = question.number + 1 if practice else question.number + 1 - plan.practised
+    of = plan.practised if practice else plan.scored + plan.caught
+    _question(
+        key="study_question",
+        data={
+            "token": question.token,
+            "attempt": st.session_state.get("study_attempt", 0),
+            "design": plan.design,
+            "sources": _addresses(study, question),
+            "ahead": _addresses(study, question.ahead),
+            "exposure": plan.exposure_ms,
+            "gap": plan.gap_ms,
+            "minimum": plan.minimum_dwell_ms,
+            "wait": READY_MS,
+            "progress": f"{'Practice' if practice else 'Question'} {place} of {of}",
+            "share": question.number / question.total,
+            "feedback": feedback,
+        },
+        on_answer_change=lambda: _take(study, rater, question),
+    )
+    return True
+
+
+def _take(study: Study, rater: Rater, question: trials.Question) -> None:
+    """Keep what the browser sent; what was wrong with it is said above the next question."""
+    said = st.session_state["study_question"].get("answer")
+    st.session_state["study_feedback"] = {"text": "", "kind": ""}
+    try:
+        state.study_limits().count(limits.VOTE, rater.code)
+        token, given = answer_of(said)
+        right = trials.answer(state.study_votes(), study, rater, token, given)
+    except Problem as problem:
+        st.session_state["study_refused"] = str(problem)
+        st.session_state["study_attempt"] = st.session_state.get("study_attempt", 0) + 1
+        return
+    if question.kind == "practice" and right is not None:
+        text = "Right!" if right else "No, the fake was the other one."
+        st.session_state["study_feedback"] = {"text": text, "kind": "right" if right else "wrong"}
+
+
+def answer_of(said: Any) -> tuple[str, Answer]:
+    """(token, Answer) from what a browser sent, which may be anything; Refused if it is nonsense.
+
+    Whether token and choice are possible is for trials.answer to say.
+    """
+    try:
+        exposures = tuple(float(ms) for ms in list(said["exposures_ms"])[:4])
+        viewport = str(said["viewport"])
+        given = Answer(
+            choice=str(said["choice"])[:64],
+            shown_at=float(said["shown_at"]),
+            answered_at=float(said["answered_at"]),
+            dwell_ms=float(said["dwell_ms"]),
+            exposures_ms=exposures,
+            viewport=viewport if re.fullmatch(r"[0-9x.]{1,32}", viewport) else "",
+            session=_session(),
+        )
+        return str(said["token"]), given
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError):
+        raise trials.Refused("That answer was not understood. Please give it again.") from None
+
+
+def _session() -> str:
+    return st.session_state.setdefault("study_session", new_code())
+
+
+def _addresses(study: Study, question: trials.Question | None) -> list[str]:
+    """Where the browser finds the pictures: named by their content, never by their models."""
+    addresses = []
+    for place, shown in enumerate(question.shown if question else ()):
+        data = picture_file(study.name, question.picture_sha256, shown).read_bytes()
+        coordinates = f"{question.token}/{place}"
+        path = Runtime.instance().media_file_mgr.add(data, "image/png", coordinates=coordinates)
+        addresses.append(f"{st.get_option('server.baseUrlPath').rstrip('/')}{path}")
+    return addresses

@@ -1,0 +1,260 @@
+"""Training runs on a page: where they stand, their curves, film-strip and papers; starting one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from workbench import charts, places
+from workbench.data.sources import GRAMMAR, open_source
+from workbench.errors import Problem
+from workbench.models import MODELS
+from workbench.samples import FOLDER as SAMPLES
+from workbench.training import follow
+from workbench.training.follow import FINISHED, RUNNING, STOPPED, Followed
+from workbench.ui.widgets import plot, show_problem
+
+BADGES = {
+    RUNNING: (":material/play_arrow:", "green"),
+    FINISHED: (":material/check:", "blue"),
+    STOPPED: (":material/pause:", "orange"),
+}
+CURVES = {
+    "Quality": ("psnr", "ssim", "auc", "delta_cf"),
+    "Losses": ("net", "critic"),
+    "Machine": ("rate", "learning_rate"),
+}
+MODEST = 100_000  # images: more than this is started from a terminal
+
+
+def listed(typed: str = "") -> dict[str, Path]:
+    """Every run by the name that charts know it by: bundled, fetched, own, then a typed folder's.
+
+    Raises Problem when the typed folder holds no run.
+    """
+    roots = [places.CHECKPOINTS, places.fetched(), places.RUNS]
+    folders = follow.find(*roots)
+    if typed:
+        more = follow.find(Path(typed).expanduser())
+        if not more:
+            raise Problem(
+                f"There is no run in {typed!r}: name a folder in which `train` was run "
+                "(it has a log.jsonl), or one that holds such folders."
+            )
+        folders = [*more, *folders]
+    found: dict[str, Path] = {}
+    for folder in dict.fromkeys(folders):
+        name = folder.name
+        while name in found:
+            name += "*"
+        found[name] = folder
+    return found
+
+
+def states(folders: Mapping[str, Path]) -> tuple[dict[str, str], list[str]]:
+    """How each run stands, and a sentence about each whose folder cannot be read."""
+    found: dict[str, str] = {}
+    complaints: list[str] = []
+    for name, folder in folders.items():
+        try:
+            found[name] = follow.follow(folder).state
+        except Problem as problem:
+            complaints.append(str(problem))
+    return found, complaints
+
+
+def title(name: str, folder: Path) -> str:
+    """What people read: the model's title for a bundled run, else its folder too."""
+    spec = MODELS.get(folder.name)
+    if spec and folder.parent == places.CHECKPOINTS:
+        return spec.title
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def where_it_stands(run: Followed, name: str, may_stop: bool) -> None:
+    """State, progress and speed in a line, with a button that stops it."""
+    icon, color = BADGES[run.state]
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.markdown(f"**{name}**", width="content")
+    row.badge(run.state, icon=icon, color=color)
+    row.markdown(progress(run), width="content")
+    if run.state == RUNNING and may_stop:
+        row.space("stretch")
+        if row.button("Stop", icon=":material/stop:", key=f"stop_{run.folder}"):
+            try:
+                follow.stop(run.folder)
+            except Problem as problem:
+                show_problem(problem)
+    if run.state == RUNNING:
+        st.progress(min(1.0, run.seen / run.images) if run.images else 0.0)
+    elif run.state == STOPPED and not run.lines and run.said:
+        st.error(run.said, icon=":material/error:")
+
+
+def progress(run: Followed) -> str:
+    """ "48,000 of 208,000 images, 134/s, 20 min left"; of an ended run how long it took."""
+    if not run.images:
+        return "reading the pictures" if run.state == RUNNING else ""
+    words = [f"{run.seen:,} of {run.images:,} images"]
+    if run.lines and run.state == RUNNING:
+        rate = run.lines[-1]["rate"]
+        left = (run.images - run.seen) / max(rate, 1e-9)
+        words.append(f"{rate:.0f}/s")
+        words.append(f"{left / 60:.0f} min left" if left > 90 else f"{left:.0f} s left")
+    elif run.lines:
+        words.append(f"{run.lines[-1]['seconds'] / 60:.0f} min")
+    return ", ".join(words)
+
+
+def curves(runs: Mapping[str, Followed], titles: Mapping[str, str], which: str) -> None:
+    """Two charts beside each other of each value that at least one run has logged."""
+    logs = {name: run.lines for name, run in runs.items()}
+    columns = st.columns(2)
+    shown = 0
+    for what in CURVES[which]:
+        figure = charts.training_curves(logs, what, lambda name: titles[name])
+        if any(len(trace.x) for trace in figure.data):
+            with columns[shown % 2]:
+                plot(figure, f"curve_{what}")
+            shown += 1
+    if not shown:
+        st.caption("Nothing has been logged yet: the first line comes after a hundredth of a run.")
+
+
+def film_strip(run: Followed, key: str) -> None:
+    """The eight fixed pictures as the network coloured them after so many images; the truth."""
+    frames = run.frames
+    if not frames:
+        st.caption("The first frame of the film-strip comes after a twentieth of the run.")
+        return
+    seen = list(frames)
+    # The number of frames is in the key: with a new frame, the slider moves on to it.
+    at = seen[0]
+    if len(seen) > 1:
+        at = st.select_slider(
+            "Images seen", seen, seen[-1], format_func="{:,}".format, key=f"{key}_{len(seen)}"
+        )
+    st.image(str(frames[at]), width="stretch", caption=f"After {at:,} images")
+    if run.truth:
+        st.image(str(run.truth), width="stretch", caption="The pictures themselves")
+
+
+def papers(run: Followed) -> None:
+    """Data check, configuration and machine of a run."""
+    check, made = run.header.get("check", {}), run.header
+    if not made:
+        return
+    left, middle, right = st.columns(3)
+    left.markdown("**Data check**")
+    unreadable = check.get("unreadable", [])
+    facts = {
+        "pictures": check.get("n"),
+        "unreadable": len(unreadable),
+        "grey, left out": check.get("grey"),
+        "enlarged": check.get("enlarged"),
+        "without a label": check.get("unlabelled"),
+    }
+    left.dataframe(_pairs(facts), hide_index=True)
+    if unreadable:
+        left.caption("Could not be read: " + ", ".join(unreadable[:5]) + ".")
+    if labels := check.get("labels"):
+        counts = sorted(labels.items(), key=lambda pair: -pair[1])
+        left.dataframe(
+            [{"label": name, "pictures": count} for name, count in counts],
+            hide_index=True,
+            height=180,
+        )
+    middle.markdown("**Configuration**")
+    names = ("model", "width", "size", "preset", "trained_on", "from", "bf16")
+    settings = {key: made[key] for key in names if made.get(key) is not None}
+    settings |= made.get("options") or {}
+    settings |= made.get("recipe") or {}
+    middle.dataframe(_pairs(settings | made.get("run", {})), hide_index=True, height=330)
+    right.markdown("**Machine**")
+    right.dataframe(_pairs(made.get("machine", {})), hide_index=True)
+
+
+def _pairs(facts: Mapping[str, object]) -> list[dict[str, str]]:
+    def text(value: object) -> str:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return f"{value:,}"
+        return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+    return [{"": key, "value": text(value)} for key, value in facts.items()]
+
+
+@dataclasses.dataclass(frozen=True)
+class Small:
+    """A small run that somebody wants to start."""
+
+    model: str
+    data: str
+    preset: str
+    images: int
+    name: str
+
+    def arguments(self) -> list[str]:
+        """What follows `python -m workbench train`. Raises Problem for what cannot be trained."""
+        name = self.name.strip()
+        if not name or Path(name).name != name or name.startswith("."):
+            raise Problem(f"{self.name!r} is no name for a folder: use letters and digits.")
+        open_source(self.data)
+        return [
+            self.model, "--data", self.data, "--preset", self.preset,
+            "--images", str(self.images),
+        ]  # fmt: skip
+
+    @property
+    def folder(self) -> Path:
+        """Where it will lie."""
+        return places.RUNS / self.name.strip()
+
+
+def busy(running: Iterable[Path]) -> bool:
+    """Whether one of the runs under way lies where this page starts its own."""
+    return any(folder.parent == places.RUNS for folder in running)
+
+
+def start_small(taken: Sequence[str], busy: bool) -> None:
+    """A form that starts a small run; its command is shown for those who want more."""
+    with st.form("start"):
+        left, right = st.columns(2)
+        model = left.selectbox("Model", list(MODELS), format_func=lambda name: MODELS[name].title)
+        data = right.text_input("Pictures", str(SAMPLES), help=f"One of: {GRAMMAR}.")
+        presets = list(dict.fromkeys(name for spec in MODELS.values() for name in spec.presets))
+        preset = left.selectbox("Preset", presets, presets.index("quick"))
+        images = right.number_input("Images to see", 100, MODEST, 2000, 100)
+        name = left.text_input("Name", _free("small", taken), help="Of its folder in runs/.")
+        right.caption(
+            "A few thousand images show how a network begins. A real run is started in a "
+            "terminal with `python -m workbench train`; this page follows it."
+        )
+        sent = st.form_submit_button(
+            "Start", type="primary", icon=":material/play_arrow:", disabled=busy
+        )
+    if busy:
+        st.caption("A run of yours is under way: stop it, or wait until it has finished.")
+    if sent:
+        wanted = Small(model, data, preset, int(images), name)
+        try:
+            if preset not in MODELS[model].presets:
+                raise Problem(
+                    f"{MODELS[model].title} has no preset {preset!r}. "
+                    f"It has: {', '.join(MODELS[model].presets)}."
+                )
+            follow.start(wanted.arguments(), wanted.folder)
+        except Problem as problem:
+            show_problem(problem)
+            return
+        st.session_state["runs_started"] = wanted.folder.name
+        st.rerun()
+
+
+def _free(stem: str, taken: Sequence[str]) -> str:
+    number = 1
+    while f"{stem}-{number}" in taken:
+        number += 1
+    return f"{stem}-{number}"

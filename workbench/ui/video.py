@@ -1,0 +1,113 @@
+"""Video: how far a clip is, and what became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from streamlit.runtime import Runtime
+
+from workbench.ui.viewers import _component
+from workbench.ui.widgets import plot
+
+if TYPE_CHECKING:
+    from workbench.jobs.clip import VideoJob
+
+TYPES = [
+    *("mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ogv", "ts", "gif", "wmv", "asf"),
+    *("flv", "3gp", "3g2", "vob", "m2ts", "mts", "dv"),
+]  # video.SUFFIXES, which would import torch
+QUICKEST = "vanilla_cnn"  # the network that is shown first
+
+_pair = _component("pair")
+
+
+def in_step(before: Path, after: Path, titles: tuple[str, str], rate: float, *, key: str) -> None:
+    """Show two clips side by side, always at the same moment, with one set of controls."""
+    _pair(
+        key=key,
+        data={
+            "before": {"title": titles[0], "src": _address(before, f"{key}-before")},
+            "after": {"title": titles[1], "src": _address(after, f"{key}-after")},
+            "rate": rate,
+        },
+    )
+
+
+def _address(path: Path, coordinates: str) -> str:
+    """Where the browser finds a clip: a path on this server."""
+    found = Runtime.instance().media_file_mgr.add(str(path), "video/mp4", coordinates=coordinates)
+    return f"{st.get_option('server.baseUrlPath').rstrip('/')}{found}"
+
+
+def progress(job: VideoJob, running: bool) -> None:
+    """How far the clip is; once it has ended, the whole page runs again."""
+    if running and not job.is_alive():
+        st.rerun()
+    step = job.progress
+    if step and step.total:
+        left = f", {step.left:.0f} s left" if step.left else ""
+        text = f"{step.frames:,} of {step.total:,} frames, {step.rate:.1f} frames/s{left}"
+        st.progress(min(step.frames / step.total, 1.0), text)
+    elif running:
+        st.progress(0.0, f"{step.frames:,} frames" if step else "The first frames…")
+    own = st.session_state.get("video_job") is job  # our sample is everybody's
+    if running and own and st.button("Stop", icon=":material/stop:", disabled=job.stopped):
+        job.stop()
+
+
+def result(job: VideoJob) -> None:
+    """The original and the result in step, what was measured, and the file to take home."""
+    from workbench.video import probe
+
+    for note in job.report.notes:
+        st.warning(note, icon=":material/info:")
+    rate = float(probe(job.out).rate)
+    in_step(job.source, job.out, ("Original", job.checkpoint.title), rate, key="video_pair")
+    left, right = st.columns([1, 4])
+    left.download_button(
+        "The clip (MP4)",
+        job.out.read_bytes,
+        f"{job.out.stem}_colourized.mp4",
+        "video/mp4",
+        type="primary",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    if job.report.stopped and right.button("Go on where it stopped", icon=":material/resume:"):
+        st.session_state["video_job"] = again = job.again()
+        again.start()
+        st.rerun()
+    flicker(job)
+
+
+def flicker(job: VideoJob) -> None:
+    """How much the colours change over time, with and without the smoothing."""
+    from workbench import charts
+
+    rows, numbers = job.report.rows, job.report.summary()
+    st.subheader("Flicker")
+    drop = numbers["cdc_after"] - numbers["cdc_before"]
+    drift = numbers["drift_after"] or 0.0
+    columns = st.columns(3)
+    columns[0].metric("CDC", f"{numbers['cdc_after']:.4f}", f"{drop:+.4f}", delta_color="inverse")
+    columns[1].metric(
+        "Colours along the motion, ΔE",
+        f"{drift:.2f}",
+        f"{drift - (numbers['drift_before'] or 0.0):+.2f}",
+        delta_color="inverse",
+    )
+    if numbers["psnr_after"] is not None:
+        gain = numbers["psnr_after"] - numbers["psnr_before"]
+        columns[2].metric("PSNR, dB", f"{numbers['psnr_after']:.2f}", f"{gain:+.2f}")
+    color = job.checkpoint.spec.color
+    plot(charts.over_time(rows, "drift", "change of colour, ΔE", color), "change_of_colour")
+    if numbers["psnr_after"] is not None:
+        plot(charts.over_time(rows, "psnr", "PSNR, dB", color), "psnr")
+    st.caption(
+        "CDC compares the histograms of frames 1, 2 and 4 apart; the change of colour compares a "
+        "frame with the one before it, followed along the motion (ΔE in ab, 0 is steady). Arrows "
+        "are against the same network without smoothing; dashed lines are cuts. Measured on small "
+        "frames."
+    )
