@@ -7,7 +7,7 @@ PORT   ?= 8501
 .PHONY: run demo test setup lint smoke-space bench bench-train weights clean
 
 run: setup
-	$(BIN)/streamlit run app.py --server.port $(PORT)
+	WORKBENCH_LOCAL=1 $(BIN)/streamlit run app.py --server.port $(PORT) --server.address 127.0.0.1
 
 demo: setup
 	$(BIN)/python -m workbench demo

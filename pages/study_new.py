@@ -46,6 +46,8 @@ with st.form("plan", border=False, enter_to_submit=False):
 
 if made:
     try:
+        if source.strip() and not uploads:
+            gate.check_source(source)
         fields = {
             "name": name, "title": title, "design": design, "models": models, "limit": limit,
             "trials": trials, "practice": practice, "catch": catch, "invites": invites,

@@ -430,6 +430,9 @@ def test_where_no_study_is_open_one_can_be_tried_and_colour_vision_is_asked(monk
     monkeypatch.setattr(st, "page_link", lambda *words, **options: None)  # of the router
     page = fresh_page(monkeypatch, tmp_path, "", "study").run()
     assert not page.exception
+    assert "Try one" not in {button.label for button in page.button}  # hosted, without a password
+    monkeypatch.setenv("WORKBENCH_LOCAL", "1")
+    page.run()
     next(button for button in page.button if button.label == "Try one").click().run()
     assert page.title[0].value == "A study to try"
     assert page.radio[0].value is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
@@ -15,6 +16,30 @@ def printable(name: object) -> str:
     """A name that can be shown and written anywhere: what is not UTF-8, or cannot be seen, is ?."""
     text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def plain(text: object, most: int = 600) -> str:
+    """Foreign text for a place that reads Markdown: it is shown as it is, and nothing is fetched.
+
+    What stands between backticks stays code (our own sentences name commands so). Everything else
+    that Markdown, HTML, formulas or links could begin with is escaped; addresses stop being links.
+    """
+    line = printable(" ".join(str(text).split()))[:most]
+    parts = re.split(r"(`[^`]+`)", line)
+    return "".join(part if number % 2 else _escaped(part) for number, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    text = re.sub(r"://", ":\u2060//", text)
+    text = re.sub(r"(?i)\bwww\.", "www\u2060.", text).replace("@", "@\u2060")
+    text = re.sub(r"([\\`*_{}\[\]<>|~$&^]|:(?=\S))", r"\\\1", text)
+    return re.sub(r"^(\s*)([#+\-=]|\d+(?=[.)]))", r"\1\u2060\2", text)  # no heading, no list
+
+
+def shown(text: object, most: int = 600) -> str:
+    """Foreign text for a place that reads HTML: it has no tags and no entities."""
+    line = printable(" ".join(str(text).split()))[:most]
+    return line.replace("&", "＆").replace("<", "‹").replace(">", "›")
 
 
 def shortened(stem: str, room: int = ROOM) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from workbench.errors import Problem
+from workbench.writing import as_written, neutral
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def _rows(lines: Iterator[list[str]], path: Path) -> Iterator[Score]:
 
 def _reader(column: str):
     if column in TEXTS:
-        return str
+        return as_written
     return int if column == "size" else _number
 
 
@@ -159,4 +160,4 @@ def _number(text: str) -> float | None:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else str(neutral(value))

@@ -6,11 +6,9 @@ everybody else, picture by picture. A file that cannot be read is named and the 
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import shutil
-import tempfile
 import threading
 import weakref
 import zipfile
@@ -19,13 +17,14 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from workbench import __version__
+from workbench import __version__, spare
 from workbench.errors import Problem, foreign, reason_of
 from workbench.jobs.form import Form
 from workbench.names import passed_over, printable, safe_path
+from workbench.writing import as_csv
 
 if TYPE_CHECKING:
     from torch import nn
@@ -133,7 +132,7 @@ class Batch(threading.Thread):
         self.failures, self.form = list(failures), form
         self.done, self.total, self.current = 0, len(files), ""
         self.shown: dict[str, list[tuple[str, bytes]]] = {}  # file -> (title, picture), in order
-        self.folder = Path(tempfile.mkdtemp(prefix="workbench-batch-"))
+        self.folder = spare.folder("batch")
         self.archive = self.folder / "colourized.zip"
         self._halt = threading.Event()
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
@@ -271,8 +270,4 @@ def _free(path: PurePosixPath, taken: set[str]) -> PurePosixPath:
 
 
 def _table(rows: list[dict[str, object]]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+    return as_csv(rows, COLUMNS)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from workbench import spare
 from workbench.errors import Problem
 from workbench.serving.studio import Queue, Shelf
 from workbench.serving.studio import shared as studio
@@ -44,6 +45,7 @@ def settle() -> None:
     """
     global _settled
     if not _settled:
+        spare.sweep()
         atexit.register(gc.unfreeze)  # or what is left over is called a leak when the server ends
     if len(sys.modules) > _settled:
         _settled = len(sys.modules)

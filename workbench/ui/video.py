@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime import Runtime
 
+from workbench.names import plain
 from workbench.ui.viewers import _component
 from workbench.ui.widgets import plot
 
@@ -62,7 +63,7 @@ def result(job: VideoJob) -> None:
     from workbench.video import probe
 
     for note in job.report.notes:
-        st.warning(note, icon=":material/info:")
+        st.warning(plain(note), icon=":material/info:")
     rate = float(probe(job.out).rate)
     in_step(job.source, job.out, ("Original", job.checkpoint.title), rate, key="video_pair")
     left, right = st.columns([1, 4])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.errors import Problem
+from workbench.names import plain
 from workbench.samples import SAMPLES
 from workbench.ui import state
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def show_problem(problem: Problem) -> None:
     """Say what went wrong, in place."""
-    st.error(str(problem), icon=":material/error:")
+    st.error(plain(problem), icon=":material/error:")
 
 
 def show_passed_over(sentences: Sequence[str]) -> None:
@@ -155,7 +156,7 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
     names = where.pills(
         "Models",
         list(checkpoints),
-        format_func=lambda name: checkpoints[name].title,
+        format_func=lambda name: plain(checkpoints[name].title),
         selection_mode="multi",
         default=[name for name, each in checkpoints.items() if name == each.spec.name],
         key=key,
