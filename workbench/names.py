@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
 
 MOST_BYTES = 255  # of a name, in most file systems
+JOINER = "\u2060"  # takes no room, and no address goes on behind it
 ROOM = 40  # of these, for what is added to a name: a model, a number, .json, .part
 
 
@@ -30,10 +31,10 @@ def plain(text: object, most: int = 600) -> str:
 
 
 def _escaped(text: str) -> str:
-    text = re.sub(r"://", ":\u2060//", text)
-    text = re.sub(r"(?i)\bwww\.", "www\u2060.", text).replace("@", "@\u2060")
+    text = text.replace("://", f":{JOINER}//").replace("@", f"@{JOINER}")
+    text = re.sub(r"(?i)\b(www)\.", rf"\1{JOINER}.", text)
     text = re.sub(r"([\\`*_{}\[\]<>|~$&^]|:(?=\S))", r"\\\1", text)
-    return re.sub(r"^(\s*)([#+\-=]|\d+(?=[.)]))", r"\1\u2060\2", text)  # no heading, no list
+    return re.sub(r"^(\s*)([#+\-=]|\d+(?=[.)]))", rf"\1{JOINER}\2", text)  # no heading, no list
 
 
 def shown(text: object, most: int = 600) -> str:
