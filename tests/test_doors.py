@@ -413,3 +413,50 @@ def test_the_lock_file_holds_every_pin_with_hashes_and_names_no_place():
     assert all("--hash=sha256:" in entry for entry in entries if "==" in entry)
     assert not re.search(r"://|file:|index-url|find-links", text)
     assert "requirements.lock" in (ROOT / "Dockerfile").read_text()
+
+
+def cookie(token: bytes, mask: bytes) -> str:
+    masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(token))
+    return f"2|{mask.hex()}|{masked.hex()}|1800000000"
+
+
+def test_a_browser_is_known_by_its_cookie_however_it_is_masked(monkeypatch):
+    from types import SimpleNamespace
+
+    from workbench.ui.study import voting
+
+    def named(text: str | None) -> str:
+        context = SimpleNamespace(cookies={"_streamlit_xsrf": text} if text else {})
+        monkeypatch.setattr(voting.st, "context", context, raising=False)
+        return voting.browser()
+
+    first = named(cookie(b"a" * 16, b"1234"))
+    assert first == named(cookie(b"a" * 16, b"5678"))
+    assert first != named(cookie(b"b" * 16, b"1234"))
+    for wrong in (None, "", "2|zz|zz|1", "x", "2||"):
+        with pytest.raises(Problem, match="allow cookies"):
+            named(wrong)
+
+
+def test_one_browser_begins_an_open_study_as_often_as_its_plan_says(monkeypatch, tmp_path):
+    from test_study_pages import fresh_page
+
+    from workbench.study import plans
+    from workbench.study.votes import Votes
+    from workbench.ui.study import taking_part
+
+    page = fresh_page(monkeypatch, tmp_path, "", "study")
+    monkeypatch.setattr(taking_part, "browser", lambda: "this one")
+    store = Votes()
+    store.create_study(plans.Plan(name="s", browsers=2).to_dict())
+    store.freeze("s", ["a@1", "b@1"], [])
+    store.set_state("s", "open")
+    for _ in range(3):
+        page.query_params.clear()
+        page.query_params["study"] = "s"
+        page.run()
+        page.radio[0].set_value("normal")
+        page.button[0].click().run()
+    assert "Too many" in page.error[0].value
+    assert store.counts(store.study("s"))["raters"] == 2
+    store.close()

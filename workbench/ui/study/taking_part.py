@@ -10,7 +10,7 @@ from workbench.errors import Problem
 from workbench.names import plain
 from workbench.study import limits, simulate, trials
 from workbench.ui import gate, state
-from workbench.ui.study.voting import address_bucket, ask, guessing
+from workbench.ui.study.voting import address_bucket, ask, browser, guessing
 from workbench.ui.widgets import show_problem
 
 if TYPE_CHECKING:
@@ -89,11 +89,18 @@ def join(study: Study) -> None:
     if begin:
         if vision is None:
             raise Problem("Please say how you see colours; every one of the four answers will do.")
-        state.study_limits().count(limits.BEGIN, address_bucket())
+        here = state.study_limits()
+        if not plan.invites:  # an invitation is proof enough, and counted once by itself
+            here.count(limits.BEGIN, address_bucket())
+        one = (limits.BROWSER, plan.browsers, limits.DAY)
+        if plan.browsers:
+            here.check(one, browser())
         with guessing():
             rater = state.study_votes().add_rater(
                 study, plan.consent_version, vision, invite=invite, bound=plan.raters
             )
+        if plan.browsers:
+            here.count(one, browser())
         st.query_params.from_dict({"study": study.name, "rater": rater.code})
         st.rerun()
     with st.expander("I have begun already"), st.form("again", border=False):

@@ -23,6 +23,7 @@ from workbench.study.votes import Answer, new_code
 from workbench.ui import state
 
 COMPONENTS = Path(__file__).parent.parent / "components"
+COOKIE = "_streamlit_xsrf"  # version | mask | token under the mask | time
 READY_MS = 700  # before the first exposure, so that the eye has come to rest
 
 _question = st.components.v2.component(
@@ -40,6 +41,22 @@ def address_bucket() -> str:
         hops = [hop.strip() for hop in told.split(",")]  # the last ones were written by ours
         address = hops[-ours] if len(hops) >= ours else hops[0]
     return state.study_limits().bucket(address)
+
+
+def browser() -> str:
+    """A name for the visitor's browser: what is in the cookie that Streamlit's server gave it.
+
+    Raises Problem where there is none: without it nobody can tell two visits from two people.
+    """
+    told = str(st.context.cookies.get(COOKIE) or "").split("|")
+    try:
+        mask, masked = (bytes.fromhex(part) for part in told[1:3])
+    except ValueError:
+        mask, masked = b"", b""
+    if not mask or not masked:
+        raise Problem("This study counts browsers: allow cookies for this page and load it again.")
+    token = bytes(byte ^ mask[place % len(mask)] for place, byte in enumerate(masked))
+    return hashlib.sha256(token).hexdigest()
 
 
 @contextmanager
