@@ -387,6 +387,13 @@ def test_what_comes_after_the_first_page_of_a_tiff_costs_nothing(broken):
     assert (pixels(picture.rgb) == photo()).all()
 
 
+def test_a_page_behind_all_that_can_be_counted_is_no_page():
+    data = bytearray(tiff(np.uint8(RAMP * 255), bigtiff=True))
+    struct.pack_into("<Q", data, 8, 2**64 - 1)
+    with pytest.raises(Problem, match="no page of this TIFF"):
+        open_image(bytes(data), "scan.tif")
+
+
 @pytest.mark.parametrize("marked", [True, False])
 def test_the_photograph_behind_a_preview_is_the_picture(marked):
     import tifffile

@@ -98,6 +98,8 @@ class _Reader:
 
     def number(self, position: int, letter: str) -> int:
         """One number; raises struct.error behind the end of the file."""
+        if position > len(self.data):  # which may be more than struct counts
+            raise struct.error("behind the end of the file")
         return struct.unpack_from(self.order + letter, self.data, position)[0]
 
     def pointer(self, position: int) -> int:
