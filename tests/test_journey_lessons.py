@@ -20,6 +20,7 @@ PICTURES = {  # in the first figure of each network's inside
     "colorful": 2,
     "attention_pix2pix": 3,
     "vanilla_cnn": 9,
+    "reference": 2,
 }
 
 

@@ -86,6 +86,7 @@ INSIDE = {
     "colorful": ("bins", 2),
     "attention_pix2pix": ("attention", 3),
     "vanilla_cnn": ("features", 9),
+    "reference": ("bins", 2),
 }
 
 

@@ -51,10 +51,14 @@ def test_an_error_of_one_work_is_raised(two_threads):
 
 
 def test_threads_are_given_back_after_an_error(two_threads):
-    with pytest.raises(ValueError, match="stop"), threads_of_torch(1):
-        assert torch.get_num_threads() == 1
-        assert threads_elsewhere() == 2
-        raise ValueError("stop")
+    def fail() -> None:
+        with threads_of_torch(1):
+            assert torch.get_num_threads() == 1
+            assert threads_elsewhere() == 2
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fail()
     assert torch.get_num_threads() == 2
 
 

@@ -193,8 +193,8 @@ def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_last_good_state(fo
         recipe = make(images)
         losses = recipe.losses
 
-        def spoilt(L, ab, label=None):
-            for name, loss in losses(L, ab, label):
+        def spoilt(*batch):
+            for name, loss in losses(*batch):
                 recipe.steps = getattr(recipe, "steps", 0) + 1
                 yield name, loss * (float("nan") if recipe.steps > 6 else 1.0)
 
@@ -226,12 +226,19 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_later(folder, tmp_path, m
     assert run(made, tmp_path / "full")["files"] == whole["files"]
 
 
+class Grey(torch.nn.Module):
+    """Paints nothing."""
+
+    def forward(self, L: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(L), 2, *L.shape[2:])
+
+
 def test_training_makes_the_watched_pictures_better(folder, tmp_path):
     made = planned("vanilla_cnn", folder, images=1200, log_every=1200)
     run(made, tmp_path)
     net = checkpoints.open_folder(tmp_path).net()
     watch = record.Watch(made.validation, 32, torch.device("cpu"))
-    grey = watch.scores(watch.paint(lambda L: torch.zeros(len(L), 2, *L.shape[2:]), bf16=False))
+    grey = watch.scores(watch.paint(Grey(), bf16=False))
     assert watch.scores(watch.paint(net, bf16=False))["psnr"] > grey["psnr"] + 1
 
 
@@ -392,8 +399,8 @@ def test_a_batch_depends_on_the_seed_and_the_images_seen_alone(folder):
     made = Run(images=100, batch_size=8, size="32", rotate=20, zoom=0.2, shear=0.2)
     one, other = (Batches(loaded.pixels, loaded.labels, made, cpu) for _ in range(2))
     one.fetch(0)
-    first, _ = one.fetch(32)
-    second, labels = other.fetch(32)
+    first, _, _ = one.fetch(32)
+    second, labels, _ = other.fetch(32)
     assert torch.equal(first, second)
     assert torch.equal(one.augment(first, 32), other.augment(second, 32))
     assert other.augment(second, 32).shape == (8, 3, 32, 32)

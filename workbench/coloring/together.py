@@ -56,6 +56,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def _set_here(count: int, elsewhere: int) -> None:
+    torch.get_num_threads()  # a thread's first question sets its number: ask before it is set
     torch.set_num_threads(count)
     other = Thread(target=torch.set_num_threads, args=(elsewhere,))
     other.start()

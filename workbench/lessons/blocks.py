@@ -51,8 +51,9 @@ def blocks(net: nn.Module, height: int, width: int) -> list[Block]:
     def counted(module: nn.Module, inputs: tuple, output: Tensor) -> None:
         work[0] += multiply_adds(module, inputs[0], output)
 
-    def done(name: str, inputs: tuple, output: Tensor) -> None:
-        ran.append((name, tuple(inputs[0].shape[1:]), tuple(output.shape[1:]), work[0]))
+    def done(name: str, inputs: tuple, output: Tensor | tuple[Tensor, ...]) -> None:
+        last = output if isinstance(output, Tensor) else output[-1]
+        ran.append((name, tuple(inputs[0].shape[1:]), tuple(last.shape[1:]), work[0]))
         work[0] = 0
 
     hooks = [module.register_forward_hook(counted) for module in net.modules()]

@@ -86,6 +86,18 @@ class Eye(nn.Module):
         return found
 
 
+class Features(Eye):
+    """The eye as the beginning of another network: what it has seen at every scale."""
+
+    def forward(self, L: Tensor) -> tuple[Tensor, ...]:
+        """L (N, 1, H, W), H and W multiples of 32 -> features at strides 4, 8, 16, 32 and pooled.
+
+        (N, 24, H/4, W/4), (N, 40, H/8, W/8), (N, 112, H/16, W/16), (N, 320, H/32, W/32), (N, 1280).
+        """
+        _, s4, s8, s16, s32 = self.features(L / 50 - 1)
+        return s4, s8, s16, s32, self.pool(s32)
+
+
 def fold(net: nn.Module) -> nn.Module:
     """Fold every batch norm of a timm network in evaluation mode into the convolution before it."""
     before: tuple[str, nn.Conv2d] | None = None

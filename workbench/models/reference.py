@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from workbench import losses
 from workbench.models import ab_bins
 from workbench.models.blocks import pad_to_multiple, scaled
-from workbench.models.eye import CHANNELS, POOLED, STRIDE, Eye
+from workbench.models.eye import CHANNELS, POOLED, STRIDE, Features
 from workbench.spec import ModelSpec, Preset, Recipe, warm_cosine
 
 CELL = 4  # pixels of the input to a cell of the distribution
@@ -55,7 +55,7 @@ class Reference(nn.Module):
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
         deep, c16, c8, c4 = (scaled(c, width) for c in (256, 192, 128, 64))
-        self.eye = Eye()
+        self.eye = Features()
         self.deepest = nn.Conv2d(CHANNELS[4], deep, 1)
         self.whole = nn.Linear(POOLED, deep)
         self.up16 = Up(deep, CHANNELS[3], c16)
@@ -71,8 +71,7 @@ class Reference(nn.Module):
     def trunk(self, L: Tensor) -> Tensor:
         """L (N, 1, H, W), H and W multiples of 32 -> features (N, 64, H/4, W/4)."""
         with torch.no_grad():
-            _, s4, s8, s16, s32 = self.eye.features(L / 50 - 1)
-            pooled = self.eye.pool(s32)  # (N, 1280)
+            s4, s8, s16, s32, pooled = self.eye(L)
         x = self.deepest(s32) + self.whole(pooled)[..., None, None]  # (N, 256, H/32, W/32)
         x = self.up16(x, s16)  # (N, 192, H/16, W/16)
         x = self.up8(x, s8)  # (N, 128, H/8, W/8)

@@ -98,7 +98,7 @@ class Watch:
         shown: short side at which the network is shown them, as it will be when it is used.
         """
         self.shown = shown or size
-        x = torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
+        x = torch.from_numpy(np.array(pixels)).float() / 255
         x = nn.functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
         self.truth = (x * 255 + 0.5).clamp(0, 255).to(torch.uint8).to(device)
 

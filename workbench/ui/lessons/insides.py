@@ -1,4 +1,4 @@
-"""What happens inside a network for the visitor's picture: a view for each of the five."""
+"""What happens inside a network for the visitor's picture: by its parts, or its feature maps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ MAPS = 8  # maps shown at once
 def show(checkpoint: Checkpoint, picture: Picture) -> None:
     """The inside of a checkpoint's network, by its model."""
     net, L = state.network(checkpoint), seen_by(checkpoint, picture)
-    VIEWS[checkpoint.config["model"]](checkpoint, net, L, picture)
+    usual = distribution_of_a_pixel if state.has_bins(checkpoint) else feature_maps
+    VIEWS.get(checkpoint.config["model"], usual)(checkpoint, net, L, picture)
 
 
 def seen_by(checkpoint: Checkpoint, picture: Picture) -> Tensor:
@@ -152,7 +153,9 @@ def inception(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Pictur
     believed(checkpoint, net, L)
 
 
-def colorful(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
+def distribution_of_a_pixel(
+    checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture
+) -> None:
     """The distribution of one pixel over 313 colours, its entropy, and the temperature."""
     from workbench.coloring.colorize import Settings
     from workbench.lessons.colors import colored
@@ -203,11 +206,12 @@ def _logits(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture)
     return logits
 
 
-def vanilla(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
+def feature_maps(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
     """The feature maps of any convolution, the liveliest first."""
-    from workbench.lessons.probes import feature_maps, strongest
+    from workbench.lessons import probes
+    from workbench.lessons.probes import strongest
 
-    layers = feature_maps(net, L)
+    layers = probes.feature_maps(net, L)
     name = st.select_slider("Convolution", list(layers), key="layer")
     numbers, maps = strongest(layers[name], MAPS)
     channels, height, width = layers[name].shape
@@ -224,10 +228,9 @@ def vanilla(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture)
                "most in this picture, each from its own 0 to its own largest value.")  # fmt: skip
 
 
-VIEWS = {
+VIEWS = {  # where a network has more to show than a distribution or its feature maps
     "cbam_gan": cbam,
     "inception_attention": inception,
-    "colorful": colorful,
+    "colorful": distribution_of_a_pixel,
     "attention_pix2pix": attends,
-    "vanilla_cnn": vanilla,
 }
