@@ -8,11 +8,13 @@ FROM python:3.11-slim
 RUN useradd --create-home --uid 1000 user && install --directory --owner user /home/user/app
 WORKDIR /home/user/app
 
-# A machine without a GPU needs only torch's CPU build: --build-arg
+# Every file is checked against its hash. A machine without a GPU needs only torch's CPU build, which
+# has hashes of its own: --build-arg REQUIREMENTS=requirements.txt --build-arg
 # PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu makes the image some 4 GB smaller.
+ARG REQUIREMENTS=requirements.lock
 ARG PIP_EXTRA_INDEX_URL
-COPY requirements.txt .
-RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
+COPY requirements.txt requirements.lock ./
+RUN pip install --no-cache-dir --disable-pip-version-check -r ${REQUIREMENTS}
 
 COPY --chown=user . .
 USER 1000

@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
 
-.PHONY: run demo test setup lint smoke-space bench bench-train weights clean
+.PHONY: run demo test setup lint lock fuzz smoke-space bench bench-train weights clean
 
 run: setup
-	$(BIN)/streamlit run app.py --server.port $(PORT)
+	WORKBENCH_LOCAL=1 $(BIN)/streamlit run app.py --server.port $(PORT) --server.address 127.0.0.1
 
 demo: setup
 	$(BIN)/python -m workbench demo
@@ -37,6 +37,16 @@ lint: $(VENV)/.installed-test
 # The assembled Gradio Space in a clean environment (minutes, 6 GB), or a published one: URL=...
 smoke-space: setup
 	$(BIN)/python tests/smoke_space.py $(if $(URL),--url $(URL))
+
+# requirements.lock from requirements.txt, with the hash of every file; needs uv (pip install uv).
+lock:
+	{ sed -n '1,/^[^#]/{/^#/p;}' requirements.lock; uv pip compile --no-config --quiet --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate requirements.txt; } \
+	  > requirements.lock.new && mv requirements.lock.new requirements.lock
+
+# What strangers send, mutated: minutes to an hour. ARGS='clips --files 50' for less.
+fuzz: setup
+	$(BIN)/python -m benchmarks.fuzz $(or $(ARGS),all)
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.bench

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from workbench.errors import Problem
+from workbench.names import plain
 from workbench.ui import widgets
 
 st.title("One photograph, every network")
@@ -13,7 +14,7 @@ with st.spinner("The networks are waking up…"):
 
     picture = open_picture()
 for sentence in picture.notes:
-    st.caption(sentence)
+    st.caption(plain(sentence))
 
 with st.sidebar:
     checkpoints = widgets.choose_models()

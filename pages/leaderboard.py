@@ -10,11 +10,8 @@ st.title("Leaderboard")
 with st.spinner("Reading the scores…"):
     from workbench.ui.leaderboard import views
 
-    try:
-        scores = state.scores()
-    except Problem as problem:
-        widgets.show_problem(problem)
-        st.stop()
+    scores = state.scores()
+widgets.show_passed_over(state.scores_passed_over())
 if not scores:
     st.info(board.ABSENT)
     st.stop()

@@ -39,6 +39,7 @@ with st.form("plan", border=False, enter_to_submit=False):
     catch = left.number_input("Hidden checks of attention", 0, 100, usual.caught)
     invites = middle.number_input("Invitations, 0 for everybody", 0, 10_000, 0)
     seed = right.number_input("Seed", 0, 2**31 - 1, 0)
+    browsers = left.number_input("Raters from one browser a day, 0 for no bound", 0, 1000, 0)
     instructions = st.text_area("Instructions (Markdown)", usual.guidance)
     consent = st.text_area("Consent (Markdown)", plans.CONSENT)
     exclude = st.toggle("The headline figure leaves flagged raters out")
@@ -46,15 +47,17 @@ with st.form("plan", border=False, enter_to_submit=False):
 
 if made:
     try:
+        if source.strip() and not uploads:
+            gate.check_source(source)
         fields = {
             "name": name, "title": title, "design": design, "models": models, "limit": limit,
             "trials": trials, "practice": practice, "catch": catch, "invites": invites,
-            "seed": seed, "instructions": instructions, "consent": consent,
+            "browsers": browsers, "seed": seed, "instructions": instructions, "consent": consent,
             "exclude_flagged": exclude,
             "pictures": rendering.UPLOADS if uploads else source.strip() or "samples",
         }  # fmt: skip
         plan = plans.plan_from(fields)
-        files = {file.name: file.getvalue() for file in uploads}
+        files = [(file.name, file.getvalue()) for file in uploads]
         with st.spinner("The networks are at work…"), state.queue().turn():
             pictures = rendering.make_study(state.study_votes(), plan, files)
         st.success(f"{pictures} photographs are ready. Open the study on the page *Study results*.")

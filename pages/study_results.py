@@ -3,6 +3,7 @@
 import streamlit as st
 
 from workbench.errors import Problem
+from workbench.names import plain
 from workbench.study import trials
 from workbench.study.export import methods
 from workbench.ui import gate, state, widgets
@@ -12,46 +13,45 @@ st.title("Study results")
 gate.require_password()
 try:
     votes = state.study_votes()
+    studies = votes.studies()
+    if not studies:
+        st.info(
+            "There is no study yet. Make one on the page *New study*, or fill a demonstration with "
+            "`python -m workbench study simulate --raters 30 --trials 20`."
+        )
+        st.stop()
+
+    study = results.choose_study(studies)
+    plan = trials.plan_of(study)
+    results.counts(votes, study)
+    st.caption(f"{plain(plan.title or study.name)}: {plan.design.replace('_', ' ')}, {study.state}")
+    bar = st.container(horizontal=True, vertical_alignment="bottom")
+    results.next_step(votes, study, plan, bar)
+
+    everyone = state.study_results(study)
+    if not everyone.votes:
+        st.info("No scored votes yet.")
+        st.stop()
+    kept = state.study_results(study, everyone.flagged)
+    leave_out = bar.toggle(
+        "Leave flagged raters out",
+        value=plan.exclude_flagged,
+        help="What the plan declared is set. Nothing is deleted either way.",
+    )
+    found = kept if leave_out else everyone
+    results.ranking(found, study.name)
+    results.picture_by_picture(study, found)
+    results.trust(everyone, kept, found, study.name)
+
+    st.subheader("For a paper", anchor=False)
+    st.code(methods(found), language=None, wrap_lines=True)
+    st.download_button(
+        "Download everything (CSV, Parquet, codebook)",
+        state.study_archive(study),
+        f"{study.name}.zip",
+        "application/zip",
+        on_click="ignore",
+    )
+    results.delete_rater(votes, study)
 except Problem as problem:
     widgets.show_problem(problem)
-    st.stop()
-studies = votes.studies()
-if not studies:
-    st.info(
-        "There is no study yet. Make one on the page *New study*, or fill a demonstration with "
-        "`python -m workbench study simulate --raters 30 --trials 20`."
-    )
-    st.stop()
-
-study = results.choose_study(studies)
-plan = trials.plan_of(study)
-results.counts(votes, study)
-st.caption(f"{plan.title or study.name}: {plan.design.replace('_', ' ')}, {study.state}")
-bar = st.container(horizontal=True, vertical_alignment="bottom")
-results.next_step(votes, study, plan, bar)
-
-everyone = state.study_results(study)
-if not everyone.votes:
-    st.info("No scored votes yet.")
-    st.stop()
-kept = state.study_results(study, everyone.flagged)
-leave_out = bar.toggle(
-    "Leave flagged raters out",
-    value=plan.exclude_flagged,
-    help="What the plan declared is set. Nothing is deleted either way.",
-)
-found = kept if leave_out else everyone
-results.ranking(found, study.name)
-results.picture_by_picture(study, found)
-results.trust(everyone, kept, found, study.name)
-
-st.subheader("For a paper", anchor=False)
-st.code(methods(found), language=None, wrap_lines=True)
-st.download_button(
-    "Download everything (CSV, Parquet, codebook)",
-    state.study_archive(study),
-    f"{study.name}.zip",
-    "application/zip",
-    on_click="ignore",
-)
-results.delete_rater(votes, study)

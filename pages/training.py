@@ -3,6 +3,7 @@
 import streamlit as st
 
 from workbench.errors import Problem
+from workbench.names import plain
 from workbench.ui import gate, widgets
 
 st.title("Training")
@@ -10,16 +11,20 @@ with st.spinner("Reading the runs…"):
     from workbench.training.follow import RUNNING, follow
     from workbench.ui import training
 
-typed = st.sidebar.text_input(
-    "Also look in", key="runs_folder", help="A run's folder, or one that holds runs."
-)
+typed = ""
+if gate.may():
+    typed = st.sidebar.text_input(
+        "Also look in", key="runs_folder", help="A run's folder, or one that holds runs."
+    )
 try:
     folders = training.listed(typed.strip())
 except Problem as problem:
     widgets.show_problem(problem)
     folders = training.listed()
+states, broken = training.states(folders)
+widgets.show_passed_over(broken)
+folders = {name: folder for name, folder in folders.items() if name in states}
 titles = {name: training.title(name, folder) for name, folder in folders.items()}
-states = {name: follow(folder).state for name, folder in folders.items()}
 running = [name for name, state in states.items() if state == RUNNING]
 started = st.session_state.pop("runs_started", None)
 before = [name for name in st.session_state.get("runs", ()) if name in folders]
@@ -55,7 +60,8 @@ def live() -> None:
         label_visibility="collapsed",
     )
     training.curves(shown, titles, which)
-    for tab, (name, run) in zip(st.tabs([titles[n] for n in shown]), shown.items(), strict=True):
+    tabs = st.tabs([plain(titles[name]) for name in shown])
+    for tab, (name, run) in zip(tabs, shown.items(), strict=True):
         with tab:
             training.film_strip(run, f"strip_{name}")
             training.papers(run)

@@ -102,6 +102,7 @@ def workbench_server(
         WORKBENCH_CHECKPOINTS=str(small_checkpoints),
         WORKBENCH_SCORES=str(small_scores),
         WORKBENCH_DATA=str(small_test_set.parent),
+        WORKBENCH_LOCAL="1",
         WORKBENCH_RUNS=str(folder / "runs"),
         WORKBENCH_CACHE=str(folder / "cache"),
     ) as address:

@@ -107,6 +107,7 @@ def workbench(small_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(places, "RUNS", tmp_path / "runs")
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("WORKBENCH_DATA", raising=False)
+    monkeypatch.setenv("WORKBENCH_LOCAL", "1")  # as `make run`; tests of a hosted one take it away
     state.checkpoints.clear()
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)  # app.py is the router

@@ -1,5 +1,6 @@
 """The folder of a model: what is saved is what is loaded, or a sentence says why not."""
 
+import hashlib
 import json
 
 import pytest
@@ -104,11 +105,66 @@ def test_weights_of_another_width_are_refused(net, tmp_path):
         checkpoints.open_folder(tmp_path / "a").net()
 
 
-def test_a_broken_config_is_named(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "config.json").write_text("{")
+BROKEN = {
+    "half": "{",
+    "a list": "[1, 2]",
+    "deep": "[" * 100_000,
+    "no text": b"\xff\xfe\0",
+    "width": {"width": "wide"},
+    "too wide": {"width": 1e9},
+    "no width": {"width": None},
+    "size": {"size": 12.5},
+    "a way up": {"files": {"../../secret.safetensors": "0" * 64}},
+    "no files": {"files": {}},
+    "files of numbers": {"files": {"model.safetensors": 7}},
+    "revision": {"revision": 5},
+    "options": {"options": [1]},
+    "trained on": {"trained_on": "me"},
+    "machine": {"machine": "fast"},
+    "seen": {"images_seen": "many"},
+    "model": {"model": "nonesuch"},
+    "model of a list": {"model": []},
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_config_is_passed_over_and_named_and_the_rest_is_there(net, tmp_path, broken):
+    saved(net, tmp_path / "sound")
+    config = saved(net, tmp_path / "a")
+    content = BROKEN[broken]
+    if isinstance(content, dict):
+        content = json.dumps({**config, **content})
+    data = content if isinstance(content, bytes) else content.encode()
+    (tmp_path / "a" / "config.json").write_bytes(data)
+    found, complaints = checkpoints.look(tmp_path)
+    assert list(found) == ["sound"]
+    (complaint,) = complaints
+    assert str(tmp_path / "a" / "config.json") in complaint
     with pytest.raises(Problem, match=r"config\.json"):
-        checkpoints.available(tmp_path)
+        checkpoints.open_folder(tmp_path / "a")
+
+
+def test_another_programs_config_is_no_checkpoint_and_no_complaint(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "config.json").write_text('{"model": "llama"}')
+    assert checkpoints.look(tmp_path) == ({}, [])
+
+
+@pytest.mark.parametrize("options", [{"nonesuch": 1}, {"classes": "many"}, {"classes": -5}])
+def test_options_that_no_network_has_are_a_sentence(net, tmp_path, options):
+    checkpoints.save(net, tmp_path / "a", {**CONFIG, "options": options})
+    with pytest.raises(Problem, match=r"cannot be built|do not fit|another shape"):
+        checkpoints.open_folder(tmp_path / "a").net()
+
+
+def test_weights_that_are_no_safetensors_are_a_sentence_though_their_sum_is_right(net, tmp_path):
+    config = saved(net, tmp_path / "a")
+    data = b"\xff" * 300
+    (tmp_path / "a" / "model.safetensors").write_bytes(data)
+    config["files"] = {"model.safetensors": hashlib.sha256(data).hexdigest()}
+    (tmp_path / "a" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(Problem, match="are damaged"):
+        checkpoints.open_folder(tmp_path / "a").net()
 
 
 def test_a_full_disk_keeps_the_old_checkpoint_whole(net, tmp_path, monkeypatch):

@@ -212,3 +212,95 @@ def test_a_grid_figure_has_a_cell_for_each_model_and_value_and_says_how_it_was_m
             parameter_grid(nets, rgb, *wrong)
     with pytest.raises(Problem, match="temperature"):
         parameter_grid({"vanilla_cnn": nets["vanilla_cnn"]}, rgb, "temperature", [1.0])
+
+
+def grey(path: Path, level: int = 90) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (20, 16), level).save(path)
+    return path
+
+
+def test_a_users_own_file_in_the_output_folder_is_never_overwritten(colorize, tmp_path):
+    source, own = grey(tmp_path / "old" / "scan.jpg"), grey(tmp_path / "new" / "scan.png", 7)
+    before = own.read_bytes()
+    words = ("--model", "vanilla_cnn", "--format", "png", "--out", tmp_path / "new")
+    for _ in range(2):  # the second time its own result is there, and is written again
+        assert colorize(source, *words)[0] == 0
+        assert own.read_bytes() == before
+        names = {path.name for path in own.parent.iterdir()}
+        assert names == {"scan.png", "scan_2.png", "scan_2.png.json"}
+    (own.parent / "scan_2.png").write_bytes(before)  # retouched: it is the user's now
+    assert colorize(source, *words)[0] == 0
+    assert (own.parent / "scan_2.png").read_bytes() == before
+    assert (own.parent / "scan_3.png").exists()
+    code, _, said = colorize(source, "--model", "vanilla_cnn", "--out", own)
+    assert code == 2
+    assert "is there already" in said
+
+
+def test_the_same_command_twice_does_not_colour_its_own_results(colorize, tmp_path):
+    grey(tmp_path / "old" / "a.png")
+    (tmp_path / "old" / "notes.txt").write_text("x")
+    words = (tmp_path / "old", "--model", "vanilla_cnn", "--out", tmp_path / "old" / "colour")
+    for turn in range(2):
+        code, said, aside = colorize(*words)
+        assert (code, said.count("->")) == (0, 1)
+        assert "1 .txt" in aside
+        assert ("1 results of this command" in aside) == bool(turn)
+    assert len(list((tmp_path / "old" / "colour").iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["result.mkv", "result.tif", "result.webm"])
+def test_a_result_of_a_form_that_is_not_written_is_a_sentence_and_no_folder(
+    colorize, tmp_path, name
+):
+    code, _, said = colorize(
+        grey(tmp_path / "a.png"), "--model", "vanilla_cnn", "--out", tmp_path / name
+    )
+    assert code == 2
+    assert "results are PNG, JPEG or MP4" in said
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", [b"x" * 250 + b".png", b"Opa M\xfcll.png", b"a\nb.png"])
+def test_long_names_and_names_that_are_not_utf8_are_coloured(colorize, tmp_path, name):
+    import os
+
+    data = grey(tmp_path / "plain.png").read_bytes()
+    source = tmp_path / "old" / os.fsdecode(name)
+    source.parent.mkdir()
+    source.write_bytes(data)
+    code, said, complaint = colorize(
+        source.parent, "--model", "vanilla_cnn", "--out", tmp_path / "new"
+    )
+    assert (code, complaint) == (0, "")
+    assert said.count("->") == 1
+    assert len([path for path in (tmp_path / "new").iterdir() if path.suffix == ".png"]) == 1
+
+
+def test_links_are_followed_once_and_what_macos_leaves_is_passed_over(colorize, tmp_path):
+    grey(tmp_path / "elsewhere" / "far.png")
+    old = grey(tmp_path / "old" / "near.png").parent
+    (old / "link").symlink_to(tmp_path / "elsewhere")
+    (old / "loop").symlink_to(old)
+    for junk in ("._near.png", "__MACOSX/near.png", ".hidden/near.png"):
+        grey(old / junk)
+    code, said, _ = colorize(old, "--model", "vanilla_cnn", "--out", tmp_path / "new")
+    assert code == 0
+    assert said.count("->") == 2
+    assert (tmp_path / "new" / "link" / "far.png").exists()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_broken_tiff_in_a_folder_is_named_and_the_last_picture_is_coloured(
+    colorize, tmp_path
+):
+    whole = grey(tmp_path / "whole.tif").read_bytes()
+    old = grey(tmp_path / "old" / "z.png").parent
+    for cut in (0, 4, 9, len(whole) // 2, len(whole) - 3):
+        (old / f"cut{cut}.tif").write_bytes(whole[:cut])
+    code, _, complaint = colorize(old, "--model", "vanilla_cnn", "--out", tmp_path / "new")
+    assert code == 2
+    assert "Traceback" not in complaint
+    assert (tmp_path / "new" / "z.png").exists()
+    assert "cut0.tif is empty" in complaint

@@ -91,7 +91,7 @@ def test_a_clip_that_breaks_off_keeps_its_frames_and_names_where(clip, tmp_path,
                 yield frame
 
     opened = av.open
-    monkeypatch.setattr(av, "open", lambda path: Broken(opened(path)))
+    monkeypatch.setattr(av, "open", lambda path, **options: Broken(opened(path)))
     items = list(frames.VideoSource(str(clip)).items())
     assert [item.name for item in items if isinstance(item.data, bytes)] == [
         "film @ home.mp4 at 1.10 s"

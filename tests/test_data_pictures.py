@@ -218,7 +218,7 @@ def test_damaged_files_are_named_in_a_file_and_the_rest_is_kept(tmp_path, load):
     assert loaded.report["unreadable"] == ["cut.jpg", "cut.png", "empty.jpg", "text.webp"]
     lines = (tmp_path / "cache" / f"{loaded.key}.unreadable.txt").read_text().splitlines()
     assert [line.split("\t")[0] for line in lines] == loaded.report["unreadable"]
-    assert "no picture" in lines[3]
+    assert "not a picture" in lines[3]
     assert load().report == loaded.report
 
 

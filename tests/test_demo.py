@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -383,3 +386,46 @@ def test_the_command_says_what_is_missing(arguments, sentence, monkeypatch) -> N
     host = arguments[1] if "--host" in arguments else "127.0.0.1"
     with pytest.raises(Problem, match=re.escape(sentence)):
         demo.demo(free_port(), host, "--mcp" in arguments)
+
+
+NONSENSE = [
+    None,
+    "",
+    "abc",
+    -1,
+    0.5,
+    1e308,
+    True,
+    [],
+    [1],
+    {},
+    {"path": 5},
+    {"path": "/etc/passwd"},
+]
+
+
+def test_every_wrong_argument_is_answered_by_a_sentence_and_never_by_null(server) -> None:
+    from urllib.request import Request
+
+    def answer(endpoint: str, data: object) -> str:
+        body = json.dumps({"data": data}).encode()
+        address = f"{server[0]}/gradio_api/call/{endpoint}"
+        request = Request(address, body, {"Content-Type": "application/json"})
+        try:
+            with urlopen(request, timeout=WAIT) as started:
+                event = json.load(started)["event_id"]
+            with urlopen(f"{address}/{event}", timeout=WAIT) as told:
+                return told.read().decode()
+        except HTTPError as error:
+            return f"{error.code}"
+
+    for position in range(7):
+        for value in NONSENSE:
+            data = [None, "vanilla_cnn", 64, None, 1, None, False]
+            data[position] = value
+            told = answer("colorize", data)
+            assert '"error": null' not in told, (position, value)
+            assert "event: complete" not in told, (position, value)
+    for data in ([], [1] * 20, ["x", "y"], [{}, {}], None):
+        assert '"error": null' not in answer("compare", data)
+    assert "Traceback" not in server[1].read_text()

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "workbench"
 # inside a function or for types only; entries of one layer do not know each other. The longest
 # entry that fits a module's name counts.
 LAYERS = [
-    ["errors", "places", "samples", "color", "provenance"],
+    ["errors", "names", "places", "samples", "spare", "color", "provenance"],
     ["images", "writing", "hub"],
     ["spec", "losses", "models.blocks", "models.ab_bins", "models.eye", "models.presets",
      "evaluation.metrics", "evaluation.flicker", "evaluation.scores", "evaluation.reported"],

@@ -20,7 +20,7 @@ from workbench import checkpoints
 from workbench.coloring.colorize import Settings
 from workbench.errors import Problem
 from workbench.jobs import batch as batches
-from workbench.ui.exports import Form
+from workbench.jobs.form import Form
 
 
 @contextmanager
@@ -102,7 +102,8 @@ def test_a_broken_file_is_named_and_the_rest_go_on(painters) -> None:
         painters,
     )
     assert batch.done == 3
-    assert [failure.startswith("bad.png: ") for failure in batch.failures] == [True]
+    (failure,) = batch.failures
+    assert failure.startswith("bad.png is not a picture")
     with zipfile.ZipFile(batch.archive) as out:
         assert "bad.png" in out.read("report.txt").decode()
         assert {"colorful/one.png", "colorful/two.png"} <= set(out.namelist())
@@ -173,3 +174,60 @@ def test_a_discarded_batch_leaves_no_files(painters) -> None:
     assert batch.archive.exists()
     batch.discard()
     assert not batch.folder.exists()
+
+
+def test_a_member_that_cannot_be_unpacked_is_named_and_the_rest_go_on(painters) -> None:
+    buffer = io.BytesIO()
+    kinds = (zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number, kind in enumerate(kinds):
+            archive.writestr(f"{number}.png", picture_bytes((40, 30)), kind)
+        archive.writestr("fine.png", picture_bytes())
+    data = bytearray(buffer.getvalue())
+    for info in zipfile.ZipFile(buffer).infolist()[:3]:
+        start = info.header_offset + 40
+        data[start : start + 60] = bytes(range(60))
+    batch = coloured([("in.zip", bytes(data))], painters[:1])
+    assert batch.done == 4
+    assert [failure.partition(":")[0] for failure in batch.failures] == ["0.png", "1.png", "2.png"]
+    assert all("in.zip" in failure for failure in batch.failures)
+    with zipfile.ZipFile(batch.archive) as out:
+        assert "vanilla_cnn/fine.png" in out.namelist()
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/../..", "x" * 400 + ".png", "b\nc.png", "ü"])
+def test_a_strange_name_is_made_one_that_unpacks_anywhere(painters, name) -> None:
+    for uploads in ([(name, picture_bytes())], [("in.zip", zipped({name: picture_bytes()}))]):
+        batch = coloured(uploads, painters[:1])
+        assert not batch.failures
+        if not batch.total:
+            continue  # a hidden name in an archive is passed over
+        with zipfile.ZipFile(batch.archive) as out:
+            (made,) = (each for each in out.namelist() if each.startswith("vanilla_cnn/"))
+        assert ".." not in Path(made).parts
+        assert len(Path(made).name.encode()) <= 255
+        assert made.isprintable()
+
+
+def test_a_full_disk_leaves_a_sentence_and_no_half_archive(painters, monkeypatch) -> None:
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    batch = coloured([("a.png", picture_bytes())], painters[:1])
+    assert not batch.archive.exists()
+    assert "No space left" in batch.failures[0]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_sort_of_broken_tiff_is_named_in_a_batch(painters) -> None:
+    good = io.BytesIO()
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(good, "TIFF", compression="tiff_lzw")
+    data, uploads = good.getvalue(), []
+    for cut in range(0, len(data), max(1, len(data) // 30)):
+        uploads.append((f"cut{cut}.tif", data[:cut]))
+        uploads.append((f"hole{cut}.tif", data[:cut] + b"\xff" * 9 + data[cut + 9 :]))
+    batch = coloured([*uploads, ("last.png", picture_bytes())], painters[:1])
+    assert batch.done == len(uploads) + 1
+    with zipfile.ZipFile(batch.archive) as out:
+        assert "vanilla_cnn/last.png" in out.namelist()

@@ -176,13 +176,13 @@ def test_what_fails_leaves_no_draft_behind(tmp_path):
         rendering.make_study(
             votes,
             plans.Plan(name="s", pictures=rendering.UPLOADS),
-            {"../../broken.png": b"no picture"},
+            [("../../broken.png", b"no picture")],
             painters,
         )
     assert votes.studies() == []
     from workbench.samples import SAMPLES
 
-    upload = {"../mine.jpg": SAMPLES["coffee"].path.read_bytes()}
+    upload = [("../mine.jpg", SAMPLES["coffee"].path.read_bytes())]
     plan = plans.Plan(name="s", pictures=rendering.UPLOADS, size=64)
     assert rendering.make_study(votes, plan, upload, painters) == 1
     assert not list(tmp_path.rglob("broken.png"))

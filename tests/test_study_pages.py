@@ -367,7 +367,7 @@ def test_a_study_is_made_on_its_page(monkeypatch, tmp_path, small_checkpoints):
 
     fresh_page(monkeypatch, tmp_path, PASSWORD)
     here = checkpoints.available(small_checkpoints)
-    monkeypatch.setattr(checkpoints, "available", lambda: here)
+    monkeypatch.setattr(checkpoints, "look", lambda *roots: (here, []))
     state.checkpoints.clear()
     root = Path(__file__).resolve().parent.parent
     page = AppTest.from_file(str(root / "pages" / "study_new.py"), default_timeout=60).run()
@@ -435,6 +435,9 @@ def test_where_no_study_is_open_one_can_be_tried_and_colour_vision_is_asked(monk
     monkeypatch.setattr(st, "page_link", lambda *words, **options: None)  # of the router
     page = fresh_page(monkeypatch, tmp_path, "", "study").run()
     assert not page.exception
+    assert "Try one" not in {button.label for button in page.button}  # hosted, without a password
+    monkeypatch.setenv("WORKBENCH_LOCAL", "1")
+    page.run()
     next(button for button in page.button if button.label == "Try one").click().run()
     assert page.title[0].value == "A study to try"
     assert page.radio[0].value is None

@@ -11,12 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import places
-from workbench.errors import Problem
+from workbench.errors import Problem, foreign, reason_of
+from workbench.hub.model_folder import WEIGHTS
+from workbench.names import printable
 from workbench.writing import write_whole
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from workbench.spec import ModelSpec
 
 SHARD_BYTES = 15_000_000
+MOST_CONFIG = 4 << 20  # bytes
+MOST_WIDTH = 4
 INDEX = "model.safetensors.index.json"
 
 
@@ -62,7 +67,8 @@ class Checkpoint:
     @property
     def bytes(self) -> int:
         """Bytes of the weights on disk."""
-        return sum((self.folder / name).stat().st_size for name in self.config["files"])
+        files = (self.folder / name for name in self.config["files"])
+        return sum(file.stat().st_size for file in files if file.is_file())
 
     def net(self) -> nn.Module:
         """The network in evaluation mode, fp32, loaded strictly.
@@ -88,39 +94,104 @@ def revision_of(files: dict[str, str]) -> str:
 def available(*roots: Path) -> dict[str, Checkpoint]:
     """Every checkpoint by name: the bundled ones first, then fetched ones, then own runs.
 
-    A folder that is no checkpoint is passed over; one with a broken config.json raises Problem.
+    A folder that is no checkpoint, or a broken one, is passed over: `look` names it.
     """
+    return look(*roots)[0]
+
+
+def look(*roots: Path) -> tuple[dict[str, Checkpoint], list[str]]:
+    """`available`, and a sentence about each folder with a config.json that cannot be used."""
     from workbench.models import MODELS
 
     found: dict[str, Checkpoint] = {}
+    complaints: list[str] = []
     for root in roots or (places.CHECKPOINTS, places.fetched(), places.RUNS):
         folders = sorted(path.parent for path in root.glob("*/config.json"))
         order = list(MODELS)
         folders.sort(key=lambda f: order.index(f.name) if f.name in order else len(order))
         for folder in folders:
-            name = folder.name
+            name = printable(folder.name)
             while name in found:
                 name += "*"
-            checkpoint = open_folder(folder, name)
+            try:
+                checkpoint = open_folder(folder, name)
+            except Problem as problem:
+                complaints.append(str(problem))
+                continue
             if checkpoint is not None:
                 found[name] = checkpoint
-    return found
+    return found, complaints
 
 
 def open_folder(folder: Path, name: str | None = None) -> Checkpoint | None:
-    """The checkpoint in a folder; None where config.json is not a checkpoint's."""
+    """The checkpoint in a folder; None where config.json is another program's. Raises Problem."""
     from workbench.models import MODELS
 
+    file = folder / "config.json"
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if file.stat().st_size > MOST_CONFIG:
+            raise ValueError("it is too long")
+        config = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("it is no JSON object")
+        known = isinstance(config.get("model"), str) and config["model"] in MODELS
+        if not known and not {"files", "width"} <= set(config):
+            return None
+        _check_config(config, MODELS)
+    except (OSError, ValueError, RecursionError) as error:
         raise Problem(
-            f"{folder / 'config.json'} cannot be read ({error}). "
+            f"{printable(file)} cannot be read ({reason_of(error)}). "
             "Restore it, or remove the folder and fetch the model again."
         ) from None
-    if config.get("model") not in MODELS or "files" not in config:
-        return None
     return Checkpoint(name or folder.name, folder, config)
+
+
+def _check_config(config: dict[str, Any], models: Collection[str]) -> None:
+    """ValueError where a value is missing or is not what everybody who reads it expects."""
+
+    def need(name: str, right: bool, what: str) -> None:
+        if not right:
+            raise ValueError(f"`{name}` is not {what}")
+
+    def number(value: object) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+
+    def texts(value: object) -> bool:
+        return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+    def whole(value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+    model, files = config.get("model"), config.get("files")
+    need("model", isinstance(model, str) and model in models, "a model of this workbench")
+    need("files", isinstance(files, dict) and bool(files), "a table of files")
+    for name, digest in files.items():
+        right = WEIGHTS.fullmatch(name) and isinstance(digest, str)
+        need("files", bool(right) and len(digest) == 64, "a table of weights and SHA-256 sums")
+    revision = config.get("revision")
+    need("revision", isinstance(revision, str) and 0 < len(revision) <= 64, "a text")
+    width = config.get("width")
+    need("width", number(width) and 0 < width <= MOST_WIDTH, f"a number up to {MOST_WIDTH}")
+    size = config.get("size")
+    need("size", whole(size) and 16 <= size <= 2048, "a whole number from 16 to 2048")
+    config.setdefault("options", {})
+    need("options", isinstance(config["options"], dict), "a table")
+    optional = {
+        "images_seen": (whole, "a number of images"),
+        "trained_on": (texts, "a list of texts"),
+        "classes": (texts, "a list of texts"),
+        "machine": (lambda value: isinstance(value, dict), "a table"),
+        "recipe": (lambda value: isinstance(value, dict), "a table"),
+        "licence": (lambda value: isinstance(value, str), "a text"),
+        "seconds": (number, "a number"),
+        "from": (lambda value: isinstance(value, str), "a text"),
+        "created": (lambda value: isinstance(value, str), "a text"),
+    }
+    for name, (right, what) in optional.items():
+        if config.get(name) is not None:
+            need(name, right(config[name]), what)
+    config.setdefault("images_seen", 0)
+    config.setdefault("trained_on", [])
 
 
 def find(name: str) -> Checkpoint:
@@ -155,10 +226,17 @@ def _load(checkpoint: Checkpoint) -> nn.Module:
                 f"{path} is not the file that config.json describes (its SHA-256 differs): it is "
                 "damaged or from another version. Fetch the model again."
             )
-        state.update(parse(data))
+        with foreign(f"The weights {path} are damaged ({{error}}). Fetch the model again."):
+            state.update(parse(data))
     config = checkpoint.config
-    with torch.device("meta"):
-        net = checkpoint.spec.build(width=config["width"], **config["options"])
+    try:
+        with torch.device("meta"):
+            net = checkpoint.spec.build(width=config["width"], **config["options"])
+    except Exception as error:  # options are anybody's: a wrong name or type raises anything
+        raise Problem(
+            f"{checkpoint.folder / 'config.json'} describes a network that cannot be built "
+            f"({reason_of(error)}). Fetch the model again."
+        ) from error
     stored = {k for k in net.state_dict() if not _fetched_elsewhere(net, k)}
     missing, surplus = sorted(stored - set(state)), sorted(set(state) - stored)
     if missing or surplus:

@@ -1,4 +1,14 @@
-"""The one exception a user is meant to read."""
+"""The one exception a user is meant to read, and the border where others' exceptions become it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+_HERE = str(Path(__file__).resolve().parent)
+_SLIPS = (AssertionError, AttributeError, IndexError, KeyError, NameError, TypeError)
 
 
 class Problem(Exception):
@@ -7,3 +17,46 @@ class Problem(Exception):
     The message is one or two whole sentences: what was wrong, where, and what to do.
     The command line prints it and exits with 2; a page shows it in place; an API returns it.
     """
+
+
+@contextlib.contextmanager
+def foreign(sentence: str | Callable[[Exception], str]) -> Iterator[None]:
+    """Around the calls of a decoder that others wrote, and nothing else.
+
+    Decoders of broken files raise anything (struct.error, KeyError, RecursionError ..): here it
+    becomes a Problem with `sentence`, in which `{error}` is what the decoder said. A slip of our
+    own inside (a wrong name, type or index, raised by a line of this package) stays what it is,
+    so that a test sees it. A Problem passes through.
+    """
+    try:
+        yield
+    except Problem:
+        raise
+    except MemoryError as error:
+        raise Problem(_said(sentence, error) + " It is too large for this machine.") from error
+    except Exception as error:
+        if isinstance(error, _SLIPS) and _ours(error.__traceback__):
+            raise
+        raise Problem(_said(sentence, error)) from error
+
+
+def _said(sentence: str | Callable[[Exception], str], error: Exception) -> str:
+    if callable(sentence):
+        return sentence(error)
+    return sentence.replace("{error}", reason_of(error))
+
+
+def reason_of(error: BaseException, most: int = 200) -> str:
+    """What an exception says, in one line without a full stop, its kind where it says nothing."""
+    text = getattr(error, "strerror", None) or str(error)
+    text = " ".join(str(text).split()).rstrip(".")[:most]
+    return text or type(error).__name__
+
+
+def _ours(traceback: TracebackType | None) -> bool:
+    """Whether the innermost line is one of this package."""
+    file = ""
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        traceback = traceback.tb_next
+    return file.startswith(_HERE)

@@ -87,6 +87,23 @@ def study_password() -> str:
     return os.environ.get("WORKBENCH_STUDY_PASSWORD", "")
 
 
+def local() -> bool:
+    """Whether this server is its visitor's own machine: WORKBENCH_LOCAL=1, as `make run` sets.
+
+    Only then may anybody name folders and start runs without a password.
+    """
+    return os.environ.get("WORKBENCH_LOCAL", "") == "1"
+
+
+def proxies() -> int:
+    """How many proxies of ours stand before this server: WORKBENCH_PROXIES, or 0.
+
+    Only then is the address that a visitor is counted by taken from X-Forwarded-For.
+    """
+    given = os.environ.get("WORKBENCH_PROXIES", "")
+    return int(given) if given.isdecimal() else 0
+
+
 def data() -> str:
     """The folder that holds the test sets: WORKBENCH_DATA, or ""."""
     return os.environ.get("WORKBENCH_DATA", "")

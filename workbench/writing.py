@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from workbench.errors import Problem
+
+FORMULA = ("=", "+", "-", "@")  # what a spreadsheet takes for the beginning of one
+
+
+def neutral(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay."""
+    if isinstance(value, str):
+        line = " ".join(value.splitlines())
+        return "'" + line if line.strip().startswith(FORMULA) else line
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else value
+
+
+def as_written(text: str) -> str:
+    """What `neutral` was given, apart from line breaks: names are compared by it."""
+    bare = text[1:] if text.startswith("'") else text
+    return bare if bare.strip().startswith(FORMULA) else text
+
+
+def as_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Rows as CSV text with a header, formulas neutralised: every CSV of ours is made so."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([neutral(row.get(column)) for column in columns] for row in rows)
+    return out.getvalue()
 
 
 def write_whole(folder: Path, contents: dict[str, bytes]) -> None:

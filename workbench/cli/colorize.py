@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.errors import Problem
+from workbench.names import printable, said, shortened, walk
 from workbench.writing import write_whole
 
 if TYPE_CHECKING:
@@ -46,7 +49,7 @@ class Job:
     def single(self) -> str:
         """The suffix of `out` where that is one file, else nothing."""
         suffix = self.out.suffix.lower()
-        return suffix if suffix in (*FORMS, ".mp4") and not self.out.is_dir() else ""
+        return suffix if suffix in _endings() and not self.out.is_dir() else ""
 
 
 def register(app: typer.Typer) -> None:
@@ -97,20 +100,36 @@ def colorize(
     )  # fmt: skip
     painters = [(checkpoint, checkpoint.net()) for checkpoint in _chosen(model)]
     job = Job(painters, settings, out, form, stamp, strength)
+    if job.single and job.single not in (*FORMS, ".mp4"):
+        raise Problem(
+            f"{printable(out)} names a {job.single} file, and results are PNG, JPEG or MP4. "
+            f"Name it {printable(out.with_suffix('.png').name)} or "
+            f"{printable(out.with_suffix('.mp4').name)}, or name a folder."
+        )
     if job.single and len(files) * len(painters) > 1:
-        raise Problem(f"{out} is one file, and there is more than one result. Name a folder.")
+        raise Problem(
+            f"{printable(out)} is one file, and there is more than one result. Name a folder."
+        )
     failed = 0
     for path, relative in files:
         try:
             for written in _colour(path, relative, job):
-                print(f"{path} -> {written}")
+                print(f"{printable(path)} -> {printable(written)}")
         except Problem as problem:
             failed += 1
-            text = str(problem)
-            print(text if path.name in text else f"{path}: {text}", file=sys.stderr)
+            text, name = str(problem), printable(path)
+            print(text if printable(path.name) in text else f"{name}: {text}", file=sys.stderr)
     if failed:
         print(f"{failed} of {len(files)} files could not be coloured.", file=sys.stderr)
         raise typer.Exit(2)
+
+
+def _endings() -> set[str]:
+    """Every ending of a picture or a clip."""
+    from workbench.images import SUFFIXES
+    from workbench.video.suffixes import SUFFIXES as CLIPS
+
+    return {*SUFFIXES, *CLIPS, *FORMS}
 
 
 def _settings(**turned: Any) -> Settings:
@@ -131,20 +150,42 @@ def _chosen(names: list[str]) -> list[Checkpoint]:
 
 
 def _files(sources: list[Path]) -> Iterator[tuple[Path, Path]]:
-    """Yield (file, its place in the output folder); a folder keeps its inner order."""
-    from workbench.images import SUFFIXES
-    from workbench.video.suffixes import SUFFIXES as CLIPS
+    """Yield (file, its place in the output folder); a folder keeps its inner order.
 
+    What a folder holds besides is said on stderr; earlier results of this command are passed over.
+    """
     for source in sources:
         if not source.is_dir():
             yield source, Path(source.name)
             continue
-        found = sorted(
-            path for path in source.rglob("*") if path.suffix.lower() in {*SUFFIXES, *CLIPS}
-        )
+        left_out: Counter[str] = Counter()
+        found = []
+        for path in walk(source, _endings(), left_out):
+            if _told(path) is not None:
+                left_out["results of this command"] += 1
+            else:
+                found.append(path)
+        left_out[".json"] -= left_out["results of this command"]
+        others = said(+left_out)
         if not found:
-            raise Problem(f"There are no pictures or clips in the folder {source}.")
+            raise Problem(
+                f"There are no pictures or clips in the folder {printable(source)}"
+                + (f" (only {others})." if others else ".")
+            )
+        if others:
+            print(f"Left out of {printable(source)}: {others}.", file=sys.stderr)
         yield from ((path, path.relative_to(source)) for path in found)
+
+
+def _told(path: Path) -> dict[str, Any] | None:
+    """What the JSON file beside a result says; None where `path` is no result of this command."""
+    import json
+
+    try:
+        about = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return about if isinstance(about, dict) and about.get("colourized_by_ai") is True else None
 
 
 def _colour(path: Path, relative: Path, job: Job) -> Iterator[Path]:
@@ -154,27 +195,67 @@ def _colour(path: Path, relative: Path, job: Job) -> Iterator[Path]:
 
     suffix = path.suffix.lower()
     moving = suffix in CLIPS and (suffix not in SUFFIXES or job.single == ".mp4")
+    if suffix == ".gif" and not moving:
+        moving = _is_film(path)
     yield from (_clip if moving else _picture)(path, relative, job)
 
 
+def _is_film(path: Path) -> bool:
+    """Whether a .gif is in truth an MP4 or alike, as some messengers write them."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False  # whoever opens it next says why
+    return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3"
+
+
 def _target(source: Path, relative: Path, model: str, suffix: str, job: Job) -> Path:
-    """Where a result goes: its own name, numbered where another file has it already."""
+    """Where a result goes: its own name, numbered where another file has it already.
+
+    A file that is there stays, unless it is this command's own earlier result of this source.
+    """
     if job.single:
         target = job.out if job.single == suffix else job.out.with_suffix(suffix)
+        if not _free(target, source):
+            raise Problem(
+                f"{printable(target)} is there already, and is no earlier result of "
+                f"{printable(source.name)}. Choose another --out."
+            )
     else:
         folder = job.out / model if len(job.painters) > 1 else job.out
-        wanted = target = folder / relative.with_suffix(suffix)
+        stem = shortened(relative.stem)
+        wanted = target = folder / relative.with_name(f"{stem}{suffix}")
+        if target.resolve() == source.resolve():
+            raise Problem(
+                f"{printable(source)} would be overwritten by its result. Choose another --out."
+            )
         number = 2
-        while target in job.taken:
-            target = wanted.with_name(f"{wanted.stem}_{number}{suffix}")
+        while target in job.taken or not _free(target, source):
+            target = wanted.with_name(f"{stem}_{number}{suffix}")
             number += 1
-    if target.resolve() == source.resolve():
-        raise Problem(f"{source} would be overwritten by its result. Choose another --out.")
     job.taken.add(target)
     return target
 
 
+def _free(target: Path, source: Path) -> bool:
+    """Whether `target` can be written: nothing is there, or what was made of `source` before."""
+    import hashlib
+
+    if not os.path.lexists(target):
+        return True
+    about = _told(target)
+    if about is None or about.get("source") != printable(source.name):
+        return False
+    try:
+        return hashlib.sha256(target.read_bytes()).hexdigest() == about.get("result_sha256")
+    except OSError:
+        return False
+
+
 def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
+    import hashlib
+
     from workbench.coloring.colorize import colorize_all, marks
     from workbench.images import encode, open_image
     from workbench.images import stamp as stamped
@@ -192,9 +273,17 @@ def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
         target = _target(path, relative, name, suffix, job)
         about = marks(name, checkpoint.revision, job.settings, checkpoint.title)
         rgb = stamped(result.rgb, about["Description"]) if job.stamp else result.rgb
-        data = encode(rgb, form=FORMS[suffix], exif=picture.exif, icc=picture.icc, marks=about)
+        data = encode(
+            rgb,
+            form=FORMS[suffix],
+            exif=picture.exif,
+            icc=picture.icc,
+            marks=about,
+            dpi=picture.dpi,
+        )
         sidecar = _sidecar(path, checkpoint, job.settings) | {
             "source_sha256": picture.sha256,
+            "result_sha256": hashlib.sha256(data).hexdigest(),
             "width": rgb.shape[-1],
             "height": rgb.shape[-2],
             "bits": 16 if suffix == ".png" and picture.depth == 16 else 8,
@@ -208,6 +297,7 @@ def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
 def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     from rich.progress import Progress as Bar
 
+    from workbench.hub.model_folder import sha256
     from workbench.video import Progress, colorize_video
 
     for checkpoint, net in job.painters:
@@ -223,6 +313,7 @@ def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
                 size=checkpoint.size, settings=job.settings, strength=job.strength, progress=step,
             )  # fmt: skip
         sidecar = _sidecar(path, checkpoint, job.settings) | {
+            "result_sha256": sha256(target),
             "strength": job.strength,
             "frames": report.frames,
             "seconds": round(report.elapsed, 3),
@@ -238,7 +329,7 @@ def _sidecar(path: Path, checkpoint: Checkpoint, settings: Settings) -> dict[str
 
     return {
         "colourized_by_ai": True,
-        "source": path.name,
+        "source": printable(path.name),
         "model": checkpoint.name,
         "architecture": checkpoint.spec.name,
         "revision": checkpoint.revision,

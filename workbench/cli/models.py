@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -30,7 +31,9 @@ def register(app: typer.Typer) -> None:
             }  # fmt: skip
             print("\n\n".join(f"{title}\n\n{table}" for title, table in tables.items()))
             return
-        found = checkpoints.available()
+        found, complaints = checkpoints.look()
+        for sentence in complaints:
+            print(sentence, file=sys.stderr)
         rows = []
         names = [*MODELS, *(name for name in found if name not in MODELS)]
         for name in names:

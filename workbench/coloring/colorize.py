@@ -317,7 +317,7 @@ def colorize_lightness(
     size = settings.size or size
     ab = predict_ab(net, L[None], size, settings)[0]
     if settings.chroma != 1:
-        ab = ab * settings.chroma
+        ab *= settings.chroma
     return Result(paint(L, ab, dtype), ab, time.perf_counter() - start)
 
 

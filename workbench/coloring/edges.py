@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -39,8 +38,11 @@ def upsample_along_edges(
     covariance = _box(guide * coarse, radius) - mean_guide * mean
     slope = _box(covariance / (variance.clamp(min=0) + epsilon), radius)  # (N, C, h, w)
     size = L.shape[-2:]
-    detail = L - upsample(guide, size)  # (N, 1, H, W): what the coarse L cannot show
-    return torch.addcmul(upsample(coarse, size), upsample(slope, size), detail)
+    detail = upsample(guide, size).neg_().add_(L)  # (N, 1, H, W): what the coarse L cannot show
+    out = upsample(coarse, size)
+    for plane in range(out.shape[1]):  # one slope at a time: a large picture needs less memory
+        out[:, plane].addcmul_(upsample(slope[:, plane : plane + 1], size)[:, 0], detail[:, 0])
+    return out
 
 
 def _box(plane: Tensor, radius: int) -> Tensor:

@@ -6,15 +6,18 @@ import glob
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workbench.errors import Problem
 from workbench.images import SUFFIXES
+from workbench.names import said, walk
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,6 +41,7 @@ class Source:
 
     title: str
     key: str
+    left_out: Mapping[str, int] = MappingProxyType({})  # files that are no pictures, by ending
 
     def items(self) -> Iterator[Item]:
         """Yield every picture, in a fixed order."""
@@ -128,22 +132,15 @@ class Folder(PictureFiles):
     """
 
     def __init__(self, root: Path, title: str) -> None:
-        self.root, self.title = root, title
-        self.files = sorted(self._walk(), key=lambda path: path.relative_to(root).as_posix())
+        self.root, self.title, self.left_out = root, title, Counter()
+        self.files = list(walk(root, SUFFIXES, self.left_out))
         if not self.files:
+            others = f" (only {said(self.left_out)})" if self.left_out else ""
             raise Problem(
-                f"The folder {title!r} holds no pictures ({', '.join(SUFFIXES)}), "
-                "neither in it nor in its subfolders."
+                f"The folder {title!r} holds no pictures ({', '.join(sorted(SUFFIXES))}), "
+                f"neither in it nor in its subfolders{others}."
             )
         self.key = "folder-" + identity(self.files, root)
-
-    def _walk(self) -> Iterator[Path]:
-        for folder, inside, names in os.walk(self.root):
-            inside[:] = [n for n in inside if not n.startswith((".", "__MACOSX"))]
-            for name in names:
-                path = Path(folder, name)
-                if not name.startswith(".") and path.suffix.lower() in SUFFIXES and path.is_file():
-                    yield path
 
     def label(self, name: Path) -> str | None:
         return name.parent.name or None

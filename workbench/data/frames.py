@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from workbench.data.files import Item, Source, identity
-from workbench.errors import Problem
+from workbench.errors import Problem, foreign
 from workbench.images import encode
+from workbench.names import printable
 
 FPS = 2.0
 
@@ -48,31 +49,37 @@ def sample(
         raise Problem(f"From {begin:g} s to {end:g} s there is nothing: the end is not after it.")
     if not path.is_file():
         raise Problem(f"There is no clip {str(path)!r}.")
-    try:
-        clip = av.open(str(path))
-    except (av.error.FFmpegError, OSError) as reason:
-        raise Problem(f"{path} is not a readable clip: {reason.strerror}.") from reason
+    name = printable(path)
+    with foreign(f"{name} is not a readable clip: {{error}}."):
+        clip = av.open(str(path), metadata_errors="replace")
     with clip:
         if not clip.streams.video:
-            raise Problem(f"{path} has no pictures in it, only sound.")
+            raise Problem(f"{name} has no pictures in it, only sound.")
         clip.streams.video[0].thread_type = "AUTO"
-        start, taken, seconds = None, -1, 0.0
-        try:
-            for number, frame in enumerate(clip.decode(video=0)):
-                rate = float(clip.streams.video[0].average_rate or 25)
-                time = frame.time if frame.time is not None else number / rate
-                start = time if start is None else start
-                seconds = time - start
-                if seconds >= end:
-                    return
-                if int(seconds * fps + 1e-6) > taken:
-                    taken = int(seconds * fps + 1e-6)
-                    if seconds < begin:
-                        continue
-                    pixels = frame.to_ndarray(format="rgb24")
-                    yield seconds, np.rot90(pixels, frame.rotation // 90)  # both counterclockwise
-        except av.error.FFmpegError:
-            yield seconds, None
+        start, taken, seconds, number = None, -1, 0.0, 0
+        frames = clip.decode(video=0)
+        while True:
+            try:
+                with foreign("{error}"):
+                    frame = next(frames, None)
+                    if frame is None:
+                        return
+                    rate = float(clip.streams.video[0].average_rate or 25)
+                    time = frame.time if frame.time is not None else number / rate
+                    start = time if start is None else start
+                    seconds, number, pixels = time - start, number + 1, None
+                    if seconds >= end:
+                        return
+                    if int(seconds * fps + 1e-6) > taken:
+                        taken = int(seconds * fps + 1e-6)
+                        if seconds >= begin:
+                            pixels = frame.to_ndarray(format="rgb24")
+                            pixels = np.rot90(pixels, frame.rotation // 90)  # counterclockwise
+            except Problem:
+                yield seconds, None
+                return
+            if pixels is not None:
+                yield seconds, pixels
 
 
 class VideoSource(Source):

@@ -16,19 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from workbench import places
 from workbench.color import split_lab
 from workbench.data.files import Item, Source, digest
 from workbench.data.sources import open_source
 from workbench.errors import Problem
-from workbench.images import FORMATS, MAX_PIXELS, open_image
+from workbench.images import open_pixels
 
 __all__ = ["Pictures", "is_grey", "load", "square"]
 
 GREY = 3.0  # mean Lab chroma below which a picture has no colour to learn from
-VERSION = 1  # of the decoding: a new one makes every cache stale
+VERSION = 2  # of the decoding: a new one makes every cache stale
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Pictures:
 
     pixels: uint8 RGB (N, 3, S, S), memory-mapped, read-only; labels: int64 (N,), -1 where a
     picture has none; classes: the names that labels index; key: hash of the data and the side;
-    report: n, unreadable (names), grey (number left out), enlarged (number of pictures smaller
+    report: n, unreadable (names), left_out (files
+    that are no pictures, by ending), grey (number left out), enlarged (number of pictures smaller
     than the side), labels (class name -> number), unlabelled, sources, seconds.
     """
 
@@ -95,34 +96,26 @@ def _open(folder: Path, key: str) -> Pictures | None:
     return Pictures(pixels, labels, tuple(about["classes"]), key, about["report"])
 
 
-def square(data: bytes | np.ndarray, side: int) -> tuple[np.ndarray, bool]:
+def square(
+    data: bytes | np.ndarray, side: int, *, fraction: bool = False
+) -> tuple[np.ndarray, bool]:
     """Decode a picture file (or take uint8 RGB (H, W, 3)): its centre square at side x side.
 
-    Returns uint8 RGB (3, side, side), and whether it had to be enlarged. Turned as its EXIF says,
-    bicubic with antialias. Raises Problem, or what PIL raises, when the bytes are no picture.
+    Returns uint8 RGB (3, side, side), and whether it had to be enlarged. The pixels are those that
+    `images.open_image` gives, bicubic with antialias; with `fraction`, as for training, a large
+    JPEG is decoded at 1/2, 1/4 or 1/8 first. Raises Problem when the bytes are no picture.
     """
-    image = Image.fromarray(data) if isinstance(data, np.ndarray) else _upright(data, side)
+    if not isinstance(data, np.ndarray):
+        if not data:
+            raise Problem("The file is empty, or could not be read.")
+        data = open_pixels(data, at_least=2 * side if fraction else None)
+    image = Image.fromarray(np.ascontiguousarray(data))
     width, height = image.size
     short = min(width, height)
     left, top = (width - short) / 2, (height - short) / 2
     box = (left, top, left + short, top + short)
     small = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
     return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1)), short < side
-
-
-def _upright(data: bytes, side: int) -> Image.Image:
-    """Decode to RGB: the plain kinds here, a big JPEG at 1/2, 1/4 or 1/8; the rest by images.py."""
-    if not data:
-        raise Problem("The file is empty, or could not be read.")
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
-        raise Problem("This is no picture, or a damaged one.") from None
-    plain = image.mode in ("RGB", "L") and not image.has_transparency_data
-    if not plain or "icc_profile" in image.info or image.width * image.height > MAX_PIXELS:
-        return Image.fromarray(open_image(data).rgb.permute(1, 2, 0).numpy())
-    image.draft("RGB", (2 * side, 2 * side))
-    return ImageOps.exif_transpose(image).convert("RGB")
 
 
 # Lab chroma is nowhere in the sRGB cube less than this times (max - min of R, G, B): 0.1707 at
@@ -150,9 +143,9 @@ class _Decoded:
 
 def _decode(item: Item, side: int, keep_grey: bool) -> _Decoded:
     try:
-        rgb, enlarged = square(item.data, side)
-    except Exception as reason:  # a damaged file makes PIL raise almost anything: it is named
-        return _Decoded(item.name, item.label, reason=str(reason) or type(reason).__name__)
+        rgb, enlarged = square(item.data, side, fraction=True)
+    except Problem as reason:
+        return _Decoded(item.name, item.label, reason=str(reason))
     if not keep_grey and is_grey(rgb):
         return _Decoded(item.name, item.label)
     return _Decoded(item.name, item.label, rgb, enlarged=enlarged)
@@ -217,6 +210,7 @@ def _build(
         "labels": {name: known[name] for name in classes},
         "unlabelled": len(names) - known.total(),
         "sources": [source.title for source in sources],
+        "left_out": dict(sum((Counter(source.left_out) for source in sources), Counter())),
         "side": side,
         "seconds": round(time.monotonic() - started, 2),
     }

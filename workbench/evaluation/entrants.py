@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import io
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from workbench.color import join_rgb
 from workbench.data.pictures import square
 from workbench.data.sources import Item
 from workbench.errors import Problem
-from workbench.images import SUFFIXES
+from workbench.images import SUFFIXES, size_of
 from workbench.models.ab_bins import BUNDLED_PRIOR
+from workbench.names import walk
 
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
@@ -120,31 +120,43 @@ def from_predictions(
     """Pictures made elsewhere, matched to those of a data set: (entrant, what is wrong).
 
     A prediction belongs to a picture when its path below `folder`, or else its file name, is the
-    picture's, both without suffix. It must have the picture's own width and height, or be a
-    square of a protocol's size. What is missing, broken or has another size is said, a sentence
-    each, and not scored. Raises Problem when nothing is left.
+    picture's, with its suffix or, where that is enough to know it, without. It must have the
+    picture's own width and height, or be a square of a protocol's size. What is missing, broken or
+    has another size is said, a sentence each, and not scored. Raises Problem when nothing is left.
     """
     if not folder.is_dir():
         raise Problem(f"There is no folder {str(folder)!r} with predictions.")
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-    by_path = {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
-    by_name = {file.stem: file for file in files}
+    files = list(walk(folder, SUFFIXES))
+    by_path = {file.relative_to(folder).as_posix(): file for file in files}
+    stems: dict[str, list[Path]] = {}
+    for file in files:
+        below = file.relative_to(folder)
+        for key in {below.with_suffix("").as_posix(), f"*/{file.stem}"}:
+            stems.setdefault(key, []).append(file)
     squares = {(size, size) for size in sizes}
+    named = [(item.name, picture_path(item.name), _dimensions(item.data)) for item in items]
+    shared = Counter(path.with_suffix("") for _, path, _ in named)
     found: dict[str, Path] = {}
     wrong = []
-    for item in items:
-        path = picture_path(item.name)
-        file = by_path.get(path.with_suffix("").as_posix()) or by_name.get(path.stem)
-        if file is None:
-            wrong.append(f"{path}: there is no prediction of this name.")
+    for name_of_item, path, wanted in named:
+        fitting = [by_path[path.as_posix()]] if path.as_posix() in by_path else []
+        if not fitting:  # x.jpg.png for x.jpg
+            fitting = stems.get(path.as_posix(), [])
+        if not fitting and shared[path.with_suffix("")] == 1:  # else x.png is not that of x.jpg
+            fitting = stems.get(path.with_suffix("").as_posix()) or stems.get(f"*/{path.stem}", [])
+        if len(fitting) != 1:
+            said = ", ".join(str(each.relative_to(folder)) for each in fitting)
+            reason = f"these fit alike: {said}" if said else "there is no prediction of this name"
+            wrong.append(f"{path}: {reason}.")
             continue
-        made, wanted = _dimensions(file.read_bytes()), _dimensions(item.data)
+        file = fitting[0]
+        made = _dimensions(file.read_bytes())
         if made is None:
             wrong.append(f"{file} is no picture.")
         elif wanted is not None and made != wanted and made not in squares:
             wrong.append(f"{file} has {_by(made)} pixels where {path} has {_by(wanted)}.")
         else:
-            found[item.name] = file
+            found[name_of_item] = file
     if not found:
         raise Problem(
             f"None of the {len(files)} pictures in {str(folder)!r} fits the data set. "
@@ -166,9 +178,8 @@ def _dimensions(data: bytes | np.ndarray) -> tuple[int, int] | None:
     if not isinstance(data, bytes):
         return data.shape[1], data.shape[0]
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return ImageOps.exif_transpose(image).size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return size_of(data)
+    except Problem:
         return None
 
 

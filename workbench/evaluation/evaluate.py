@@ -29,6 +29,7 @@ from workbench.evaluation.entrants import Batch, Entrant
 from workbench.evaluation.protocols import PROTOCOLS, Protocol
 from workbench.evaluation.reader import Reader
 from workbench.evaluation.scores import Score
+from workbench.images import open_pixels
 
 BATCH = 16
 
@@ -118,6 +119,7 @@ def _score(
 def _squares(item: Item, sizes: Sequence[int]) -> list[np.ndarray] | str:
     """The picture at every size, uint8 (3, S, S); or why it cannot be decoded."""
     try:
-        return [square(item.data, size)[0] for size in sizes]
-    except Exception as reason:  # a damaged file makes PIL raise almost anything: it is named
-        return f"{type(reason).__name__}: {reason}"
+        data = item.data if isinstance(item.data, np.ndarray) else open_pixels(item.data, item.name)
+        return [square(data, size)[0] for size in sizes]
+    except Problem as reason:
+        return str(reason)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from workbench.errors import Problem
+from workbench.writing import as_written, neutral
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,20 @@ def read(path: Path) -> list[Score]:
         raise Problem(f"{path} cannot be read: {reason.strerror or reason}.") from None
     except UnicodeDecodeError:
         raise Problem(f"{path} is not a table of scores: it is not text.") from None
+    except csv.Error as reason:
+        raise Problem(f"{path} is not a table of scores: {reason}.") from None
+
+
+def read_each(files: Iterable[Path]) -> tuple[list[Score], list[str]]:
+    """All rows of some files, and a sentence about each that cannot be read."""
+    found: list[Score] = []
+    complaints: list[str] = []
+    for file in files:
+        try:
+            found += read(file)
+        except Problem as problem:
+            complaints.append(str(problem))
+    return found, complaints
 
 
 def read_all(roots: Iterable[Path], dataset: str | None = None) -> list[Score]:
@@ -140,7 +155,7 @@ def _reader(column: str):
     if column == "protocol":
         return lambda text: OLD_PROTOCOLS.get(text, text)
     if column in TEXTS:
-        return str
+        return as_written
     if column == "seed":
         return lambda text: int(text) if text else None
     return int if column == "size" else _number
@@ -153,4 +168,4 @@ def _number(text: str) -> float | None:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else str(neutral(value))

@@ -9,6 +9,8 @@ from workbench.images.files import (
     encode,
     for_screen,
     open_image,
+    open_pixels,
+    size_of,
     stamp,
     to_eight_bits,
 )
@@ -22,6 +24,8 @@ __all__ = [
     "encode",
     "for_screen",
     "open_image",
+    "open_pixels",
+    "size_of",
     "stamp",
     "to_eight_bits",
 ]

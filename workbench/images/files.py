@@ -8,9 +8,11 @@ at 8 or 16 bits, and marks it as coloured by a machine.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -20,16 +22,59 @@ import torch
 from PIL import ExifTags, Image, ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
-from workbench.errors import Problem
-from workbench.images.depth import deep_pixels, encode_png16, halve
-from workbench.images.profiles import deep_profile, flat_rgb, is_grey
+from workbench.errors import Problem, foreign, reason_of
+from workbench.images import tiff as image_tiff
+from workbench.images.depth import (
+    DEEP_MODES,
+    deep_grey,
+    encode_png16,
+    ffmpeg_pixels,
+    flattened,
+    halve,
+    strips,
+)
+from workbench.images.profiles import deep_profile, flat_rgb, is_grey, lightened, png_colours
 from workbench.images.toned import NOTE, is_toned, without_tone
+from workbench.names import printable
 
-MAX_PIXELS = 120_000_000  # checked on the header, before anything is decoded
+# Checked on the header, before anything is decoded. At these limits opening a picture, colouring
+# and writing it takes less than 1.5 GB and 20 s on two cores (benchmarks/fuzz.py measures it).
+MAX_PIXELS = 62_000_000
+MAX_SIDE = 65_500  # pixels, as libjpeg has it
+MAX_BYTES = 300_000_000  # of the pixels as the file has them: pixels x channels x bytes of each
+MOST_TEXT = 16 << 20  # bytes of a PPM in digits and spaces, which Pillow reads one by one
+SLOW = {"JPEG2000": 30_000_000}  # pixels, where a decoder takes its time
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "AVIF", "JPEG2000", "PPM")
-READABLE = "PNG, JPEG, TIFF, WebP, AVIF, GIF, BMP, JPEG 2000 and PPM"
+READABLE = "PNG, JPEG, TIFF, WebP, AVIF, HEIC, GIF, BMP, JPEG 2000 and PPM"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".avif"}
-SUFFIXES |= {".jp2", ".j2k", ".ppm", ".pgm", ".pbm"}
+SUFFIXES |= {".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".heic", ".heif"}
+AGAIN = "Save or download it again."
+TURNED = "The picture was turned as its EXIF data says."
+DAMAGED = "a damaged picture, or one of a kind that cannot be read here"
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+UNREADABLE = {  # the first bytes of what is known by name and cannot be read
+    b"8BPS": "a Photoshop file (PSD), which cannot be read here: export it as TIFF or PNG",
+    b"\xff\x0a": "a JPEG XL picture, which cannot be read here: export it as JPEG or PNG",
+    b"\0\0\0\x0cJXL ": "a JPEG XL picture, which cannot be read here: export it as JPEG or PNG",
+    b"II\xbc": "a JPEG XR picture, which cannot be read here: export it as JPEG or PNG",
+    b"\xff\xd8\xff\xf7": "a JPEG-LS picture, which cannot be read here: export it as PNG",
+    b"gimp xcf": "a GIMP file (XCF), which cannot be read here: export it as TIFF or PNG",
+    b"\x76\x2f\x31\x01": "an OpenEXR picture, which cannot be read here: export it as TIFF or PNG",
+    b"#?RADIANCE": "a Radiance HDR picture, which cannot be read here: export it as TIFF or PNG",
+    **dict.fromkeys(
+        (b"FUJIFILMCCD-RAW", b"IIRO", b"IIU\0"),
+        "a camera's raw file, which cannot be read here: develop it as JPEG or TIFF",
+    ),
+    b"\0\0\1\0": "an icon (ICO), which cannot be read here: export it as PNG",
+    b"DDS ": "a DDS texture, which cannot be read here: export it as PNG",
+    b"qoif": "a QOI picture, which cannot be read here: export it as PNG",
+    b"SIMPLE  =": "a FITS file, which cannot be read here: export it as TIFF",
+    b"%!PS": "a PostScript file, which has no pixels: export it as PNG or TIFF",
+    b"PK\x03\x04": "a ZIP archive, not a picture",
+    b"7z\xbc\xaf\x27\x1c": "an archive, not a picture",
+    b"Rar!": "an archive, not a picture",
+    b"\x1f\x8b": "an archive, not a picture",
+}
 SHOWN_SIDE = 4096  # pixels; a larger picture is reduced for the screen
 _PNG_PIXELS = 1_500_000  # up to here the screen gets PNG; above, JPEG at quality 95, 4:4:4
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own alarm, set to the same limit
@@ -50,6 +95,7 @@ _EXIF_KEPT = {
     ExifTags.IFD.Exif,
     ExifTags.IFD.GPSInfo,
 }
+JPEG_EXIF = 65_533  # bytes of one segment
 XMP = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -73,6 +119,7 @@ class Picture:
     icc: bytes | None = None  # the profile that `rgb` is in; always some sRGB
     notes: tuple[str, ...] = ()  # what was done to the file, in sentences
     rgb16: Tensor | None = None  # uint16 (3, H, W) where depth is 16
+    dpi: tuple[float, float] | None = None  # dots an inch across and down, as the file says
 
     @property
     def full(self) -> Tensor:
@@ -87,29 +134,8 @@ def open_image(source: bytes | Path | BinaryIO, name: str = "") -> Picture:
     """Read any picture into sRGB; raise Problem where it is none, broken, or too large."""
     data, name = _read(source, name)
     notes: list[str] = []
-    image = _header(data, name)
-    _first_frame_note(image, notes)
-    try:
-        image.load()
-        exif, turn = _exif(image, notes)
-        icc = image.info.get("icc_profile")
-        deep = deep_pixels(image, data, notes)
-        keep, deep_icc = (False, None) if deep is None else deep_profile(icc, image.mode)
-        if keep:
-            rgb16, rgb8, icc = _turned(deep, turn), halve(deep), deep_icc
-        else:
-            rgb16 = None
-            rgb8, icc = flat_rgb(image, deep, icc, notes)
-            if deep is not None:
-                notes.append("Of its 16 bits 8 are kept, because its colours were converted.")
-        rgb8 = _turned(rgb8, turn)
-    except MemoryError as error:
-        raise Problem(f"{name} is too large for this machine's memory.") from error
-    except Exception as error:  # decoders of broken files raise anything: struct.error, KeyError..
-        raise Problem(
-            f"{name} is damaged and cannot be read ({error}). Save or download it again."
-        ) from error
-    rgb, grey = _tensor(rgb8), is_grey(rgb8)
+    rgb8, rgb16, found = _upright(data, name, notes)
+    rgb, grey = torch.from_numpy(rgb8), is_grey(rgb8)
     if not grey and is_toned(rgb):
         rgb, grey = without_tone(rgb), True
         notes.append(NOTE)
@@ -119,11 +145,190 @@ def open_image(source: bytes | Path | BinaryIO, name: str = "") -> Picture:
         grey=grey,
         sha256=hashlib.sha256(data).hexdigest(),
         depth=8 if rgb16 is None else 16,
-        exif=exif,
-        icc=icc,
+        exif=found.exif,
+        icc=found.icc,
         notes=tuple(notes),
-        rgb16=None if rgb16 is None else _tensor(rgb16),
+        rgb16=None if rgb16 is None else torch.from_numpy(rgb16),
+        dpi=found.dpi,
     )
+
+
+def open_pixels(data: bytes, name: str = "", at_least: int | None = None) -> np.ndarray:
+    """The pixels that `open_image` gives, uint8 RGB (H, W, 3), and nothing else of the file.
+
+    With `at_least` a JPEG may come at 1/2, 1/4 or 1/8 while its short side keeps that many
+    pixels: quicker, and good enough for training. Raises Problem.
+    """
+    data, name = _read(data, name)
+    rgb8, _, _ = _upright(data, name, [], at_least)
+    return rgb8.transpose(1, 2, 0)
+
+
+def size_of(data: bytes, name: str = "") -> tuple[int, int]:
+    """Width and height as the picture is seen, from the file's header. Raises Problem."""
+    data, name = _read(data, name)
+    if data[:4] in image_tiff.MAGIC:
+        page, _ = image_tiff.photograph(data, name, [])
+        turn, size = page.one(image_tiff.ORIENTATION, 1), page.size
+    else:
+        image = _header(data, name)
+        turn, size = _exif(image, [])[1], image.size
+    return size[::-1] if turn in (5, 6, 7, 8) else size
+
+
+@dataclass
+class _Found:
+    """What a decoder made of a file: `image`, or `deep` where that has more bits."""
+
+    image: Image.Image | None
+    deep: np.ndarray | None = None  # uint16 (H, W, 1 | 3)
+    turn: int = 1  # EXIF orientation that is still to be applied
+    exif: bytes | None = None
+    icc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    colours: tuple[float, np.ndarray | None] | None = None  # a PNG's own gamma and primaries
+
+
+def _upright(
+    data: bytes, name: str, notes: list[str], at_least: int | None = None
+) -> tuple[np.ndarray, np.ndarray | None, _Found]:
+    """uint8 (3, H, W) in sRGB, uint16 of the same where the file is so deep, and the rest of it."""
+    found = (_tiff if data[:4] in image_tiff.MAGIC else _plain)(data, name, notes, at_least)
+    rgb16 = None
+    with foreign(f"{name} is damaged and cannot be read ({{error}}). {AGAIN}"):
+        keep, icc = False, None
+        if found.deep is not None:
+            keep, icc = deep_profile(found.icc, grey=found.deep.shape[2] == 1)
+        if keep:
+            rgb16 = _three(found.deep)
+            rgb8, found.icc = to_eight_bits(torch.from_numpy(rgb16)).numpy(), icc
+        else:
+            rgb8, found.icc = flat_rgb(found.image, found.deep, found.icc, notes)
+            if found.deep is not None:
+                notes.append("Of its 16 bits 8 are kept, because its colours were converted.")
+    found.image = found.deep = None  # a large picture is not held twice
+    if found.colours:
+        for pixels in (rgb8, rgb16):
+            if pixels is not None:
+                lightened(pixels, *found.colours)
+        notes.append("The picture was converted from the PNG's own gamma to sRGB.")
+    return _turned(rgb8, found.turn), None if rgb16 is None else _turned(rgb16, found.turn), found
+
+
+def _three(deep: np.ndarray) -> np.ndarray:
+    """uint16 (H, W, 1 | 3) -> (3, H, W)."""
+    planes = deep.transpose(2, 0, 1)
+    return np.ascontiguousarray(planes) if len(planes) == 3 else np.repeat(planes, 3, axis=0)
+
+
+def _plain(data: bytes, name: str, notes: list[str], at_least: int | None = None) -> _Found:
+    """Decode everything but TIFF."""
+    if data[:2] in (b"P1", b"P2", b"P3") and len(data) > MOST_TEXT:
+        raise Problem(
+            f"{name} is a picture written as text of more than {MOST_TEXT >> 20} MB. "
+            "Save it in the binary form of PPM, or as PNG."
+        )
+    image = _header(data, name)
+    sixteen = image.format == "PNG" and len(data) > 24 and data[24] == 16
+    _limit(name, image.size, len(image.getbands()), 2 if sixteen else _depth_bytes(image))
+    if image.width * image.height > SLOW.get(image.format, MAX_PIXELS):
+        raise _too_large(name, image.width * image.height, SLOW[image.format])
+    if at_least and image.format == "JPEG":
+        image.draft(None, (at_least, at_least))
+    damaged = f"{name} is damaged and cannot be read ({{error}}). {AGAIN}"
+    with foreign(damaged):
+        _first_frame_note(image, len(data), notes)
+    found = _Found(image)
+    if sixteen:
+        with foreign(damaged):
+            pixels = ffmpeg_pixels(data, "png_pipe")
+        if pixels is None:
+            raise Problem(f"{name} is damaged and cannot be read (not 16 bits). {AGAIN}")
+        found.deep = flattened(pixels, notes)
+        if "exif" in image.info or b"eXIf" not in data:
+            image.load = lambda: None  # its pixels are here already
+    else:
+        found.image = image = _loaded(image, data, damaged, notes)
+        if image.mode in DEEP_MODES:
+            found.deep = deep_grey(image, 16, notes)
+    found.exif, found.turn = _exif(image, notes)
+    if found.turn != 1:
+        notes.append(TURNED)
+    found.icc, found.dpi = image.info.get("icc_profile"), _dpi(image.info.get("dpi"))
+    found.colours = png_colours(image)
+    return found
+
+
+def _loaded(image: Image.Image, data: bytes, damaged: str, notes: list[str]) -> Image.Image:
+    """The image with its pixels. A JPEG that only lacks its end mark is whole."""
+    try:
+        with foreign(damaged):
+            image.load()
+        return image
+    except Problem as problem:
+        if image.format not in ("JPEG", "MPO") or data.rstrip(b"\0").endswith(b"\xff\xd9"):
+            raise
+        # What is missing is filled from what follows: where that changes nothing, nothing is.
+        tails = (b"\xff\xd9", b"\x55\xaa\x33\x99" * 64 + b"\xff\xd9")
+        try:
+            with foreign(damaged):
+                first, second = (
+                    Image.open(BytesIO(data + tail), formats=("JPEG",)) for tail in tails
+                )
+                same = first.tobytes() == second.tobytes()
+        except Problem:
+            same = False
+        if not same:
+            raise problem from None
+        notes.append("The end mark of this JPEG is missing; its pixels are all there.")
+        return first
+
+
+def _tiff(data: bytes, name: str, notes: list[str], at_least: int | None = None) -> _Found:
+    """Decode the photograph of a TIFF: by Pillow where that is right, else by others."""
+    page, data = image_tiff.photograph(data, name, notes)
+    stored = page.samples if page.photometric != 3 else 3
+    _limit(name, page.size, stored, max(1, min(page.bits, 16 if page.bits < 33 else 32) // 8))
+    found = _Found(None, icc=page.blobs.get(image_tiff.ICC), dpi=_dpi(image_tiff.resolution(page)))
+    turn = page.one(image_tiff.ORIENTATION, 1)
+    image, said = None, ""
+    try:
+        with foreign("{error}"):
+            image = Image.open(BytesIO(data), formats=("TIFF",))
+            found.exif, _ = _exif(image, notes)
+    except Problem as problem:  # Pillow knows fewer kinds than others do
+        image, said = None, str(problem)
+    if page.deep:
+        found.deep = image_tiff.tiff_pixels(page, data, name, notes)
+    if found.deep is not None and found.deep.dtype == np.uint8:  # CMYK
+        found.image, found.deep = Image.fromarray(found.deep, mode="CMYK"), None
+        found.turn = turn
+    elif found.deep is not None:
+        found.turn = turn
+    elif image is None:
+        pixels = image_tiff.tiff_pixels(page, data, name, notes) if page.bits >= 8 else None
+        if pixels is None:
+            raise Problem(
+                f"{name} is damaged, or a TIFF of a kind that cannot be read here "
+                f"({page.described()}; {said}). Save it as a plain TIFF, or as PNG."
+            )
+        found.deep, found.turn = pixels, turn
+    else:
+        with foreign(
+            f"{name} is damaged, or a TIFF of a kind that cannot be read here "
+            f"({page.described()}; {{error}}). {AGAIN}"
+        ):
+            image.load()  # Pillow turns it
+        found.image = image
+        if image.mode in DEEP_MODES:
+            found.deep = deep_grey(image, page.bits, notes)
+            if page.photometric == 0 and image.mode != "F":  # which Pillow leaves at 16 bits
+                found.deep = 65535 - found.deep
+        elif page.deep:
+            notes.append("The 16 bits of this TIFF cannot be read; 8 are used.")
+    if turn in range(2, 9):
+        notes.append(TURNED)
+    return found
 
 
 def _read(source: bytes | Path | BinaryIO, name: str) -> tuple[bytes, str]:
@@ -132,44 +337,78 @@ def _read(source: bytes | Path | BinaryIO, name: str) -> tuple[bytes, str]:
         name = name or path.name
         try:
             data = path.read_bytes()
-        except OSError as error:
-            raise Problem(f"{path} cannot be read: {error.strerror}.") from error
+        except (OSError, ValueError) as error:
+            raise Problem(f"{printable(path)} cannot be read: {reason_of(error)}.") from error
     elif isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
     else:
         name = name or Path(str(getattr(source, "name", ""))).name
         data = source.read()
-    name = name or "The picture"
+    name = printable(name) or "The picture"
     if not data:
-        raise Problem(f"{name} is empty (0 bytes). Save or download it again.")
+        raise Problem(f"{name} is empty (0 bytes). {AGAIN}")
     return data, name
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """What Pillow is let read here, HEIC among it where pillow-heif is installed."""
+    Image.init()  # Pillow loads its plugins late, and a name in `formats` must be loaded
+    if importlib.util.find_spec("pillow_heif") is None:
+        return FORMATS
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    return (*FORMATS, "HEIF")
 
 
 def _header(data: bytes, name: str) -> Image.Image:
     """Open without decoding: kind and size are known, or there is a Problem."""
-    Image.init()  # Pillow loads its plugins late, and a name in `formats` must be loaded
     try:
-        image = Image.open(BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        pixels = re.search(r"\((\d+) pixels\)", str(error))
-        raise _too_large(name, int(pixels[1]) if pixels else MAX_PIXELS) from error
-    except Exception as error:  # UnidentifiedImageError, or whatever a broken header raises
-        raise Problem(
-            f"{name} is {_kind(data)}. The formats that can be read are {READABLE}."
-        ) from error
+        with foreign(f"{name} is {kind_of(data)}. The formats that can be read are {READABLE}."):
+            image = Image.open(BytesIO(data), formats=formats())
+    except Problem as problem:
+        if isinstance(problem.__cause__, (Image.DecompressionBombError, Warning)):
+            pixels = re.search(r"\((\d+) pixels\)", str(problem.__cause__))
+            if pixels:
+                raise _too_large(name, int(pixels[1])) from problem
+        raise
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(name, image.width * image.height)
     return image
 
 
-def _too_large(name: str, pixels: int) -> Problem:
+def _depth_bytes(image: Image.Image) -> int:
+    return {"I": 4, "F": 4}.get(image.mode, 2 if image.mode.startswith("I;16") else 1)
+
+
+def _limit(name: str, size: tuple[int, int], channels: int, depth_bytes: int) -> None:
+    """Problem where the pixels alone would be too many bytes; checked before they are decoded."""
+    pixels = size[0] * size[1]
+    if pixels > MAX_PIXELS:
+        raise _too_large(name, pixels)
+    if max(size) > MAX_SIDE:
+        raise Problem(
+            f"{name} is too long: {max(size):,} pixels a side, and the limit is {MAX_SIDE:,}. "
+            "Make it smaller first."
+        )
+    each = max(3, channels) * depth_bytes
+    if pixels * each > MAX_BYTES:
+        raise Problem(
+            f"{name} is too large: {pixels / 1e6:.0f} million pixels of {each} bytes are "
+            f"{pixels * each / 1e6:.0f} MB, and the limit is {MAX_BYTES / 1e6:.0f} MB. "
+            "Save it with 8 bits a channel, or make it smaller first."
+        )
+
+
+def _too_large(name: str, pixels: int, limit: int = MAX_PIXELS) -> Problem:
     return Problem(
         f"{name} is too large: {pixels / 1e6:.0f} million pixels, and the limit is "
-        f"{MAX_PIXELS / 1e6:.0f} million. Make it smaller first."
+        f"{limit / 1e6:.0f} million. Make it smaller first."
     )
 
 
-def _kind(data: bytes) -> str:
+def kind_of(data: bytes) -> str:
     """What a file that is no readable picture seems to be, for a sentence."""
     head = data[:1024].lstrip()
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
@@ -177,60 +416,102 @@ def _kind(data: bytes) -> str:
         return "a PDF document, not a picture"
     if b"<svg" in head.lower():
         return "an SVG drawing, which has no pixels"
-    if brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+    if brand in HEIC_BRANDS:
+        if "HEIF" in formats():
+            return "a damaged HEIC photo, or one of a kind that cannot be read here"
         return "a HEIC photo, which cannot be read here: export it as JPEG"
-    if data[8:12] == b"WEBP" or brand == b"avif":
-        return "a damaged picture"
-    if brand or head.startswith((b"\x1a\x45\xdf\xa3", b"RIFF")):
+    if brand == b"crx ":
+        return "a camera's raw file (CR3), which cannot be read here: develop it as JPEG or TIFF"
+    for start, words in UNREADABLE.items():
+        if data.startswith(start):
+            return words
+    if head[:15].lower().startswith((b"<!doctype html", b"<html")):
+        return "a web page, not a picture: download the picture itself"
+    if data[8:12] == b"WEBP" or brand in (b"avif", b"avis"):
+        return DAMAGED
+    if brand or head.startswith((b"\x1a\x45\xdf\xa3", b"RIFF", b"FLV\1", b"\x30\x26\xb2\x75")):
         return "a film or sound, not a picture"
-    if head.startswith(b"PK\x03\x04"):
-        return "a ZIP archive, not a picture"
-    if head.startswith((b"\x89PNG", b"\xff\xd8", b"GIF8", b"II*\0", b"MM\0*", b"BM")):
-        return "a damaged picture"
+    if data.startswith(b"\xff\xd8\xff"):
+        return _kind_of_jpeg(data)
+    if head.startswith((b"\x89PNG", b"\xff\xd8", b"GIF8", *image_tiff.MAGIC, b"BM")):
+        return DAMAGED
+    if data[257:262] == b"ustar":
+        return "an archive, not a picture"
     return "not a picture"
 
 
-def _first_frame_note(image: Image.Image, notes: list[str]) -> None:
-    if image.format == "MPO":  # phone photos: the others are previews and depth maps
+def _kind_of_jpeg(data: bytes) -> str:
+    """A JPEG that Pillow does not open: of another process than the usual ones, or damaged."""
+    place = 2
+    while place + 5 < len(data) and data[place] == 0xFF:
+        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4], "big")
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            if marker not in (0xC0, 0xC1, 0xC2) or data[place + 4] != 8:
+                return (
+                    f"a JPEG of a rare kind ({data[place + 4]} bits, process {marker - 0xC0}), "
+                    "which cannot be read here: save it as a usual JPEG or as PNG"
+                )
+            break
+        place += 2 + max(2, length)
+    return DAMAGED
+
+
+def _first_frame_note(image: Image.Image, size: int, notes: list[str]) -> None:
+    if image.format in ("MPO", "HEIF"):  # phone photos: the others are previews and depth maps
         return
     if getattr(image, "is_animated", False):
-        what = "pages" if image.format == "TIFF" else "frames"
-        notes.append(f"The file holds {image.n_frames} {what}; the first one is used.")
+        # a GIF is walked through to be counted: a large one is not
+        few = image.format != "GIF" or size < 2**20
+        many = f"{image.n_frames} frames" if few else "several frames"
+        notes.append(f"The file holds {many}; the first one is used.")
         image.seek(0)
+
+
+def _dpi(said: object) -> tuple[float, float] | None:
+    """Dots an inch across and down, where a file says something sensible."""
+    try:
+        across, down = (float(dots) for dots in said)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    return (across, down) if 1 <= across <= 20_000 and 1 <= down <= 20_000 else None
 
 
 def _exif(image: Image.Image, notes: list[str]) -> tuple[bytes | None, int]:
     """The EXIF block without the orientation (None where there is none), and the orientation."""
     try:
-        exif = image.getexif()
-        turn = exif.pop(_ORIENTATION, 1)
-        if image.format == "TIFF":
-            for tag in set(exif) - _EXIF_KEPT:
-                del exif[tag]
-        block = exif.tobytes() if len(exif) else None
-    except Exception:  # a damaged block must not cost the picture
+        with foreign("{error}"):  # a damaged block must not cost the picture
+            exif = image.getexif()
+            turn = exif.pop(_ORIENTATION, 1)
+            if image.format == "TIFF":  # which may be a BigTIFF, and keeps its own tags there
+                exif = _of_photograph(exif)
+            block = exif.tobytes() if len(exif) else None
+    except Problem:
         notes.append("The EXIF data is damaged and was left out.")
         return None, 1
-    if turn not in range(2, 9):
-        return block, 1
-    notes.append("The picture was turned as its EXIF data says.")
-    return block, turn
+    return block, turn if turn in range(2, 9) else 1
 
 
-def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """(H, W, C) as EXIF orientation 1..8 says it should be seen."""
+def _of_photograph(exif: Image.Exif) -> Image.Exif:
+    """What says something of the photograph, in a table of its own."""
+    fresh = Image.Exif()
+    for tag in _EXIF_KEPT & set(exif):
+        if tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            fresh._ifds[tag] = dict(exif.get_ifd(tag))
+            fresh[tag] = fresh._ifds[tag]
+        else:
+            fresh[tag] = exif[tag]
+    return fresh
+
+
+def _turned(planes: np.ndarray, orientation: int) -> np.ndarray:
+    """(C, H, W) as EXIF orientation 1..8 says it should be seen, contiguous."""
     if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
+        planes = planes.swapaxes(1, 2)
     if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
+        planes = planes[:, :, ::-1]
     if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels
-
-
-def _tensor(pixels: np.ndarray) -> Tensor:
-    """(H, W, 3) -> a contiguous tensor (3, H, W) that owns its memory."""
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)).copy())
+        planes = planes[:, ::-1]
+    return np.ascontiguousarray(planes)
 
 
 # ----------------------------------------------------------------------------------- out
@@ -243,23 +524,35 @@ def encode(
     exif: bytes | None = None,
     icc: bytes | None = None,
     marks: Mapping[str, str] | None = None,
+    dpi: tuple[float, float] | None = None,
 ) -> bytes:
     """uint8 or uint16 RGB (3, H, W) -> the bytes of a PNG (8 or 16 bits) or a JPEG (8 bits).
 
     `marks` (name -> text; `Software`, `Description`, then what else should be known) say that a
     machine coloured the picture: as PNG text, as EXIF Software, ImageDescription and UserComment,
-    and as IPTC's digital source type in XMP. Without marks nothing of this is written.
+    and as IPTC's digital source type in XMP. Without marks nothing of this is written. A JPEG
+    holds 64 kB of EXIF: a longer one loses its maker's notes first. `dpi`: dots an inch.
     """
     marks = dict(marks or {})
     if form not in ("png", "jpeg"):
         raise Problem(f"There is no output format {form!r}: it is png or jpeg.")
+    if form == "jpeg" and max(rgb.shape[-2:]) > MAX_SIDE:
+        raise Problem(
+            f"A JPEG has at most {MAX_SIDE} pixels a side, and this picture has "
+            f"{max(rgb.shape[-2:])}. Choose PNG."
+        )
     if marks:
         exif = _marked_exif(exif, marks)
     if form == "png" and rgb.dtype == torch.uint16:
-        return encode_png16(rgb, exif=exif, icc=icc, text=_text(marks), level=_level(rgb))
+        level = _level(rgb)
+        return encode_png16(rgb, exif=exif, icc=icc, text=_text(marks), level=level, dpi=dpi)
     image = Image.fromarray(to_eight_bits(rgb).permute(1, 2, 0).contiguous().numpy())
     out = BytesIO()
-    options: dict[str, object] = {"exif": exif} if exif else {}
+    options: dict[str, object] = {"dpi": dpi} if dpi else {}
+    if form == "jpeg":
+        exif = _short_exif(exif)
+    if exif:
+        options["exif"] = exif
     if icc:
         options["icc_profile"] = icc
     if form == "jpeg":
@@ -272,6 +565,27 @@ def encode(
             info.add_itxt(key, value)
         image.save(out, "PNG", compress_level=_level(rgb), pnginfo=info, **options)
     return out.getvalue()
+
+
+def _short_exif(exif: bytes | None) -> bytes | None:
+    """An EXIF block that fits into a JPEG: without maker's notes, then without all that is long."""
+    if not exif or len(exif) <= JPEG_EXIF:
+        return exif
+    for longest in (4096, 256):
+        table = Image.Exif()
+        table.load(exif)
+        for part in (
+            table,
+            *(table.get_ifd(tag) for tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)),
+        ):
+            for tag, value in list(part.items()):
+                size = len(value) if isinstance(value, (bytes, str, tuple)) else 0
+                if tag == ExifTags.Base.MakerNote or size > longest:
+                    del part[tag]
+        exif = table.tobytes()
+        if len(exif) <= JPEG_EXIF:
+            return exif
+    return None
 
 
 def for_screen(rgb: Tensor, side: int = SHOWN_SIDE) -> tuple[bytes, str]:
@@ -293,7 +607,10 @@ def to_eight_bits(rgb: Tensor) -> Tensor:
     """uint16 or uint8 (..., H, W) -> uint8, rounded."""
     if rgb.dtype == torch.uint8:
         return rgb
-    return torch.from_numpy(halve(rgb.numpy()))
+    out = torch.empty(rgb.shape, dtype=torch.uint8)
+    for rows in strips(*rgb.shape[-2:]):
+        out[..., rows, :] = torch.from_numpy(halve(rgb[..., rows, :].numpy()))
+    return out
 
 
 def stamp(rgb: Tensor, text: str) -> Tensor:

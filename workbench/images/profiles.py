@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from io import BytesIO
 
 import numpy as np
 from PIL import Image, ImageCms
 
-from workbench.images.depth import DEEP_MODES, halve
+from workbench.images.depth import halve, strips
 
 _CUBE = np.stack(np.meshgrid(*[np.linspace(0, 255, 6)] * 3), -1).reshape(6, 36, 3).astype(np.uint8)
 _RAMP = np.arange(256, dtype=np.uint8)[None]
@@ -24,7 +25,7 @@ def _is_srgb(profile: ImageCms.ImageCmsProfile, mode: str) -> bool:
     return bool(np.abs(np.int16(converted) - np.int16(probe.convert("RGB"))).max() <= 2)
 
 
-def deep_profile(icc: bytes | None, mode: str) -> tuple[bool, bytes | None]:
+def deep_profile(icc: bytes | None, grey: bool) -> tuple[bool, bytes | None]:
     """Whether 16-bit pixels can stay as they are (no profile, or sRGB), and the profile to keep.
 
     LittleCMS as Pillow binds it converts 8 bits only.
@@ -34,7 +35,7 @@ def deep_profile(icc: bytes | None, mode: str) -> tuple[bool, bytes | None]:
     try:
         profile = ImageCms.ImageCmsProfile(BytesIO(icc))
         space = profile.profile.xcolor_space.strip()
-        if mode in DEEP_MODES:
+        if grey:
             return space != "GRAY" or _is_srgb(profile, "L"), None
         return (_is_srgb(profile, "RGB"), icc) if space == "RGB" else (True, None)
     except (ImageCms.PyCMSError, OSError):
@@ -42,61 +43,149 @@ def deep_profile(icc: bytes | None, mode: str) -> tuple[bool, bytes | None]:
 
 
 def flat_rgb(
-    image: Image.Image, deep: np.ndarray | None, icc: bytes | None, notes: list[str]
+    image: Image.Image | None, deep: np.ndarray | None, icc: bytes | None, notes: list[str]
 ) -> tuple[np.ndarray, bytes | None]:
-    """Pixels of any Pillow mode -> sRGB uint8 (H, W, 3) on white, and the profile they are in."""
-    if deep is not None:  # Pillow's own conversion clips 16 bits instead of scaling them
-        pixels = halve(deep)
-        grey = image.mode in DEEP_MODES
-        image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if grey else pixels))
-    alpha = None
-    if image.has_transparency_data:
-        alpha = image.convert("RGBA").getchannel("A")
-    base = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
-    if image.mode in ("RGBa", "La"):
-        image = image.convert("RGBA" if image.mode == "RGBa" else "LA")
-    if base == "RGB" and alpha is not None:
-        image = image.convert("RGBA")
-    colour = image if image.mode == base else image.convert(base)
-    rgb, icc = _to_srgb(colour, icc, notes)
-    if alpha is not None and alpha.getextrema()[0] < 255:
+    """Pixels of any Pillow mode, or uint16 (H, W, 1 | 3) -> sRGB uint8 (3, H, W) on white.
+
+    Also returns the profile they are in. In strips of rows, so that no second copy is made.
+    """
+    if deep is not None:
+        height, width = deep.shape[:2]
+        mode, clear = ("L" if deep.shape[2] == 1 else "RGB"), False
+    else:
+        width, height = image.size
+        mode, clear = image.mode, image.has_transparency_data
+    base = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK", "LAB": "LAB"}.get(mode, "RGB")
+    convert, icc = _conversion(base, icc, notes)
+    out, seen = np.empty((3, height, width), np.uint8), False
+    for rows in strips(height, width):
+        if deep is not None:
+            pixels = halve(deep[rows])
+            part = Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
+        else:
+            part = image.crop((0, rows.start, width, rows.stop))
+        alpha = part.convert("RGBA").getchannel("A") if clear else None
+        if mode in ("RGBa", "La"):
+            part = part.convert("RGBA" if mode == "RGBa" else "LA")
+        if base == "RGB" and alpha is not None:
+            part = part.convert("RGBA")
+        rgb = convert(part if part.mode == base else part.convert(base))
+        if alpha is not None and alpha.getextrema()[0] < 255:
+            seen = True
+            rgb = Image.composite(rgb, Image.new("RGB", rgb.size, "white"), alpha)
+        out[:, rows] = np.asarray(rgb).transpose(2, 0, 1)
+    if seen:
         notes.append("The transparent parts are shown on white.")
-        white = Image.new("RGB", rgb.size, "white")
-        rgb = Image.composite(rgb, white, alpha)
-    return np.asarray(rgb), icc
+    return out, icc
 
 
-def _to_srgb(
-    image: Image.Image, icc: bytes | None, notes: list[str]
-) -> tuple[Image.Image, bytes | None]:
-    """L, RGB or CMYK -> RGB in sRGB, and the profile to write with it."""
-    if image.mode == "CMYK":
+def _conversion(
+    base: str, icc: bytes | None, notes: list[str]
+) -> tuple[Callable[[Image.Image], Image.Image], bytes | None]:
+    """What turns L, RGB, CMYK or LAB into sRGB, and the profile to write with the result."""
+
+    def plain(image: Image.Image) -> Image.Image:
+        return image.convert("RGB")
+
+    if base == "CMYK":
         notes.append("The picture was converted from CMYK (print) colours.")
+    if base == "LAB":
+        lab = ImageCms.createProfile("LAB")
+        transform = ImageCms.buildTransform(lab, _srgb(), "LAB", "RGB")
+        return (lambda image: ImageCms.applyTransform(image, transform)), None
     if not icc:
-        return image.convert("RGB"), None
+        return plain, None
     try:
         profile = ImageCms.ImageCmsProfile(BytesIO(icc))
         space = profile.profile.xcolor_space.strip()
-        if space != {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[image.mode]:
-            return image.convert("RGB"), None
-        if image.mode != "CMYK" and _is_srgb(profile, image.mode):
-            return image.convert("RGB"), icc if space == "RGB" else None
+        if space != {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[base]:
+            return plain, None
+        if base != "CMYK" and _is_srgb(profile, base):
+            return plain, icc if space == "RGB" else None
         srgb = _srgb()
-        converted = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):
+        transform = ImageCms.buildTransform(profile, srgb, base, "RGB")
+        ImageCms.applyTransform(Image.new(base, (1, 1)), transform)
+        name = " ".join(ImageCms.getProfileDescription(profile).split())[:80]
+    except (ImageCms.PyCMSError, OSError, ValueError):
         notes.append("The colour profile is damaged and was left out.")
-        return image.convert("RGB"), None
-    name = ImageCms.getProfileDescription(profile).strip()
+        return plain, None
     notes.append(f"The picture was converted from its colour profile ({name}) to sRGB.")
-    return converted, srgb.tobytes()
+    return (lambda image: ImageCms.applyTransform(image, transform)), srgb.tobytes()
+
+
+def png_colours(image: Image.Image) -> tuple[float, np.ndarray | None] | None:
+    """The gamma and the primaries (RGB -> linear sRGB, 3 x 3) of a PNG that says both itself.
+
+    None where it has a profile, says sRGB, or says what is nearly sRGB's; as browsers do.
+    """
+    said, primaries = image.info, None
+    gamma = said.get("gamma")
+    if image.format != "PNG" or not gamma or "srgb" in said or said.get("icc_profile"):
+        return None
+    chroma = said.get("chromaticity")
+    if chroma and np.abs(np.subtract(chroma, SRGB_CHROMA)).max() > 0.01:
+        primaries = _to_linear_srgb(chroma)
+    if primaries is None and abs(gamma - 1 / 2.2) < 0.02:
+        return None
+    return (gamma, primaries) if 0.05 <= gamma <= 10 else None
+
+
+SRGB_CHROMA = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # white, red, green, blue: x, y
+
+BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
+
+
+def _xyz(chroma: Sequence[float]) -> np.ndarray:
+    """White and primaries (x, y of each) -> the matrix from linear RGB to XYZ."""
+    points = np.array(
+        [[x / y, 1, (1 - x - y) / y] for x, y in zip(chroma[::2], chroma[1::2], strict=True)]
+    )
+    return points[1:].T * np.linalg.solve(points[1:].T, points[0])
+
+
+def _to_linear_srgb(chroma: Sequence[float]) -> np.ndarray | None:
+    """Linear RGB of these primaries -> linear sRGB; white stays white. None: they are nonsense."""
+    try:
+        theirs, ours = _xyz(chroma), _xyz(SRGB_CHROMA)
+        gains = (BRADFORD @ ours.sum(1)) / (BRADFORD @ theirs.sum(1))
+        bent = np.linalg.inv(BRADFORD) @ np.diag(gains) @ BRADFORD
+        found = np.linalg.inv(ours) @ bent @ theirs
+    except (np.linalg.LinAlgError, ZeroDivisionError, FloatingPointError):
+        return None
+    return found if np.isfinite(found).all() and np.abs(found).max() < 20 else None
+
+
+def lightened(pixels: np.ndarray, gamma: float, primaries: np.ndarray | None) -> None:
+    """Change uint8 or uint16 (3, H, W) of this gamma and these primaries into sRGB, in place."""
+    top = np.iinfo(pixels.dtype).max
+    linear = (np.arange(top + 1, dtype=np.float32) / top) ** np.float32(1 / gamma)
+
+    def encoded(light: np.ndarray) -> np.ndarray:
+        light = light.clip(0, 1)
+        rgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+        return np.rint(rgb * top).astype(pixels.dtype)
+
+    if primaries is None:
+        pixels[:] = encoded(linear)[pixels]
+        return
+    for rows in strips(*pixels.shape[1:]):
+        light = np.tensordot(primaries.astype(np.float32), linear[pixels[:, rows]], 1)
+        pixels[:, rows] = encoded(light)
 
 
 def is_grey(rgb8: np.ndarray) -> bool:
-    """No colour: all but one pixel in a thousand have channels at most 12 steps apart.
+    """No colour in uint8 (3, H, W): all but one pixel in a thousand differ by at most 12 steps.
 
     The mean difference must also be under 4, so that an evenly tinted print (sepia) has colour.
     """
-    red, green, blue = (rgb8[..., i] for i in range(3))
-    high = np.maximum(np.maximum(red, green), blue)
-    spread = high - np.minimum(np.minimum(red, green), blue)
-    return bool((spread > 12).mean() < 0.001 and spread.mean() < 4)
+    far = total = 0
+    for rows in strips(*rgb8.shape[1:]):
+        red, green, blue = rgb8[:, rows]
+        high = np.maximum(np.maximum(red, green), blue)
+        spread = high - np.minimum(np.minimum(red, green), blue)
+        far += int((spread > 12).sum())
+        total += int(spread.sum(dtype=np.int64))
+    pixels = rgb8[0].size
+    return far < 0.001 * pixels and total < 4 * pixels

@@ -6,11 +6,9 @@ everybody else, picture by picture. A file that cannot be read is named and the 
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import shutil
-import tempfile
 import threading
 import weakref
 import zipfile
@@ -18,12 +16,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from workbench import __version__
-from workbench.errors import Problem
+from workbench import __version__, spare
+from workbench.errors import Problem, foreign, reason_of
 from workbench.jobs.form import Form
+from workbench.names import passed_over, printable, safe_path
+from workbench.writing import as_csv
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,29 +65,51 @@ def unpacked(uploads: Iterable[tuple[str, bytes]]) -> tuple[list[File], list[str
     files: list[File] = []
     failures: list[str] = []
     for name, data in uploads:
+        shown = printable(name)
         if not name.lower().endswith(".zip"):
-            files.append(File(name, lambda data=data: data))
+            files.append(File(safe_path(PurePosixPath(name).name), lambda data=data: data))
             continue
         try:
-            archive = zipfile.ZipFile(io.BytesIO(data))
-        except zipfile.BadZipFile:
-            failures.append(f"{name} is not a ZIP archive, or a damaged one.")
+            with foreign(f"{shown} is not a ZIP archive, or a damaged one."):
+                archive = zipfile.ZipFile(io.BytesIO(data))
+                members = archive.infolist()
+        except Problem as problem:
+            failures.append(str(problem))
             continue
-        for member in archive.infolist():
+        if len(members) > 5 * MOST_FILES:
+            raise Problem(
+                f"{shown} holds {len(members):,} files, and a batch takes {MOST_FILES:,}."
+            )
+        for member in members:
             path = PurePosixPath(member.filename.replace("\\", "/"))
-            if member.is_dir() or "__MACOSX" in path.parts or path.name.startswith("."):
+            below = PurePosixPath(*(part for part in path.parts if part not in ("..", "/")))
+            if member.is_dir() or passed_over(below):
                 continue
+            inside = safe_path(member.filename)
             if member.file_size > MOST_BYTES:
-                failures.append(f"{member.filename} in {name} is larger than 64 MB.")
+                failures.append(f"{inside} in {shown} is larger than 64 MB.")
                 continue
-            inside = "/".join(part for part in path.parts if part not in ("..", "/"))
-            files.append(File(inside, lambda a=archive, m=member: a.read(m)))
+            files.append(File(inside, partial(_unpack, archive, member, shown)))
     if len(files) > MOST_FILES:
         raise Problem(
             f"These are {len(files):,} pictures, and a batch takes {MOST_FILES:,}. "
             "Use `python -m workbench colorize FOLDER --out DIR` for more."
         )
     return files, failures
+
+
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> bytes:
+    """One file of an archive, at most MOST_BYTES of it. Raises Problem."""
+    if member.flag_bits & 1:
+        raise Problem(f"It is encrypted in {name}: make the archive without a password.")
+    with (
+        foreign(f"It is damaged in {name}, or packed in a way that is not known here ({{error}})."),
+        archive.open(member) as file,
+    ):
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise Problem(f"It is larger than 64 MB in {name}.")
+    return data
 
 
 class Batch(threading.Thread):
@@ -109,7 +132,7 @@ class Batch(threading.Thread):
         self.failures, self.form = list(failures), form
         self.done, self.total, self.current = 0, len(files), ""
         self.shown: dict[str, list[tuple[str, bytes]]] = {}  # file -> (title, picture), in order
-        self.folder = Path(tempfile.mkdtemp(prefix="workbench-batch-"))
+        self.folder = spare.folder("batch")
         self.archive = self.folder / "colourized.zip"
         self._halt = threading.Event()
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
@@ -145,16 +168,25 @@ class Batch(threading.Thread):
                             out.writestr(name, data)
                             rows.append(row)
                     except Problem as problem:
-                        self.failures.append(f"{file.name}: {problem}")
-                    except (zipfile.BadZipFile, RuntimeError, OSError) as error:
-                        self.failures.append(f"{file.name}: {error}")
+                        said = str(problem)
+                        named = said.startswith(file.name)
+                        self.failures.append(said if named else f"{file.name}: {said}")
                     self.done += 1
                 out.writestr("metrics.csv", _table(rows))
                 out.writestr("settings.json", json.dumps(self._about(), indent=2))
                 out.writestr("report.txt", self.report)
         except OSError as error:  # a full disk: nothing of the page is lost but this archive
-            self.failures.append(f"The archive could not be written: {error.strerror or error}.")
-        self.current = ""
+            self.archive.unlink(missing_ok=True)
+            self.failures.append(
+                f"The archive could not be written ({reason_of(error)}): there is no room on the "
+                "server. Try fewer pictures, or later."
+            )
+        except BaseException:
+            self.archive.unlink(missing_ok=True)  # half an archive is none
+            self.failures.append("The batch broke off by a fault of ours; the log says which.")
+            raise
+        finally:
+            self.current = ""
 
     @property
     def report(self) -> str:
@@ -173,7 +205,9 @@ class Batch(threading.Thread):
         from workbench.evaluation.metrics import of_a_pair
         from workbench.images import for_screen, open_image, to_eight_bits
 
-        picture = open_image(file.read(), file.name)
+        data = file.read()
+        with self.turn():  # one picture is decoded at a time, as one network runs
+            picture = open_image(data, file.name)
         path = _free(PurePosixPath(file.name).with_suffix(self.form.suffix), taken)
         shown: list[tuple[str, bytes]] | None = None
         if len(self.shown) < SHOWN:
@@ -236,8 +270,4 @@ def _free(path: PurePosixPath, taken: set[str]) -> PurePosixPath:
 
 
 def _table(rows: list[dict[str, object]]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+    return as_csv(rows, COLUMNS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable
@@ -11,7 +10,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from workbench import spare
 from workbench.errors import Problem
+from workbench.names import safe_path, shortened
 from workbench.samples import SAMPLES
 from workbench.serving.studio import shared
 
@@ -40,7 +41,7 @@ class Folder:
     """A folder for one visitor's clip; it goes with the last thing that holds it."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="workbench-video-"))
+        self.path = spare.folder("video")
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
@@ -112,7 +113,7 @@ def start(
 ) -> VideoJob:
     """A job for the upload, or for our sample clip, under way."""
     folder = Folder()
-    source = folder.path / (Path(upload.name).name if upload else SAMPLE)
+    source = folder.path / (_name(upload.name) if upload else SAMPLE)
     if upload:
         source.write_bytes(upload.getbuffer())
     else:
@@ -121,6 +122,12 @@ def start(
     job = VideoJob(folder, source, checkpoint, net, settings, strength, turn)
     job.start()
     return job
+
+
+def _name(name: str) -> str:
+    """A visitor's file name as one that can be written here."""
+    path = Path(safe_path(name))
+    return f"{shortened(path.stem, 80)}{path.suffix[:8]}"
 
 
 def sample_clip(path: Path, seconds: float = 1.5) -> Path:

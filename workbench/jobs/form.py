@@ -57,4 +57,6 @@ class Form:
         from workbench.images import encode, stamp
 
         rgb = stamp(full, "Colourized by AI") if self.stamped else full
-        return encode(rgb, form=self.kind, exif=picture.exif, icc=picture.icc, marks=marks)
+        return encode(
+            rgb, form=self.kind, exif=picture.exif, icc=picture.icc, marks=marks, dpi=picture.dpi
+        )

@@ -23,14 +23,16 @@ from workbench.hub.model_folder import WEIGHTS, model_files
 
 KINDS = ("gradio", "docker", "static")
 TITLE = "Colorization workbench"
-# What the demo imports; the versions are those of requirements.txt. ZeroGPU offers torch 2.8 to
-# 2.11, so a Space has a pair of its own, which runs on CPU Basic as well.
+# What the demo imports, without hashes: the Hub installs packages of its own in the same command.
+# The versions are those of requirements.txt. ZeroGPU offers torch 2.8 to 2.11, so a Space has a
+# pair of its own, which runs on CPU Basic as well.
 DEMO_NEEDS = (
-    *("timm", "safetensors", "huggingface-hub", "numpy", "scipy", "pillow", "scikit-image"),
-    "gradio",
+    *("timm", "safetensors", "huggingface-hub", "numpy", "scipy", "scikit-image"),
+    *("pillow", "pillow-heif", "tifffile", "av", "gradio"),
 )
 SPACE_TORCH = ("torch==2.11.0", "torchvision==0.26.0")
-WORKBENCH = ("app.py", "pages", "workbench", "docs", ".streamlit", "requirements.txt", "Dockerfile")
+WORKBENCH = ("app.py", "pages", "workbench", "docs", ".streamlit", "Dockerfile")
+WORKBENCH += ("requirements.txt", "requirements.lock")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.sqlite3*", "*.state.pt", ".DS_Store")
 
 APP = '''\

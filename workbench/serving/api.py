@@ -10,6 +10,7 @@ from workbench import checkpoints, images
 from workbench.coloring.colorize import Settings, has_temperature, marks
 from workbench.errors import Problem
 from workbench.evaluation.metrics import of_a_pair
+from workbench.names import printable
 from workbench.serving.studio import shared
 
 if TYPE_CHECKING:
@@ -24,25 +25,25 @@ def chosen(names: list[str] | None = None) -> list[Checkpoint]:
     every = checkpoints.available()
     if not every:
         raise Problem("There is no trained model on this server. Train one, or fetch one.")
-    unknown = [name for name in names or [] if name not in every]
+    if names is not None and not isinstance(names, list | tuple):
+        raise Problem(f"Models are a list of names. There are: {', '.join(every)}.")
+    unknown = [name for name in names or [] if not isinstance(name, str) or name not in every]
     if unknown:
-        raise Problem(f"There is no model {unknown[0]!r}. There are: {', '.join(every)}.")
+        told = str(unknown[0])[:60]
+        raise Problem(f"There is no model {told!r}. There are: {', '.join(every)}.")
     return [every[name] for name in dict.fromkeys(names or every)]
 
 
 def opened(file: str | None) -> Picture:
     """The picture in an uploaded file, from the shelf when it was just opened."""
-    if not file:
+    if not file or not isinstance(file, str):
         raise Problem("There is no picture yet. Send a file, or choose one of the samples.")
-    path, shelf = Path(file), shared().shelf
+    path = Path(file)
     try:
-        key = ("picture", file, path.stat().st_mtime_ns)
-    except OSError:
-        raise Problem(f"{path.name} is no longer here. Upload it again.") from None
-    if (picture := shelf.get(key)) is None:
-        picture = images.open_image(path)
-        shelf.put(key, picture, picture.rgb.nbytes + picture.full.nbytes)
-    return picture
+        key = (file, path.stat().st_mtime_ns)
+    except (OSError, ValueError):
+        raise Problem(f"{printable(path.name)} is no longer here. Upload it again.") from None
+    return shared().opened(key, lambda: images.open_image(path))
 
 
 def turned(
@@ -56,6 +57,11 @@ def turned(
 
     A rebalancing of 0 is 0.
     """
+    told = {"size": size, "temperature": temperature, "chroma": chroma, "rebalancing": rebalancing}
+    for name, value in told.items():
+        right = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (right and math.isfinite(value)):
+            raise Problem(f"`{name}` is a number or nothing, not {str(value)[:60]!r}.")
     return Settings(
         size=int(size) if size else None,
         temperature=temperature or None,
@@ -88,7 +94,7 @@ def painted(picture: Picture, checkpoint: Checkpoint, settings: Settings) -> tup
 def png(picture: Picture, checkpoint: Checkpoint, settings: Settings, rgb: Tensor) -> bytes:
     """A PNG of the result at full size that says what coloured it."""
     about = marks(checkpoint.name, checkpoint.revision, settings, checkpoint.title)
-    return images.encode(rgb, exif=picture.exif, icc=picture.icc, marks=about)
+    return images.encode(rgb, exif=picture.exif, icc=picture.icc, marks=about, dpi=picture.dpi)
 
 
 def models() -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ docs/api.md shows them from curl, Python and JavaScript. Nothing is asked of ano
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -23,13 +24,17 @@ import gradio as gr
 from fastapi import FastAPI
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
 
-from workbench import checkpoints, images
+from workbench import checkpoints, images, spare
 from workbench.coloring.colorize import Settings
-from workbench.errors import Problem
+from workbench.errors import Problem, reason_of
 from workbench.models.colorful import TEMPERATURE
+from workbench.names import plain, shortened
+from workbench.names import shown as bare
 from workbench.samples import SAMPLES
 from workbench.serving.api import chosen, models, opened, painted, png, turned
+from workbench.serving.headers import SafeHeaders
 from workbench.serving.studio import shared
 
 if TYPE_CHECKING:
@@ -76,7 +81,7 @@ def told(function: Callable) -> Callable:
         try:
             return function(*args, **kwargs)
         except Problem as problem:
-            raise gr.Error(str(problem), duration=20, print_exception=False) from None
+            raise gr.Error(bare(problem), duration=20, print_exception=False) from None
 
     return wrapped
 
@@ -94,8 +99,29 @@ def on_screen(rgb: Tensor, name: str) -> str:
 
 def written(picture: Picture, checkpoint: Checkpoint, settings: Settings, rgb: Tensor) -> str:
     """The result at full size as a PNG that says what coloured it: its path."""
-    name = f"{Path(picture.name).stem}_{checkpoint.name}.png"
+    name = f"{shortened(Path(picture.name).stem, 120)}_{checkpoint.name}.png"
     return kept(png(picture, checkpoint, settings, rgb), name)
+
+
+class Page(gr.Blocks):
+    """A page whose callers are told what was wrong with what they sent.
+
+    Gradio takes arguments apart before any function of ours runs, and answers `null` where that
+    fails.
+    """
+
+    async def preprocess_data(self, *args: Any, **kwargs: Any) -> Any:
+        """Arguments as the functions get them; raises gr.Error with a sentence."""
+        try:
+            return await super().preprocess_data(*args, **kwargs)
+        except gr.Error:
+            raise
+        except Exception as error:
+            raise gr.Error(
+                "The arguments are not those of this endpoint: "
+                f"{bare(reason_of(error), 300)}. docs/api.md lists them.",
+                print_exception=False,
+            ) from error
 
 
 # ------------------------------------------------------------------------------ the endpoints
@@ -113,7 +139,7 @@ def colorize(
     """Colour one picture with one model.
 
     Args:
-        file: The picture: PNG, JPEG, TIFF, WebP, AVIF, GIF, BMP, JPEG 2000 or PPM.
+        file: The picture: PNG, JPEG, TIFF, WebP, AVIF, HEIC, GIF, BMP, JPEG 2000 or PPM.
         model: A name that /models lists; without one, the first of them.
         size: Short side in pixels at which the network looks, 16 to 2048; without it, its own.
         temperature: Of a model that has one, above 0: small is bold, 1 is the mean.
@@ -218,7 +244,7 @@ def view(made: list[dict], shown: str | None, source: str) -> tuple:
     height, width = picture.rgb.shape[-2:]
     after = f"coloured by {each['title']}" if shown != TRUTH else "the upload, as it was"
     words = [f"{width} × {height} pixels. Left: what the networks see. Right: {after}."]
-    line = " ".join([*words, *picture.notes])
+    line = " ".join([*words, plain(" ".join(picture.notes))])
     file = each["screen"]
     if shown != TRUTH:
         checkpoint, settings = chosen([shown])[0], each["settings"]
@@ -261,7 +287,10 @@ def theme() -> gr.Theme:
 
 def build() -> gr.Blocks:
     """The screen and the endpoints, with their queue."""
-    every = checkpoints.available()
+    spare.sweep(Path(get_upload_folder()))
+    every, complaints = checkpoints.look()
+    for sentence in complaints:
+        logging.getLogger(__name__).warning(sentence)
     first = str(next(iter(SAMPLES.values())).path)
     start = [[], [], None, None, None, None]
     if every:  # whoever comes sees a picture at once, however long the queue is
@@ -270,7 +299,7 @@ def build() -> gr.Blocks:
     listed = [(each.title, name) for name, each in every.items()]
     alone = {"concurrency_id": "networks", "concurrency_limit": 1}
     screen = {"api_visibility": "private"}
-    page = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(HOURS, 24 * HOURS))
+    page = Page(title=TITLE, analytics_enabled=False, delete_cache=(HOURS, 24 * HOURS))
     with page:
         source, made = gr.State(first), gr.State(start[0])
         gr.Markdown(
@@ -352,7 +381,11 @@ def _endpoints(listed: list[tuple[str, str]], alone: dict[str, Any]) -> None:
 
 def launch(port: int = 7860, host: str = "127.0.0.1", mcp: bool = False) -> None:
     """Serve the demo until it is stopped; with `mcp` its endpoints are also tools for agents."""
-    build().launch(server_name=host, server_port=port, mcp_server=mcp, **_served())
+    middleware = [Middleware(SafeHeaders)]
+    build().launch(
+        server_name=host, server_port=port, mcp_server=mcp, **_served(),
+        app_kwargs={"middleware": middleware},
+    )  # fmt: skip
 
 
 def mounted(path: str) -> FastAPI:

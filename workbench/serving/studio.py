@@ -7,6 +7,7 @@ when the first picture is coloured.
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -104,6 +105,24 @@ class Studio:
                 self._networks.popitem(last=False)
             return self._networks[key]
 
+    def opened(
+        self,
+        key: Hashable,
+        read: Callable[[], Picture],
+        on_wait: Callable[[int], None] | None = None,
+    ) -> Picture:
+        """The picture that `read` opens, from the shelf where it was opened before under `key`.
+
+        Decoding takes its turn like a network: large pictures are never opened side by side.
+        """
+        if (picture := self.shelf.get(("picture", key))) is None:
+            with self.queue.turn(on_wait):
+                picture = read()
+            give_back()
+            deep = 0 if picture.rgb16 is None else picture.rgb16.nbytes
+            self.shelf.put(("picture", key), picture, picture.rgb.nbytes + deep)
+        return picture
+
     def lightness(self, picture: Picture) -> Tensor:
         """The picture's L (1, H, W) in [0, 100], made once for all networks."""
         from workbench.coloring.colorize import lightness
@@ -184,9 +203,30 @@ class Studio:
                 return found
             L, own = self.lightness(picture), key[-1]
             made = colorize_lightness(net, L, own, checkpoint.size, picture.full.dtype)
+            rgb, seconds = made.rgb, made.seconds
+            del made, L
         except Problem as problem:
             return problem
-        return self.shelf.put(key, (made.rgb, made.seconds), made.rgb.nbytes)
+        give_back()
+        return self.shelf.put(key, (rgb, seconds), rgb.nbytes)
+
+
+def give_back() -> None:
+    """Hand what was freed back to the machine.
+
+    The C library keeps it otherwise, in pieces: after some thousand pictures that is gigabytes.
+    """
+    if (trim := _trim()) is not None:
+        trim(0)
+
+
+@cache
+def _trim() -> Callable[[int], int] | None:
+    """glibc's malloc_trim; None on other systems."""
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return None
 
 
 def _key(

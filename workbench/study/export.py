@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import zipfile
@@ -19,7 +18,7 @@ from workbench.study.results import ENOUGH_RATERS, FEW_RATERS, Results, Row, loa
 from workbench.study.tables import Study
 from workbench.study.trials import model_name, plan_of
 from workbench.study.votes import Votes
-from workbench.writing import write_whole
+from workbench.writing import as_csv, write_whole
 
 VOTE_COLUMNS = {
     "study": "name of the study",
@@ -77,25 +76,6 @@ RANKING_COLUMNS = {
 }
 
 GROUND = "128, 128, 128"  # behind every question, see ui/study/voting.py
-
-
-def neutral(value: Any) -> Any:
-    """Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay."""
-    if isinstance(value, str):
-        line = " ".join(value.splitlines())
-        return "'" + line if line.strip().startswith(("=", "+", "-", "@")) else line
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else value
-
-
-def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Rows as CSV text with a header, formulas neutralised."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([neutral(row.get(column)) for column in columns] for row in rows)
-    return out.getvalue()
 
 
 def as_parquet(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:

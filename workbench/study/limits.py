@@ -15,6 +15,7 @@ from workbench.errors import Problem
 # what: (times, seconds). A class of pupils shares one address: many may begin, few may guess.
 BEGIN = ("begin", 200, 3600)  # new raters per address bucket
 VOTE = ("vote", 90, 60)  # answers per rater
+BROWSER, DAY = "browser", 86_400  # new raters per browser: how many, a plan says
 GUESS = ("guess", 20, 3600)  # unknown codes and invitations per address bucket
 PASSWORD = ("password", 5, 900)  # wrong passwords per address bucket
 PASSWORDS = ("passwords", 50, 900)  # wrong passwords of everybody together

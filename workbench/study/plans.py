@@ -56,6 +56,7 @@ class Plan:
     instructions: str = ""  # Markdown; HTML in it is shown, not run
     consent: str = CONSENT
     invites: int = 0  # one-time invitation codes; 0: open to everybody with the link
+    browsers: int = 0  # raters that may begin from one browser in a day; 0: no bound
     raters: int = 0  # no more than so many may begin; 0: no bound
     seed: int = 0
     exclude_flagged: bool = False  # the headline figure, declared before the first vote
@@ -120,7 +121,8 @@ def check(plan: Plan) -> None:
     bounds = {
         "limit": (1, 2000), "size": (64, 1024), "trials": (0, 1000), "practice": (-1, 100),
         "catch": (-1, 100), "exposure_ms": (50, 60_000), "gap_ms": (0, 10_000),
-        "minimum_dwell_ms": (0, 10_000), "invites": (0, 10_000), "raters": (0, 1_000_000),
+        "minimum_dwell_ms": (0, 10_000), "invites": (0, 10_000), "browsers": (0, 1000),
+        "raters": (0, 1_000_000),
     }  # fmt: skip
     for name, (low, high) in bounds.items():
         value = getattr(plan, name)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench import places
-from workbench.errors import Problem
+from workbench.errors import Problem, reason_of
+from workbench.names import shortened
 from workbench.study.plans import CATCH, TRUTH, Plan
 from workbench.study.trials import plan_of
 from workbench.study.votes import Votes
@@ -62,17 +63,23 @@ def painters_of(plan: Plan) -> dict[str, Painter]:
 def make_study(
     votes: Votes,
     plan: Plan,
-    uploads: Mapping[str, bytes] | None = None,
+    uploads: Sequence[tuple[str, bytes]] = (),
     painters: Mapping[str, Painter] | None = None,
 ) -> int:
     """A draft with its pictures, ready to be opened; how many. What fails leaves nothing behind."""
     study = votes.create_study(plan.to_dict())
     try:
-        keep_uploads(plan.name, uploads or {})
+        keep_uploads(plan.name, uploads)
         return render(votes, plan.name, painters)
-    except Problem:
+    except (Problem, OSError) as error:
         votes.delete_study(study)
-        raise
+        shutil.rmtree(places.studies() / plan.name, ignore_errors=True)
+        if isinstance(error, Problem):
+            raise
+        raise Problem(
+            f"The pictures of study {plan.name!r} could not be written: {reason_of(error)}. "
+            "Make room, or name another folder in WORKBENCH_STUDIES."
+        ) from error
 
 
 def render(
@@ -162,7 +169,7 @@ def _photographs(plan: Plan, uploads: Path) -> Iterator[tuple[str, str, Tensor]]
             return
         try:
             rgb, _ = square(item.data, plan.size)
-        except (Problem, OSError, ValueError, SyntaxError):
+        except Problem:
             continue  # no picture: `data check` names such files
         if is_grey(rgb):
             continue
@@ -188,10 +195,11 @@ def _write(path: Path, data: bytes) -> None:
     write_whole(path.parent, {path.name: data})
 
 
-def keep_uploads(study: str, files: Mapping[str, bytes]) -> None:
-    """Put uploaded photographs (file name -> bytes) where `pictures: uploads` finds them."""
+def keep_uploads(study: str, files: Sequence[tuple[str, bytes]]) -> None:
+    """Put uploaded photographs (name, bytes) where `pictures: uploads` finds them, all of them."""
     folder = places.studies() / study / UPLOADS
     shutil.rmtree(folder, ignore_errors=True)
-    for place, (name, data) in enumerate(files.items()):
+    for place, (name, data) in enumerate(files):
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(name).name)
-        _write(folder / f"{place:04d}_{safe}", data)
+        stem = shortened(Path(safe).stem)
+        _write(folder / f"{place:04d}_{stem}{Path(safe).suffix[:8]}", data)

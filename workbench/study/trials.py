@@ -15,6 +15,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from workbench.errors import Problem
 from workbench.study.plans import CATCH, TRUTH, Plan, plan_from
@@ -45,12 +46,23 @@ class Question:
 
 def plan_of(study: Study) -> Plan:
     """The plan that a study was created with."""
-    return plan_from(json.loads(study.plan), f"study {study.name}")
+    return plan_from(stored(study.plan, dict, study), f"study {study.name}")
 
 
 def pictures_of(study: Study) -> list[dict[str, str]]:
     """{picture, sha256} of every photograph that was rendered."""
-    return json.loads(study.pictures)
+    return stored(study.pictures, list, study)
+
+
+def stored(text: str, kind: type, study: Study) -> Any:
+    """A list or table that was kept with a study as JSON; Problem where it is damaged."""
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, kind):
+        raise Problem(f"What is kept of study {str(study.name)[:64]!r} is damaged. Delete it.")
+    return found
 
 
 def model_name(shown: str) -> str:

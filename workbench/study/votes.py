@@ -8,7 +8,9 @@ file below the working folder. A call that returns has committed: what was ackno
 from __future__ import annotations
 
 import json
+import re
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,11 +19,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from workbench import places
-from workbench.errors import Problem
+from workbench.errors import Problem, reason_of
 from workbench.study.tables import Rater, Study, Trial, Vote
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -93,15 +95,22 @@ class Votes:
                 f"The study database was written by a newer version of the workbench ({error}). "
                 "Update the workbench, or name another database in WORKBENCH_DATABASE_URL."
             ) from None
-        except OperationalError as error:
-            where = self.engine.url.render_as_string(hide_password=True)
-            raise Problem(f"The study database {where} cannot be reached: {error.orig}") from None
 
     @contextmanager
     def _connection(self, write: bool = False) -> Iterator[sa.Connection]:
-        connected = self.engine.connect().execution_options(write=write)
-        with connected as connection, connection.begin():
-            yield connection
+        try:
+            connected = self.engine.connect().execution_options(write=write)
+            with connected as connection, connection.begin():
+                yield connection
+        except IntegrityError:  # a name, a code or an answer that is there already: callers know
+            raise
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            where = self.engine.url.render_as_string(hide_password=True)
+            reason = reason_of(getattr(error, "orig", None) or error)
+            raise Problem(
+                f"The study database {where} cannot be reached, or is damaged: {reason}. "
+                "Restore it from a copy, or name another in WORKBENCH_DATABASE_URL."
+            ) from error
 
     @contextmanager
     def _session(self, write: bool = False) -> Iterator[Session]:
@@ -146,7 +155,8 @@ class Votes:
         with self._session() as session:
             found = session.scalar(sa.select(Study).where(Study.name == name))
         if found is None:
-            raise Problem(f"There is no study called {name!r}. `study list` shows what there is.")
+            called = f" called {name!r}" if re.fullmatch(r"[\w.-]{1,64}", name) else " of that name"
+            raise Problem(f"There is no study{called}. `study list` shows what there is.")
         return found
 
     def freeze(self, name: str, models: Sequence[str], pictures: Sequence[dict[str, str]]) -> None:
@@ -427,7 +437,13 @@ def _engine(url: str, synchronous: str) -> sa.Engine:
     if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(parsed, pool_pre_ping=True)
     if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Problem(
+                f"The folder of the study database {parsed.database} cannot be made: "
+                f"{reason_of(error)}. Name another in WORKBENCH_STUDIES."
+            ) from error
     engine = sa.create_engine(parsed, connect_args={"timeout": 60, "check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")

@@ -54,7 +54,7 @@ class Followed:
     def frames(self) -> dict[int, Path]:
         """Images seen -> frame of the film-strip (eight fixed pictures in a row), in order."""
         files = sorted((self.folder / "strip").glob("[0-9]*.webp"))
-        return {int(file.stem): file for file in files}
+        return {int(file.stem): file for file in files if file.stem.isdecimal()}
 
     @property
     def truth(self) -> Path | None:
@@ -80,8 +80,9 @@ def follow(folder: Path) -> Followed:
         status = json.loads((folder / record.STATUS).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         pass
-    except ValueError:
+    except (OSError, ValueError, RecursionError):
         raise Problem(f"{folder / record.STATUS} is damaged: remove it.") from None
+    status, lines = _sound(status), [_sound(line) for line in lines]
     if not lines and not status:
         raise Problem(
             f"There is no run in {folder}: a run has a log.jsonl, which "
@@ -89,6 +90,39 @@ def follow(folder: Path) -> Followed:
         )
     header = lines[0] if lines and "seen" not in lines[0] else {}
     return Followed(folder, header, [line for line in lines if "seen" in line], status)
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {  # of what is read here and on the page
+    **dict.fromkeys(("seen", "images", "pid"), int),
+    **dict.fromkeys(("rate", "seconds", "learning_rate"), (int, float)),
+    **dict.fromkeys(("run", "check", "machine", "options", "recipe"), dict),
+    **dict.fromkeys(("losses", "validation", "labels"), dict),
+    **dict.fromkeys(("unreadable", "trained_on"), list),
+}
+
+
+def _sound(line: object) -> dict[str, Any]:
+    """A line of a log without what is of another kind than `train` writes."""
+    if not isinstance(line, dict):
+        return {}
+    kept = {
+        name: value
+        for name, value in line.items()
+        if (isinstance(value, _KINDS.get(name, object)) and not isinstance(value, bool))
+        or (isinstance(value, bool) and name not in _KINDS)
+    }
+    for name in ("losses", "validation"):
+        if name in kept:
+            numbers = kept[name].items()
+            kept[name] = {k: v for k, v in numbers if isinstance(v, int | float)}
+    for name in ("run", "check"):
+        if name in kept:
+            kept[name] = _sound(kept[name])
+    if "labels" in kept:
+        kept["labels"] = {k: v for k, v in kept["labels"].items() if isinstance(v, int)}
+    if "seen" in kept:
+        kept = {"rate": 0.0, "seconds": 0.0, "learning_rate": 0.0, "losses": {}} | kept
+    return kept
 
 
 def find(*roots: Path) -> list[Path]:

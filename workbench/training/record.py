@@ -47,9 +47,10 @@ def append_log(folder: Path, line: dict[str, Any]) -> None:
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """The lines of log.jsonl; a last line that a kill cut short is left out."""
     lines = []
-    with contextlib.suppress(FileNotFoundError):
-        for text in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(ValueError):
+    with contextlib.suppress(OSError):
+        whole = (folder / "log.jsonl").read_text(encoding="utf-8", errors="replace")
+        for text in whole.splitlines():
+            with contextlib.suppress(ValueError, RecursionError):
                 lines.append(json.loads(text))
     return lines
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.jobs.batch import Batch, Painter, unpacked
+from workbench.names import plain
 from workbench.samples import SAMPLES
 from workbench.ui import state
 
@@ -48,13 +49,13 @@ def progress(batch: Batch, running: bool) -> None:
     """How far the batch is; once it has ended, the whole page runs again."""
     share = batch.done / max(batch.total, 1)
     text = f"{batch.done} of {batch.total} files"
-    st.progress(share, f"{text} – {batch.current}" if batch.current else text)
+    st.progress(share, f"{text} – {plain(batch.current)}" if batch.current else text)
     if running and not batch.is_alive():
         st.rerun()
     if running and st.button("Stop", icon=":material/stop:", disabled=batch.stopped):
         batch.stop()
     for failure in batch.failures:
-        st.warning(failure, icon=":material/error:")
+        st.warning(plain(failure), icon=":material/error:")
     if running:
         pictures(batch)
 
@@ -63,8 +64,8 @@ def pictures(batch: Batch) -> None:
     """The first files, small: what went in and what came out."""
     for name, shown in list(batch.shown.items()):
         titles, files = zip(*shown, strict=True)
-        st.caption(name)
-        st.image(list(files), list(titles), width=WIDTH)
+        st.caption(plain(name))
+        st.image(list(files), [plain(title) for title in titles], width=WIDTH)
 
 
 def result(batch: Batch) -> None:

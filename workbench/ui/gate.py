@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
 
 from workbench import places
 from workbench.errors import Problem
+from workbench.samples import FOLDER as SAMPLES
 from workbench.study import limits
 from workbench.ui import state, widgets
 from workbench.ui.study import voting
@@ -30,19 +34,57 @@ def same(given: str, expected: str) -> bool:
 
 
 def may() -> bool:
-    """Whether this visitor may start and stop things: nobody set a password, or they know it."""
-    expected = password()
+    """Whether this visitor may start and stop things, and name folders of this server.
+
+    Who knows the password may; where none is set, only visitors of their own machine.
+    """
+    if not (expected := password()):
+        return places.local()
     given = st.session_state.get("study_gate")
-    return not expected or given == hashlib.sha256(expected.encode()).hexdigest()
+    return given == hashlib.sha256(expected.encode()).hexdigest()
+
+
+def check_folder(path: Path, roots: Sequence[Path]) -> None:
+    """Problem where this visitor may not look into `path`.
+
+    On one's own machine every folder is open; with a password those below `roots`.
+    """
+    if not may():
+        raise Problem("Folders of this server are open only to those who know its password.")
+    if places.local():
+        return
+    whole = path.expanduser().resolve()
+    if not any(whole.is_relative_to(root.resolve()) for root in roots):
+        raise Problem(
+            "That is not one of this server's folders of data or runs. Whoever runs it names one "
+            "with WORKBENCH_DATA or WORKBENCH_RUNS."
+        )
+
+
+def check_source(text: str) -> None:
+    """Problem where this visitor may not use what `--data` would take: see `check_folder`."""
+    kind, colon, rest = text.strip().partition(":")
+    if colon and kind in ("hub", "torchvision", "kaggle"):
+        if not may():
+            raise Problem("Downloads are open only to those who know this server's password.")
+        return
+    path = rest.rpartition("@")[0] or rest if colon and kind == "video" else text.strip()
+    before = Path(re.split(r"[*?\[]", path)[0])  # a pattern: the folder before its first wildcard
+    if ".." in Path(path).parts:
+        before = Path("/")
+    check_folder(before, [SAMPLES, *([Path(places.data())] if places.data() else [])])
 
 
 def require_password() -> None:
     """Go on only for whoever knows the password; stops the page otherwise."""
     expected = password()
+    if not expected and places.local():
+        return
     if not expected:
         st.info(
             "This page needs a password, and none is set. Start the workbench with "
-            "`WORKBENCH_STUDY_PASSWORD=...`, or put `study_password` into Streamlit's secrets."
+            "`WORKBENCH_STUDY_PASSWORD=...`, or put `study_password` into Streamlit's secrets; on "
+            "your own machine `make run` opens it."
         )
         st.stop()
     if st.session_state.get("study_gate") == hashlib.sha256(expected.encode()).hexdigest():

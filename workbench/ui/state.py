@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from workbench import spare
 from workbench.errors import Problem
 from workbench.serving.studio import Queue, Shelf
 from workbench.serving.studio import shared as studio
@@ -44,6 +45,7 @@ def settle() -> None:
     """
     global _settled
     if not _settled:
+        spare.sweep()
         atexit.register(gc.unfreeze)  # or what is left over is called a leak when the server ends
     if len(sys.modules) > _settled:
         _settled = len(sys.modules)
@@ -61,16 +63,35 @@ def shelf() -> Shelf:
 
 
 @st.cache_resource(ttl=10, show_spinner=False)
+def _looked() -> tuple[dict[str, Checkpoint], list[str]]:
+    from workbench.checkpoints import look
+
+    return look()
+
+
 def checkpoints() -> dict[str, Checkpoint]:
     """Every model that can be used now, bundled ones first; read again after ten seconds."""
-    from workbench.checkpoints import available
+    return _looked()[0]
 
-    return available()
+
+checkpoints.clear = _looked.clear
+
+
+def passed_over() -> list[str]:
+    """A sentence about each folder of a model that cannot be used."""
+    return _looked()[1]
 
 
 def network(checkpoint: Checkpoint) -> nn.Module:
     """The checkpoint's network, loaded once a server. Read-only: never train or change it."""
     return studio().network(checkpoint)
+
+
+def opened(data: bytes | Path, name: str, key: str) -> Picture:
+    """The picture in an upload or a file, opened once: see `Studio.opened`. Raises Problem."""
+    from workbench.images import open_image
+
+    return studio().opened((key, name), lambda: open_image(data, name))
 
 
 def lightness(picture: Picture) -> Tensor:
@@ -212,15 +233,20 @@ def _score_files() -> tuple[tuple[str, int, int], ...]:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _scores(files: tuple[tuple[str, int, int], ...]) -> list[Score]:
-    from workbench.evaluation.scores import read
+def _scores(files: tuple[tuple[str, int, int], ...]) -> tuple[list[Score], list[str]]:
+    from workbench.evaluation.scores import read_each
 
-    return [score for file, _, _ in files for score in read(Path(file))]
+    return read_each(Path(file) for file, _, _ in files)
 
 
 def scores() -> list[Score]:
     """Every row of scores there is; read again when a file has changed. Read-only."""
-    return _scores(_score_files())
+    return _scores(_score_files())[0]
+
+
+def scores_passed_over() -> list[str]:
+    """A sentence about each table of scores that cannot be read."""
+    return _scores(_score_files())[1]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -228,7 +254,7 @@ def _lines(files: tuple[tuple[str, int, int], ...], choice: Choice) -> list[Line
     from workbench.evaluation.summaries import lines
 
     metrics = dict.fromkeys((*choice.metrics, "psnr", "colorfulness"))
-    rows = [score for score in _scores(files) if choice.takes(score)]
+    rows = [score for score in _scores(files)[0] if choice.takes(score)]
     measured = [m for m in metrics if any(getattr(row, m) is not None for row in rows)]
     return lines(rows, measured)
 

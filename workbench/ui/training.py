@@ -12,9 +12,11 @@ from workbench import charts, places
 from workbench.data.sources import GRAMMAR, open_source
 from workbench.errors import Problem
 from workbench.models import MODELS
+from workbench.names import plain
 from workbench.samples import FOLDER as SAMPLES
 from workbench.training import follow
 from workbench.training.follow import FINISHED, RUNNING, STOPPED, Followed
+from workbench.ui import gate
 from workbench.ui.widgets import plot, show_problem
 
 BADGES = {
@@ -38,6 +40,7 @@ def listed(typed: str = "") -> dict[str, Path]:
     roots = [places.CHECKPOINTS, places.fetched(), places.RUNS]
     folders = follow.find(*roots)
     if typed:
+        gate.check_folder(Path(typed), [*roots, places.ablations()])
         more = follow.find(Path(typed).expanduser())
         if not more:
             raise Problem(
@@ -54,6 +57,18 @@ def listed(typed: str = "") -> dict[str, Path]:
     return found
 
 
+def states(folders: Mapping[str, Path]) -> tuple[dict[str, str], list[str]]:
+    """How each run stands, and a sentence about each whose folder cannot be read."""
+    found: dict[str, str] = {}
+    complaints: list[str] = []
+    for name, folder in folders.items():
+        try:
+            found[name] = follow.follow(folder).state
+        except Problem as problem:
+            complaints.append(str(problem))
+    return found, complaints
+
+
 def title(name: str, folder: Path) -> str:
     """What people read: the model's title for a bundled run, else its folder too."""
     spec = MODELS.get(folder.name)
@@ -66,7 +81,7 @@ def where_it_stands(run: Followed, name: str, may_stop: bool) -> None:
     """State, progress and speed in a line, with a button that stops it."""
     icon, color = BADGES[run.state]
     row = st.container(horizontal=True, vertical_alignment="center")
-    row.markdown(f"**{name}**", width="content")
+    row.markdown(f"**{plain(name)}**", width="content")
     row.badge(run.state, icon=icon, color=color)
     row.markdown(progress(run), width="content")
     if run.state == RUNNING and may_stop:
@@ -79,7 +94,7 @@ def where_it_stands(run: Followed, name: str, may_stop: bool) -> None:
     if run.state == RUNNING:
         st.progress(min(1.0, run.seen / run.images) if run.images else 0.0)
     elif run.state == STOPPED and not run.lines and run.said:
-        st.error(run.said, icon=":material/error:")
+        st.error(plain(run.said), icon=":material/error:")
 
 
 def progress(run: Followed) -> str:
@@ -147,7 +162,7 @@ def papers(run: Followed) -> None:
     }
     left.dataframe(_pairs(facts), hide_index=True)
     if unreadable:
-        left.caption("Could not be read: " + ", ".join(unreadable[:5]) + ".")
+        left.caption("Could not be read: " + plain(", ".join(map(str, unreadable[:5]))) + ".")
     if labels := check.get("labels"):
         counts = sorted(labels.items(), key=lambda pair: -pair[1])
         left.dataframe(
@@ -228,6 +243,7 @@ def start_small(taken: Sequence[str], busy: bool) -> None:
     if sent:
         wanted = Small(model, data, preset, int(images), name)
         try:
+            gate.check_source(data)
             if preset not in MODELS[model].presets:
                 raise Problem(
                     f"{MODELS[model].title} has no preset {preset!r}. "

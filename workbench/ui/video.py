@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime import Runtime
 
+from workbench.names import plain
 from workbench.ui import state
 from workbench.ui.viewers import _component
 from workbench.ui.widgets import plot
@@ -15,7 +16,10 @@ from workbench.ui.widgets import plot
 if TYPE_CHECKING:
     from workbench.jobs.clip import VideoJob
 
-TYPES = ["mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ogv", "ts", "gif"]
+TYPES = [
+    *("mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ogv", "ts", "gif", "wmv", "asf"),
+    *("flv", "3gp", "3g2", "vob", "m2ts", "mts", "dv"),
+]  # video.SUFFIXES, which would import torch
 
 _pair = _component("pair")
 
@@ -65,7 +69,7 @@ def result(job: VideoJob) -> None:
     from workbench.video import probe
 
     for note in job.report.notes:
-        st.warning(note, icon=":material/info:")
+        st.warning(plain(note), icon=":material/info:")
     rate = float(probe(job.out).rate)
     in_step(job.source, job.out, ("Original", job.checkpoint.title), rate, key="video_pair")
     left, right = st.columns([1, 4])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from workbench.errors import Problem
+from workbench.names import plain
 from workbench.samples import SAMPLES
 from workbench.ui import state
 
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 
 def show_problem(problem: Problem) -> None:
     """Say what went wrong, in place."""
-    st.error(str(problem), icon=":material/error:")
+    st.error(plain(problem), icon=":material/error:")
+
+
+def show_passed_over(sentences: Sequence[str]) -> None:
+    """Name what could not be read and was left out, folded away; the page goes on."""
+    if sentences:
+        with st.expander(f"{len(sentences)} passed over", icon=":material/error:"):
+            for sentence in sentences:
+                st.text(sentence)
 
 
 def plot(figure: Figure, name: str) -> None:
@@ -91,18 +100,20 @@ def choose_picture() -> Callable[[], Picture]:
     )
 
     def opened() -> Picture:
-        from workbench.images import open_image
+        def ours() -> Picture:
+            path = SAMPLES[sample].path
+            return state.opened(path, path.name, sample)
 
         try:
             if upload is not None and st.session_state.get("picture_from") == "upload":
-                picture = open_image(upload.getvalue(), upload.name)
+                picture = state.opened(upload.getvalue(), upload.name, upload.file_id)
             elif "picture" in st.session_state and st.session_state.get("picture_from") == "upload":
                 return st.session_state["picture"]  # the upload was taken away: its picture stays
             else:
-                picture = open_image(SAMPLES[sample].path)
+                picture = ours()
         except Problem as problem:
             show_problem(problem)
-            picture = st.session_state.get("picture") or open_image(SAMPLES[sample].path)
+            picture = st.session_state.get("picture") or ours()
         st.session_state["picture"] = picture
         return picture
 
@@ -112,6 +123,7 @@ def choose_picture() -> Callable[[], Picture]:
 def _usable() -> dict[str, Checkpoint]:
     """Every model that can be used; none means a sentence and a stop."""
     checkpoints = state.checkpoints()
+    show_passed_over(state.passed_over())
     if not checkpoints:
         show_problem(
             Problem(
@@ -144,7 +156,7 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
     names = where.pills(
         "Models",
         list(checkpoints),
-        format_func=lambda name: checkpoints[name].title,
+        format_func=lambda name: plain(checkpoints[name].title),
         selection_mode="multi",
         default=[name for name, each in checkpoints.items() if name == each.spec.name],
         key=key,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from pathlib import Path
 import av
 import numpy as np
 
-from workbench.errors import Problem
+from workbench.errors import Problem, foreign
+from workbench.names import printable
 from workbench.video.yuv import space_of
 
 FULL_RANGE = 2
+MOST_PIXELS = 36_000_000  # of a frame: 8K is 33 million
 
 
 @dataclass(frozen=True)
@@ -38,20 +41,26 @@ def open_clip(path: Path) -> av.container.InputContainer:
     """Open a file that holds pictures that move. Raises Problem."""
     path = Path(path)
     if not path.is_file():
-        raise Problem(f"There is no file {path}. Give the path of a video clip.")
+        raise Problem(f"There is no file {printable(path)}. Give the path of a video clip.")
     if path.stat().st_size == 0:
-        raise Problem(f"{path.name} is empty (0 bytes). Copy or upload it again.")
-    try:
-        container = av.open(str(path))
-    except av.error.FFmpegError as error:
+        raise Problem(f"{printable(path.name)} is empty (0 bytes). Copy or upload it again.")
+    name = printable(path.name)
+    with foreign(
+        f"{name} cannot be read as a video: {{error}}. It may be cut short or not "
+        "be a video at all; an MP4 with H.264 works everywhere."
+    ):
+        container = av.open(str(path), metadata_errors="replace")
+        stream = moving(container)
+        pixels = stream.codec_context.width * stream.codec_context.height if stream else 0
+        contents = _contents(container)
+        if stream is None or pixels > MOST_PIXELS:
+            container.close()
+    if stream is None:
+        raise Problem(f"{name} holds no moving pictures (only {contents}). Give a video.")
+    if pixels > MOST_PIXELS:
         raise Problem(
-            f"{path.name} cannot be read as a video: {error.strerror}. It may be cut short or not "
-            "be a video at all; an MP4 with H.264 works everywhere."
-        ) from error
-    if moving(container) is None:
-        container.close()
-        raise Problem(
-            f"{path.name} holds no moving pictures (only {_contents(container)}). Give a video."
+            f"The frames of {name} have {pixels / 1e6:.0f} million pixels, and the limit is "
+            f"{MOST_PIXELS / 1e6:.0f} million. Make the clip smaller first."
         )
     return container
 
@@ -73,7 +82,10 @@ def _contents(container: av.container.InputContainer) -> str:
 def probe(path: Path) -> Clip:
     """Read a clip's facts; its first frame is decoded. Raises Problem."""
     path = Path(path)
-    with open_clip(path) as container:
+    with (
+        foreign(f"{printable(path.name)} cannot be read as a video: {{error}}."),
+        open_clip(path) as container,
+    ):
         stream = moving(container)
         seconds = 0.0
         if stream.duration:
@@ -84,8 +96,8 @@ def probe(path: Path) -> Clip:
         first = next(_decoded(container, stream, []), None)
         if first is None:
             raise Problem(
-                f"Not one frame of {path.name} can be decoded. The file is broken, or its codec "
-                f"({stream.codec_context.name}) is not known here; convert it to H.264."
+                f"Not one frame of {printable(path.name)} can be decoded. The file is broken, or "
+                f"its codec ({stream.codec_context.name}) is not known here; convert it to H.264."
             )
         return Clip(
             path=path,
@@ -103,8 +115,17 @@ def probe(path: Path) -> Clip:
 
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...]:
-    data = frame.side_data.get("DISPLAYMATRIX")
-    return struct.unpack("<9i", bytes(data)[:36]) if data is not None else ()
+    """The nine numbers that turn the frame; () where the file has none."""
+    try:
+        with foreign("{error}"):
+            data = frame.side_data.get("DISPLAYMATRIX")
+            return struct.unpack("<9i", bytes(data)[:36]) if data is not None else ()
+    except Problem:  # PyAV knows only some kinds of side data: EXIF in a frame is none of them
+        if not frame.rotation:
+            return ()
+        angle = math.radians(frame.rotation)
+        cos, sin = (round(65536 * part) for part in (math.cos(angle), math.sin(angle)))
+        return (cos, -sin, 0, sin, cos, 0, 0, 0, 1 << 30)
 
 
 def _decoded(
@@ -116,16 +137,18 @@ def _decoded(
     packets = container.demux(stream)
     while True:
         try:
-            packet = next(packets, None)
-        except av.error.FFmpegError as error:
-            notes.append(f"The file breaks off before its end ({error.strerror}).")
+            with foreign("{error}"):
+                packet = next(packets, None)
+        except Problem as problem:
+            notes.append(f"The file breaks off before its end ({problem}).")
             return
         if packet is None:
             break
         try:
-            frames = packet.decode()
-        except av.error.FFmpegError as error:
-            broken, message = broken + 1, error.strerror
+            with foreign("{error}"):
+                frames = packet.decode()
+        except Problem as problem:
+            broken, message = broken + 1, str(problem)
             continue
         yield from frames
     if broken:

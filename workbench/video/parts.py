@@ -12,19 +12,40 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from workbench.errors import Problem
+from workbench.errors import Problem, foreign, reason_of
+from workbench.names import printable
 from workbench.video.clips import Clip, open_clip
 from workbench.video.motion import Carry
 
+AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+AAC_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+TAGS = (  # of a whole file, that are kept
+    "title", "artist", "album", "album_artist", "composer", "genre", "date", "comment",
+    "description", "copyright", "creation_time",
+)  # fmt: skip
 COPIED = ("aac", "mp3", "mp2", "ac3", "eac3", "opus", "flac", "alac")  # sound that MP4 can hold
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Around everything that is written: a full disk, or one that says no, is a Problem."""
+    try:
+        yield
+    except (OSError, av.error.FFmpegError, SafetensorError) as error:
+        raise Problem(
+            f"{printable(out.name)} could not be written: {reason_of(error)}. Make room or choose "
+            "another folder, and start again: what is finished is kept."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -53,13 +74,21 @@ class Parts:
         elif state["parts"]:
             self.parts = [Part(**part) for part in state["parts"]]
             self.rows = state["rows"]
-            kept = load_file(self.folder / state["carry"])
-            self.carry = Carry(kept["L"], kept["sums"], state["time"])
+            self.carry = Carry(state["kept"]["L"], state["kept"]["sums"], state["time"])
 
     def _state(self) -> dict[str, Any] | None:
+        """What an earlier run left; None where that is nothing, or damaged."""
         try:
-            return json.loads((self.folder / "state.json").read_text())
-        except FileNotFoundError:
+            with foreign("{error}"):
+                text = (self.folder / "state.json").read_text(encoding="utf-8")
+                state = json.loads(text)
+                if state["parts"]:
+                    state["kept"] = load_file(self.folder / state["carry"])
+                    state["kept"]["L"], state["kept"]["sums"]
+                whole = all((self.folder / part["file"]).is_file() for part in state["parts"])
+                known = all(name in state for name in ("key", "rows"))
+                return state if whole and known else None
+        except (Problem, KeyError, TypeError, IndexError):
             return None
 
     @property
@@ -101,12 +130,15 @@ class Parts:
             raise Problem(
                 f"Nothing of {clip.path.name} was coloured, so {out.name} is not written."
             )
-        fresh = out.with_name(f".{out.stem}.new{out.suffix}")
+        fresh = out.with_name(f".{out.stem[:80]}.new{out.suffix}")
         with (
             open_clip(clip.path) as source,
             av.open(str(self.folder / self.parts[0].file)) as first,
             av.open(str(fresh), "w", format="mp4", options={"movflags": "+faststart"}) as result,
         ):
+            result.metadata.update(
+                {tag: source.metadata[tag] for tag in TAGS if tag in source.metadata}
+            )
             pictures = result.add_stream_from_template(first.streams.video[0])
             pictures.time_base = clip.time_base
             if clip.display_matrix:
@@ -115,20 +147,18 @@ class Parts:
             for track in source.streams.audio:
                 if track.codec_context is None:
                     continue
-                if track.codec_context.codec.canonical_name in COPIED:
-                    tracks[track.index] = result.add_stream_from_template(track)
-                else:
-                    rate = track.codec_context.sample_rate
-                    tracks[track.index] = result.add_stream("aac", rate=rate)
-                    aac[track.index] = tracks[track.index]
-                    notes.append(
-                        f"The sound ({track.codec_context.name}) does not fit into an MP4; "
-                        "it was converted to AAC."
-                    )
+                if (made := _track(result, track, notes)) is None:
+                    continue
+                tracks[track.index] = made
+                if track.codec_context.codec.canonical_name not in COPIED:
+                    aac[track.index] = made
+                for tag in ("language", "title"):
+                    if tag in track.metadata:
+                        made.metadata[tag] = track.metadata[tag]
             end = None if whole else Fraction(self._last_time(clip)) * clip.time_base
             flows = [self._pictures(clip, pictures)]
             if tracks:
-                flows.append(_sound(source, tracks, aac, end))
+                flows.append(_sound(source, tracks, aac, end, notes))
             for _, packet in heapq.merge(*flows, key=lambda item: item[0]):
                 result.mux(packet)
         os.replace(fresh, out)
@@ -162,20 +192,51 @@ class Parts:
         shutil.rmtree(self.folder)
 
 
+def _track(
+    result: av.container.OutputContainer, track: av.AudioStream, notes: list[str]
+) -> av.AudioStream | None:
+    """The result's track for one of the source: the same, or AAC; None where neither can be."""
+    context = track.codec_context
+    try:
+        with foreign("{error}"):
+            if context.codec.canonical_name in COPIED:
+                return result.add_stream_from_template(track)
+            rate = context.sample_rate
+            if rate not in AAC_RATES:  # the nearest of its own family, 44,100 or 48,000
+                family = 11025 if rate % 11025 == 0 else 8000
+                rate = 44100 if family == 11025 else 48000
+                if context.sample_rate < 8000:
+                    rate = family if family == 11025 else 8000
+            channels = context.layout.nb_channels
+            layout = AAC_LAYOUTS.get(channels, "stereo")
+            made = result.add_stream("aac", rate=rate, layout=layout)
+            made.codec_context.open()
+    except Problem as problem:
+        notes.append(f"A track of sound ({context.name}) was left out: {problem}.")
+        return None
+    said = f"The sound ({context.name}) does not fit into an MP4; it was converted to AAC"
+    said += f" of {rate:,} Hz" * (rate != context.sample_rate)
+    said += f" in {layout}" * (AAC_LAYOUTS.get(channels) is None)
+    notes.append(said + ".")
+    return made
+
+
 def _sound(
     source: av.container.InputContainer,
     tracks: dict[int, av.AudioStream],
     aac: dict[int, av.AudioStream],
     end: Fraction | None,
+    notes: list[str],
 ) -> Iterator[tuple[float, av.Packet]]:
     """The packets of the sound, as they are, or as AAC where MP4 cannot hold them."""
     streams = [source.streams[index] for index in tracks]
     packets = source.demux(streams)
-    latest = 0.0
+    latest, broken = 0.0, 0
     while True:
         try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:
+            with foreign("{error}"):
+                packet = next(packets, None)
+        except Problem:
             break  # the pictures' own reader has noted where the file breaks off
         if packet is None:
             break
@@ -183,14 +244,26 @@ def _sound(
             continue
         index = packet.stream.index
         if index in aac:
-            for frame in packet.decode():
-                for coded in aac[index].encode(frame):
-                    latest = max(latest, float((coded.pts or 0) * coded.time_base))
-                    yield latest, coded
+            try:
+                with foreign("{error}"):
+                    made = [each for frame in packet.decode() for each in aac[index].encode(frame)]
+            except Problem:
+                broken += 1
+                continue
+            for coded in made:
+                latest = max(latest, float((coded.pts or 0) * coded.time_base))
+                yield latest, coded
         else:
             latest = max(latest, float(packet.dts * packet.time_base))
             packet.stream = tracks[index]
             yield latest, packet
     for stream in aac.values():
-        for coded in stream.encode(None):
+        try:
+            with foreign("{error}"):
+                rest = list(stream.encode(None))
+        except Problem:
+            continue  # nothing was ever encoded in it
+        for coded in rest:
             yield max(latest, float((coded.pts or 0) * coded.time_base)), coded
+    if broken:
+        notes.append(f"{broken} packets of sound could not be decoded and were left out.")

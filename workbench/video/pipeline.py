@@ -26,7 +26,7 @@ from workbench.coloring.colorize import LONGEST, Settings, lightness, predict_co
 from workbench.errors import Problem
 from workbench.video.clips import Clip, Encoder, even, probe, read_frames, to_rgb
 from workbench.video.motion import Carry, Smoother, Steady, motion_size
-from workbench.video.parts import Parts
+from workbench.video.parts import Parts, writing
 from workbench.video.stages import ahead, share_of_cores
 from workbench.video.trace import Trace, cdc_of_rows, mean
 from workbench.video.yuv import join_yuv
@@ -216,7 +216,8 @@ def colorize_video(
     clip = probe(source)
     _check(clip, out, strength, every)
     every = every if strength else 1
-    out.parent.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
     key = {
         "source": [str(source.resolve()), source.stat().st_size, source.stat().st_mtime_ns],
         "net": fingerprint(net),
@@ -225,7 +226,8 @@ def colorize_video(
         "smoothing": [strength, every],
         "quality": quality,
     }
-    parts = Parts(out, key)
+    with writing(out):
+        parts = Parts(out, key)
     notes: list[str] = []
     began, start = time.monotonic(), parts.frames
     if start:
@@ -234,11 +236,11 @@ def colorize_video(
     done, stopped = start, False
     blocks = ahead(read_blocks(clip, size, start, notes))
     coloured = ahead(colour_blocks(clip, blocks, net, settings, strength, every, parts.carry, turn))
-    writing = _Writing(clip, parts, quality)
-    with share_of_cores(), closing(blocks), closing(coloured):
+    writer = _Writing(clip, parts, quality)
+    with share_of_cores(), closing(blocks), closing(coloured), writing(out):
         try:
             for item in coloured:
-                writing.add(item)
+                writer.add(item)
                 done += len(item.block.times)
                 if progress:
                     progress(_progress(done, start, clip.frames, time.monotonic() - began))
@@ -248,8 +250,9 @@ def colorize_video(
         except KeyboardInterrupt:
             stopped = True
         finally:
-            writing.end_part()
-    parts.join(out, clip, not stopped, notes)
+            writer.end_part()
+    with writing(out):
+        parts.join(out, clip, not stopped, notes)
     if not stopped:
         parts.remove()
     elapsed = time.monotonic() - began

@@ -12,6 +12,7 @@ import streamlit as st
 from workbench import places
 from workbench.errors import Problem
 from workbench.ui import state
+from workbench.writing import neutral
 
 if TYPE_CHECKING:
     from workbench.evaluation.metrics import Metric
@@ -161,9 +162,9 @@ def downloads(frame: pd.DataFrame, scores: list[Score], choice: Choice) -> None:
     name = f"leaderboard_{choice.protocol}_{choice.size}"
     bar = st.container(horizontal=True)
     files = {
-        "Table (CSV)": (lambda: frame.to_csv(index=False), f"{name}.csv", "text/csv"),
+        "Table (CSV)": (lambda: frame.map(neutral).to_csv(index=False), f"{name}.csv", "text/csv"),
         "Rows per picture (CSV)": (
-            lambda: pd.DataFrame(scores).to_csv(index=False),
+            lambda: pd.DataFrame(scores).map(neutral).to_csv(index=False),
             f"{name}_pictures.csv",
             "text/csv",
         ),

@@ -13,7 +13,7 @@ from workbench import charts, places
 from workbench.errors import Problem
 from workbench.evaluation.metrics import METRICS
 from workbench.evaluation.summaries import Choice, generalisation, paired
-from workbench.ui import state
+from workbench.ui import gate, state
 from workbench.ui.leaderboard.board import data_name, kinship, source_of, title
 from workbench.ui.viewers import Cell, gallery
 from workbench.ui.widgets import plot
@@ -118,12 +118,16 @@ def cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
         raise Problem("None of the models in this table is here: fetch one to see its pictures.")
     left, right = st.columns([1, 2])
     name = left.selectbox("Model", names, format_func=title, key="case", bind="query-params")
-    place = right.text_input(
-        "Where the test pictures are",
-        placeholder="a folder with the data sets' parquet files (or set WORKBENCH_DATA)",
-        key="case_source",
-        persist_state="session",
-    )
+    place = ""
+    if gate.may():
+        place = right.text_input(
+            "Where the test pictures are",
+            placeholder="a folder with the data sets' parquet files (or set WORKBENCH_DATA)",
+            key="case_source",
+            persist_state="session",
+        )
+    if place.strip():
+        gate.check_source(place)
     metric = METRICS[choice.metric]
     scored = [row for row in rows if row.model == name and getattr(row, metric.name) is not None]
     scored.sort(key=lambda row: _badness(row, metric.name))

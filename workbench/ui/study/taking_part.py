@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.errors import Problem
+from workbench.names import plain
 from workbench.study import limits, simulate, trials
-from workbench.ui import state
-from workbench.ui.study.voting import address_bucket, ask, guessing
+from workbench.ui import gate, state
+from workbench.ui.study.voting import address_bucket, ask, browser, guessing
+from workbench.ui.widgets import show_problem
 
 if TYPE_CHECKING:
     from workbench.study.tables import Study
@@ -33,9 +35,13 @@ def choose_study() -> None:
         "the names of the models that coloured them."
     )
     for study in opened:
-        plan = trials.plan_of(study)
+        try:
+            plan = trials.plan_of(study)
+        except Problem as problem:
+            show_problem(problem)
+            continue
         with st.container(border=True):
-            st.subheader(plan.title or plan.name, anchor=False)
+            st.subheader(plain(plan.title or plan.name), anchor=False)
             st.write(plan.guidance)
             minutes = max(1, round(plan.total * (7 if plan.design == "rank" else 5) / 60))
             st.caption(f"{plan.total} questions, about {minutes} min")
@@ -51,7 +57,11 @@ def offer(votes: Votes) -> None:
     """Where no study is open: one to try, and the ways to make one."""
     st.write("No study is open now.")
     fresh = simulate.TRY.name not in {study.name for study in votes.studies()}
-    if fresh and st.button("Try one", type="primary", help="Questions about sample pictures."):
+    if (
+        fresh
+        and gate.may()
+        and st.button("Try one", type="primary", help="Questions about sample pictures.")
+    ):
         with st.spinner("Colouring the samples…"):
             st.query_params["study"] = simulate.study_to_try(votes).name
         st.rerun()
@@ -66,7 +76,7 @@ def offer(votes: Votes) -> None:
 def join(study: Study) -> None:
     """Instructions, consent, colour vision; then the rater's code goes into the link."""
     plan = trials.plan_of(study)
-    st.title(plan.title or plan.name, anchor=False)
+    st.title(plain(plan.title or plan.name), anchor=False)
     trials.require_open(study)
     st.markdown(plan.guidance)
     with st.form("consent", border=False):
@@ -79,11 +89,18 @@ def join(study: Study) -> None:
     if begin:
         if vision is None:
             raise Problem("Please say how you see colours; every one of the four answers will do.")
-        state.study_limits().count(limits.BEGIN, address_bucket())
+        here = state.study_limits()
+        if not plan.invites:  # an invitation is proof enough, and counted once by itself
+            here.count(limits.BEGIN, address_bucket())
+        one = (limits.BROWSER, plan.browsers, limits.DAY)
+        if plan.browsers:
+            here.check(one, browser())
         with guessing():
             rater = state.study_votes().add_rater(
                 study, plan.consent_version, vision, invite=invite, bound=plan.raters
             )
+        if plan.browsers:
+            here.count(one, browser())
         st.query_params.from_dict({"study": study.name, "rater": rater.code})
         st.rerun()
     with st.expander("I have begun already"), st.form("again", border=False):
@@ -101,7 +118,7 @@ def vote(study: Study, code: str) -> None:
             del st.query_params["rater"]
             raise Problem("No answers are stored under that code. Check it, or begin again.")
     if refused := st.session_state.pop("study_refused", None):
-        st.info(refused)
+        st.info(plain(refused))
     if ask(study, rater):
         note = f"You can stop and come back by this link. Your code is `{rater.code}`."
         st.caption(note, text_alignment="center")

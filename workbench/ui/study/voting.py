@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime import Runtime
 
+from workbench import places
 from workbench.errors import Problem
 from workbench.study import limits, trials
 from workbench.study.export import GROUND
@@ -20,6 +24,7 @@ from workbench.study.votes import Answer, new_code
 from workbench.ui import state
 
 COMPONENTS = Path(__file__).parent.parent / "components"
+COOKIE = "_streamlit_xsrf"  # version | mask | token under the mask | time
 READY_MS = 700  # before the first exposure, so that the eye has come to rest
 
 _question = st.components.v2.component(
@@ -32,18 +37,40 @@ _question = st.components.v2.component(
 
 def address_bucket() -> str:
     """The salted name of the visitor's neighbourhood; the address itself goes no further."""
-    return state.study_limits().bucket(st.context.ip_address)
+    address = st.context.ip_address
+    if (ours := places.proxies()) and (told := st.context.headers.get("X-Forwarded-For")):
+        hops = [hop.strip() for hop in told.split(",")]  # the last ones were written by ours
+        address = hops[-ours] if len(hops) >= ours else hops[0]
+    return state.study_limits().bucket(address)
+
+
+def browser() -> str:
+    """A name for the visitor's browser: what is in the cookie that Streamlit's server gave it.
+
+    Raises Problem where there is none: without it nobody can tell two visits from two people.
+    """
+    told = str(st.context.cookies.get(COOKIE) or "").split("|")
+    try:
+        mask, masked = (bytes.fromhex(part) for part in told[1:3])
+    except ValueError:
+        mask, masked = b"", b""
+    if not mask or not masked:
+        raise Problem("This study counts browsers: allow cookies for this page and load it again.")
+    token = bytes(byte ^ mask[place % len(mask)] for place, byte in enumerate(masked))
+    return hashlib.sha256(token).hexdigest()
 
 
 @contextmanager
 def guessing() -> Iterator[None]:
-    """Around whatever a stranger may guess (codes, invitations): only failures are counted."""
-    here, bucket = state.study_limits(), address_bucket()
-    here.check(limits.GUESS, bucket)
+    """Around whatever a stranger may guess (codes, invitations): only failures are counted.
+
+    What is known is looked up first and always let in: behind a proxy everybody has one address,
+    and one who guesses must not stop the others.
+    """
     try:
         yield
     except Problem:
-        here.count(limits.GUESS, bucket)
+        state.study_limits().count(limits.GUESS, address_bucket())
         raise
 
 
@@ -141,12 +168,21 @@ def _session() -> str:
     return st.session_state.setdefault("study_session", new_code())
 
 
+def marked_once(png: bytes, words: str) -> bytes:
+    """A PNG with a text in it that follows from `words` and says nothing of them."""
+    body = b"tEXtid\0" + hashlib.sha256(words.encode()).hexdigest().encode()
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:33] + chunk + png[33:]  # behind the header
+
+
 def _addresses(study: Study, question: trials.Question | None) -> list[str]:
-    """Where the browser finds the pictures: named by their content, never by their models."""
+    """Where the browser finds the pictures: other addresses in every question."""
     addresses = []
     for place, shown in enumerate(question.shown if question else ()):
         data = picture_file(study.name, question.picture_sha256, shown).read_bytes()
         coordinates = f"{question.token}/{place}"
+        # the address is made of the bytes: the same picture has another one in every question
+        data = marked_once(data, f"{question.token}/{place}")
         path = Runtime.instance().media_file_mgr.add(data, "image/png", coordinates=coordinates)
         addresses.append(f"{st.get_option('server.baseUrlPath').rstrip('/')}{path}")
     return addresses

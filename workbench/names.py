@@ -1,0 +1,100 @@
+"""Names of files: how they are shown and written, and which of them are passed over."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePath
+
+MOST_BYTES = 255  # of a name, in most file systems
+JOINER = "\u2060"  # takes no room, and no address goes on behind it
+ROOM = 40  # of these, for what is added to a name: a model, a number, .json, .part
+
+
+def printable(name: object) -> str:
+    """A name that can be shown and written anywhere: what is not UTF-8, or cannot be seen, is ?."""
+    text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def plain(text: object, most: int = 600) -> str:
+    """Foreign text for a place that reads Markdown: it is shown as it is, and nothing is fetched.
+
+    What stands between backticks stays code (our own sentences name commands so). Everything else
+    that Markdown, HTML, formulas or links could begin with is escaped; addresses stop being links.
+    """
+    line = printable(" ".join(str(text).split()))[:most]
+    parts = re.split(r"(`[^`]+`)", line)
+    return "".join(part if number % 2 else _escaped(part) for number, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    text = text.replace("://", f":{JOINER}//").replace("@", f"@{JOINER}")
+    text = re.sub(r"(?i)\b(www)\.", rf"\1{JOINER}.", text)
+    text = re.sub(r"([\\`*_{}\[\]<>|~$&^]|:(?=\S))", r"\\\1", text)
+    return re.sub(r"^(\s*)([#+\-=]|\d+(?=[.)]))", rf"\1{JOINER}\2", text)  # no heading, no list
+
+
+def shown(text: object, most: int = 600) -> str:
+    """Foreign text for a place that reads HTML: it has no tags and no entities."""
+    line = printable(" ".join(str(text).split()))[:most]
+    return line.replace("&", "＆").replace("<", "‹").replace(">", "›")
+
+
+def shortened(stem: str, room: int = ROOM) -> str:
+    """A name's stem, cut where the name would be longer than a file system takes."""
+    data = os.fsencode(stem)
+    if len(data) <= MOST_BYTES - room:
+        return stem
+    return data[: MOST_BYTES - room].decode("utf-8", "ignore") or "picture"
+
+
+def safe_path(name: str) -> str:
+    """A path inside an archive that unpacks anywhere: no way up, no root, no unseen letters."""
+    parts = [part.strip() for part in printable(name).replace("\\", "/").split("/")]
+    parts = [shortened(part.replace(":", "_")) for part in parts if part not in ("", ".", "..")]
+    return "/".join(parts[-16:]) or "picture"
+
+
+def passed_over(path: PurePath) -> bool:
+    """Whether a path is hidden, or what macOS puts beside files: the same rule everywhere."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
+def walk(
+    root: Path, suffixes: Collection[str], left_out: Counter[str] | None = None
+) -> Iterator[Path]:
+    """Files with one of these endings in a folder and below, sorted; links to folders are followed.
+
+    `left_out` counts the rest by ending ("hidden" for what is hidden); a folder that was seen, or
+    cannot be read, is not entered.
+    """
+    left_out = Counter() if left_out is None else left_out
+    seen: set[tuple[int, int]] = set()
+    found: list[Path] = []
+    for folder, inside, names in os.walk(root, followlinks=True):
+        here = os.stat(folder)
+        if (here.st_dev, here.st_ino) in seen:
+            inside[:] = []
+            continue
+        seen.add((here.st_dev, here.st_ino))
+        for name in (*inside, *names):
+            if passed_over(PurePath(name)):
+                left_out["hidden"] += 1
+        inside[:] = sorted(each for each in inside if not passed_over(PurePath(each)))
+        for name in names:
+            path = Path(folder, name)
+            if passed_over(PurePath(name)):
+                continue
+            if path.suffix.lower() in suffixes and path.is_file():
+                found.append(path)
+            else:
+                left_out[path.suffix.lower() or "without an ending"] += 1
+    yield from sorted(found, key=lambda path: path.relative_to(root).as_posix())
+
+
+def said(left_out: Counter[str]) -> str:
+    """What a walk left out, for a sentence: "3 .txt, 1 hidden"; nothing where that is nothing."""
+    return ", ".join(f"{number} {printable(kind)}" for kind, number in left_out.most_common(8))
