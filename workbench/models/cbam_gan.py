@@ -17,6 +17,8 @@ Differs from the paper:
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -113,7 +115,8 @@ class Classification(nn.Module):
         # oneDNN (torch 2.15) leaves parts of the bf16 weight gradient of a strided 3x3 convolution
         # of a 1x1 map as they were in memory: maps of inputs under 48 pixels are padded to 3x3
         height, width = x.shape[-2:]
-        seen = F.pad(x, (0, torch.sym_max(0, 3 - width), 0, torch.sym_max(0, 3 - height)))
+        right, below = (cast(int, torch.sym_max(0, 3 - side)) for side in (width, height))
+        seen = F.pad(x, (0, right, 0, below))
         y = pool_to_two(self.convs(seen)).flatten(1)  # (N, 2048)
         y = F.relu(self.fc2(F.relu(self.fc1(y))))  # (N, 512)
         self.scores = self.head(y)  # (N, classes)

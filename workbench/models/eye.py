@@ -93,7 +93,7 @@ class Eye(nn.Module):
 class Features(Eye):
     """The eye as the beginning of another network: what it has seen at every scale."""
 
-    def forward(self, L: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, L: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
         """L (N, 1, H, W), H and W multiples of 32 -> features at strides 4, 8, 16, 32 and pooled.
 
         (N, 24, H/4, W/4), (N, 40, H/8, W/8), (N, 112, H/16, W/16), (N, 320, H/32, W/32), (N, 1280).

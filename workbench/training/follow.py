@@ -105,7 +105,7 @@ def _sound(line: object) -> dict[str, Any]:
     """A line of a log without what is of another kind than `train` writes."""
     if not isinstance(line, dict):
         return {}
-    kept = {
+    kept: dict[str, Any] = {
         name: value
         for name, value in line.items()
         if (isinstance(value, _KINDS.get(name, object)) and not isinstance(value, bool))
