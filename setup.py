@@ -22,7 +22,7 @@ setup(
     packages=[*find_namespace_packages(include=["workbench", "workbench.*"]), *INSIDE],
     package_dir=INSIDE,
     package_data={
-        "": ["*.json", "*.html", "*.css", "*.js", "*.svg", "*.jpg"],
+        "": ["*.json", "*.html", "*.css", "*.js", "*.svg", "*.jpg", "*.webmanifest"],
         "workbench.browser": [".streamlit/config.toml"],
         "workbench.docs": ["*.md"],
     },
