@@ -101,6 +101,7 @@ def test_addresses_are_no_links_code_stays_and_the_rest_is_readable():
     assert "www." not in safe
     assert "@b" not in safe
     assert safe.endswith("`make run`.")
+    assert plain("WORKBENCH_DATA is _not_ __set__") == r"WORKBENCH_DATA is \_not\_ \_\_set\_\_"
     assert "\\" not in plain("scan.png is not a picture. Save it again, as PNG (8 bits).")
     assert "<" not in shown("<script>alert(1)</script> &lt;")
     assert len(plain("x" * 5000)) == 600

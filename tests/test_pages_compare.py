@@ -47,7 +47,8 @@ def test_the_page_opens_with_a_sample_in_colour_by_all_models(workbench: AppTest
     workbench.run()
     assert not workbench.exception
     titles = [cell["title"] for cell in shown(workbench)["cells"]]
-    assert titles[1:-1] == [spec.title for spec in MODELS.values()]
+    in_order = sorted(MODELS.values(), key=lambda spec: not spec.ours)  # ours first
+    assert titles[1:-1] == [spec.title for spec in in_order]
     assert titles[0] == "What the networks see"
     assert titles[-1] == "The upload"
 
@@ -176,7 +177,13 @@ def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints
     picture = open_image(picture_bytes(), "holiday.png")
     found = list(checkpoints.available(small_checkpoints).values())[:2]
     made = [
-        Made(c.name, c.title, *state.colorized(c, picture, Settings(chroma=0.5)), {}) for c in found
+        Made(
+            c.name,
+            c.title,
+            *state.colorized(c, picture, Settings(chroma=0.5)),
+            {"model": c.name, "revision": c.revision, "settings": {"chroma": 0.5}},
+        )
+        for c in found
     ]
     with zipfile.ZipFile(io.BytesIO(exports.archive(picture, made))) as folder:
         names = [f"holiday_{c.name}.png" for c in found]
@@ -198,7 +205,13 @@ def test_a_file_keeps_the_depth_and_says_that_colours_are_a_machines(small_check
     picture = open_image(encode(deep), "deep.png")
     found = checkpoints.available(small_checkpoints)["colorful"]
     full, seconds = state.colorized(found, picture, Settings())
-    made = Made("colorful", "Colorful", full, seconds, {"model": "colorful"})
+    made = Made(
+        "colorful",
+        "Colorful",
+        full,
+        seconds,
+        {"model": "colorful", "revision": "x", "settings": {}},
+    )
     again = open_image(Form().write(picture, made))
     assert again.depth == 16
     assert torch.equal(again.full, full)

@@ -212,7 +212,7 @@ def test_the_prior_is_drawn_bin_by_bin_in_colours_of_its_own() -> None:
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch) -> Path:
     """Where one's own table of `cbam_gan` would lie."""
-    monkeypatch.setattr(places, "ROOT", tmp_path)
+    monkeypatch.setattr(places, "WORK", tmp_path / ".work")
     return tmp_path / ".work" / "ablation" / "cbam_gan" / "results.json"
 
 

@@ -1,5 +1,6 @@
 """All weights from data by one command: a plan that goes on, and what may replace the bundled."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -99,7 +100,9 @@ def test_minutes_are_shared_by_the_length_of_the_presets_and_kept():
 def checkpoint(folder: Path, psnr: float, revision: str) -> Path:
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(revision.encode())
-    config = {"model": "vanilla_cnn", "revision": revision, "files": {}}
+    weights_file = {"model.safetensors": hashlib.sha256(revision.encode()).hexdigest()}
+    config = {"model": "vanilla_cnn", "revision": revision, "files": weights_file, "width": 1.0,
+              "options": {}, "size": 64}  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
     rows = [Score("vanilla_cnn", revision, "coco", "a", "cw-1", 128, psnr=psnr)]
     write(folder / "scores" / "coco.csv", rows)

@@ -33,7 +33,8 @@ def plain(text: object, most: int = 600) -> str:
 def _escaped(text: str) -> str:
     text = text.replace("://", f":{JOINER}//").replace("@", f"@{JOINER}")
     text = re.sub(r"(?i)\b(www)\.", rf"\1{JOINER}.", text)
-    text = re.sub(r"([\\`*_{}\[\]<>|~$&^]|:(?=\S))", r"\\\1", text)
+    text = re.sub(r"([\\`*{}\[\]<>|~$&^]|:(?=\S))", r"\\\1", text)
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # within a word it is a letter
     return re.sub(r"^(\s*)([#+\-=]|\d+(?=[.)]))", rf"\1{JOINER}\2", text)  # no heading, no list
 
 

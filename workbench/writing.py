@@ -18,15 +18,19 @@ FORMULA = ("=", "+", "-", "@")  # what a spreadsheet takes for the beginning of 
 def neutral(value: Any) -> Any:
     """Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay."""
     if isinstance(value, str):
-        line = " ".join(value.splitlines())
-        return "'" + line if line.strip().startswith(FORMULA) else line
+        return harmless(" ".join(value.splitlines()))
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else value
 
 
+def harmless(text: str) -> str:
+    """The text, with an apostrophe in front where a spreadsheet would run it."""
+    return "'" + text if text.strip().startswith(FORMULA) else text
+
+
 def as_written(text: str) -> str:
-    """What `neutral` was given, apart from line breaks: names are compared by it."""
+    """What `harmless` was given."""
     bare = text[1:] if text.startswith("'") else text
     return bare if bare.strip().startswith(FORMULA) else text
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from workbench.errors import Problem
-from workbench.writing import as_written, neutral
+from workbench.writing import as_written, harmless
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,4 +168,6 @@ def _number(text: str) -> float | None:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.5g}" if isinstance(value, float) else str(neutral(value))
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return harmless(value) if isinstance(value, str) else str(value)

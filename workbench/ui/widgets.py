@@ -186,7 +186,8 @@ def choose_settings(where=st) -> Settings:
         persist_state="session",
         help=f"Only networks that predict a distribution of colours have one: "
         f"{', '.join(with_one)}. 1 takes its "
-        "mean (safe, pale); toward 0 its most likely colour (vivid, spotty). The paper's is 0.38.",
+        "mean (safe, pale); toward 0 its most likely colour (vivid, spotty). At 0.38, the "
+        "paper's, each network takes its own.",
     )
     rebalancing = where.slider(
         "Rebalancing",
