@@ -38,7 +38,7 @@ from workbench.images.toned import NOTE, is_toned, without_tone
 from workbench.names import printable
 
 # Checked on the header, before anything is decoded. At these limits opening a picture, colouring
-# and writing it takes less than 1.5 GB and 20 s on two cores (benchmarks/fuzz.py measures it).
+# and writing it takes less than 1.5 GB, and 25 s on two loaded cores (docs/security.md).
 MAX_PIXELS = 62_000_000
 MAX_SIDE = 65_500  # pixels, as libjpeg has it
 MAX_BYTES = 300_000_000  # of the pixels as the file has them: pixels x channels x bytes of each
