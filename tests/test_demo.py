@@ -429,3 +429,17 @@ def test_every_wrong_argument_is_answered_by_a_sentence_and_never_by_null(server
     for data in ([], [1] * 20, ["x", "y"], [{}, {}], None):
         assert '"error": null' not in answer("compare", data)
     assert "Traceback" not in server[1].read_text()
+
+
+def test_a_temperature_that_nobody_moved_is_each_networks_own(trained, tmp_path, monkeypatch):
+    from workbench import places
+    from workbench.models.colorful import TEMPERATURE
+    from workbench.serving import demo
+
+    monkeypatch.setattr(places, "CHECKPOINTS", next(iter(trained.values())).folder.parent)
+    monkeypatch.setattr(places, "RUNS", tmp_path)
+    names = ["colorful", "reference"]
+    for moved, expected in ((TEMPERATURE, None), (0.8, 0.8)):
+        made = demo.look(str(CHELSEA), names, moved, 1, 0, None)[0]
+        settings = [each["settings"] for each in made if each["name"] in names]
+        assert [each.temperature for each in settings] == [expected, expected]

@@ -318,7 +318,7 @@ def _flat(lab_truth: Tensor) -> Tensor:
 
 def _on(values: Tensor, where: Tensor) -> Tensor:
     """(N, H, W) twice -> the mean of each picture's values where `where`, (N,) float64."""
-    return (_mean(values * where) / _mean(where.float())).cpu()
+    return _mean(values * where) / _mean(where.float())
 
 
 def pixdiff(prediction: Tensor, truth: Tensor) -> Tensor:

@@ -205,7 +205,8 @@ def look(
     """Everything on the screen for a picture and settings: see the outputs in `build`."""
     if not names:
         raise Problem("Choose at least one model.")
-    picture, settings = opened(source), turned(size, temperature, chroma)
+    own = temperature == TEMPERATURE  # the slider where it stood: each network's own
+    picture, settings = opened(source), turned(size, None if own else temperature, chroma)
     stem = Path(picture.name).stem
     before = on_screen(shared().grey(picture), f"{stem}_grey")
     made, all_of_them = [], chosen(names)
@@ -331,7 +332,7 @@ def build() -> gr.Blocks:
                 names = gr.CheckboxGroup(listed, value=list(every), label="Models")
                 temperature = gr.Slider(
                     0.05, 1, TEMPERATURE, step=0.01, label="Temperature",
-                    info="Of Colorful: small is bold, 1 is the mean of all it thinks possible.",
+                    info="Small is bold, 1 is the mean. Unmoved, each network has its own.",
                 )  # fmt: skip
                 with gr.Accordion("More", open=False):
                     chroma = gr.Slider(0, 2, 1, step=0.05, label="Gain of the colours")

@@ -12,14 +12,12 @@ from workbench.names import plain
 from workbench.ui import state
 from workbench.ui.viewers import _component
 from workbench.ui.widgets import plot
+from workbench.video.suffixes import SUFFIXES
 
 if TYPE_CHECKING:
     from workbench.jobs.clip import VideoJob
 
-TYPES = [
-    *("mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ogv", "ts", "gif", "wmv", "asf"),
-    *("flv", "3gp", "3g2", "vob", "m2ts", "mts", "dv"),
-]  # video.SUFFIXES, which would import torch
+TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
 
 _pair = _component("pair")
 

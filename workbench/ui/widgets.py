@@ -172,7 +172,7 @@ def choose_settings(where=st) -> Settings:
     """Temperature, chroma, network size and edges; the defaults are the models' own."""
     from workbench.coloring.colorize import Settings
     from workbench.models import MODELS
-    from workbench.models.colorful import KEPT
+    from workbench.models.colorful import KEPT, TEMPERATURE
 
     with_one = [spec.title for spec in MODELS.values() if spec.predicts == "distribution"]
 
@@ -180,7 +180,7 @@ def choose_settings(where=st) -> Settings:
         "Temperature",
         0.05,
         1.0,
-        0.38,
+        TEMPERATURE,
         0.01,
         key="temperature",
         persist_state="session",
@@ -235,7 +235,7 @@ def choose_settings(where=st) -> Settings:
     )
     return Settings(
         size=None if size == "own" else size,
-        temperature=None if temperature == 0.38 else temperature,
+        temperature=None if temperature == TEMPERATURE else temperature,
         rebalancing=None if rebalancing == KEPT else rebalancing,
         mirror=mirror,
         chroma=chroma,

@@ -5,7 +5,7 @@ const asked = new URLSearchParams(location.search);
 const LONGEST_SHOWN = 1440; // pixels of a picture on the page; downloads have all of them
 const site = await (await fetch("site.json")).json();
 const figures = new Map(); // by model
-let worker, picture = null, shownModels = [], asks = 0, late = 0;
+let worker, picture = null, shownModels = [], asks = 0, late = 0, temperatureMoved = false;
 const files = new Map(); // downloads under way
 
 // -------------------------------------------------------------------------- figures
@@ -96,7 +96,11 @@ function state(name, text, share) {
 
 // --------------------------------------------------------------------------- asking and hearing
 
-const turned = () => ({ chroma: Number($("chroma").value), temperature: Number($("temperature").value) });
+/** temperature 0: each network's own, until the slider is moved. */
+const turned = () => ({
+  chroma: Number($("chroma").value),
+  temperature: temperatureMoved ? Number($("temperature").value) : 0,
+});
 
 function take(blob, name, models = site.models.map(model => model.name)) {
   performance.mark("asked");
@@ -199,7 +203,8 @@ function turn() {
   document.body.style.setProperty("--split", `${$("split").value}%`);
   $("split-said").textContent = split;
   $("chroma-said").textContent = `${turned().chroma.toFixed(2)} ×`;
-  $("temperature-said").textContent = turned().temperature.toFixed(2);
+  const { temperature } = turned();
+  $("temperature-said").textContent = temperature ? temperature.toFixed(2) : "each network's own";
 }
 
 function turnAndAsk() {
@@ -210,7 +215,7 @@ function turnAndAsk() {
 
 $("split").oninput = turn;
 $("chroma").oninput = turnAndAsk;
-$("temperature").oninput = turnAndAsk;
+$("temperature").oninput = () => { temperatureMoved = true; turnAndAsk(); };
 $("file").onchange = () => {
   const [file] = $("file").files;
   if (file) open(file);
