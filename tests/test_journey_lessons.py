@@ -110,6 +110,7 @@ def test_the_inside_of_every_network_opens_by_a_click(
         pictures = page.locator(".gallery").first.locator("figure")
         expect(pictures).to_have_count(PICTURES[name], timeout=PATIENCE)
         keep(page, tmp_path / f"{name}.png")
+    chosen(page, MODELS["vanilla_cnn"].title)
     page.get_by_role("slider", name="Convolution").press("ArrowRight")
     expect(page.get_by_text(re.compile(r"^.*: \d+ channels of"))).to_be_visible(timeout=PATIENCE)
 
