@@ -11,12 +11,12 @@ import streamlit as st
 
 from workbench import charts, places
 from workbench.errors import Problem
-from workbench.evaluation.metrics import METRICS
+from workbench.evaluation.metrics import METRICS, OF_SETS
 from workbench.evaluation.summaries import Choice, generalisation, paired
 from workbench.ui import gate, state
 from workbench.ui.leaderboard.board import data_name, kinship, source_of, title
 from workbench.ui.viewers import Cell, gallery
-from workbench.ui.widgets import plot
+from workbench.ui.widgets import plot, show_passed_over
 
 if TYPE_CHECKING:
     from workbench.evaluation.scores import Score
@@ -225,10 +225,52 @@ def repainted(name: str, row: Score, source: str):
     return state.shelf().put(key, pair, 2 * truth.nbytes)
 
 
+def realism(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """How far each model's pictures are from the true ones, taken as one set."""
+    from workbench.evaluation import realism, score_run
+
+    kept, complaints = realism.read_all(score_run.roots())
+    show_passed_over(complaints)
+    if not kept:
+        raise Problem(
+            "No distance of sets is here yet: `python -m workbench distance --keep --data …` "
+            "measures it."
+        )
+    wide = max((row.datasets for row in kept), key=len)
+    of_wide = [row for row in kept if row.datasets == wide]
+    size = min({row.size for row in of_wide}, key=lambda size: (size != choice.size, size))
+    shown = sorted((row for row in of_wide if row.size == size), key=lambda row: row.kd_lite)
+    plot(charts.intervals([row.as_line() for row in shown], "kd_lite", title), "kd_lite_intervals")
+    kernel, frechet = (OF_SETS[name] for name in ("kd_lite", "fd_lite"))
+    table = pd.DataFrame(
+        {
+            "Model": title(row.model),
+            kernel.heading: row.kd_lite,
+            "low": row.kd_lite_low,
+            "high": row.kd_lite_high,
+            frechet.heading: row.fd_lite,
+            "Pictures": row.pictures,
+            "Revision": row.revision,
+        }
+        for row in shown
+    )
+    shapes = {
+        metric.heading: st.column_config.NumberColumn(format=metric.format, help=metric.trap)
+        for metric in (kernel, frechet)
+    } | {end: st.column_config.NumberColumn(format=kernel.format) for end in ("low", "high")}
+    st.dataframe(table, hide_index=True, column_config=shapes, placeholder="–")
+    st.caption(
+        f"All pictures of {len(wide)} data sets together at {size} px, through the 1280 pooled "
+        "features of EfficientNet-Lite0; 95 % intervals over pictures, each resampled with its truth. "
+        f"{kernel.trap}. The truth is at 0 from itself."
+    )
+
+
 VIEWS = {
     "Intervals": ranking,
     "Faithful or colourful": trade_off,
     "Per picture": per_picture,
+    "As a set": realism,
     "Two models": two_models,
     "Best and worst": cases,
     "Generalisation": matrix,
