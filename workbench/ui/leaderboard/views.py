@@ -261,7 +261,8 @@ def realism(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     st.dataframe(table, hide_index=True, column_config=shapes, placeholder="–")
     st.caption(
         f"All pictures of {len(wide)} data sets together at {size} px, through the 1280 pooled "
-        "features of EfficientNet-Lite0; 95 % intervals over pictures, each resampled with its truth. "
+        "features of EfficientNet-Lite0; 95 % intervals over pictures, each resampled with its "
+        "truth. "
         f"{kernel.trap}. The truth is at 0 from itself."
     )
 
