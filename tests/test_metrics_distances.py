@@ -51,9 +51,9 @@ def test_kid_agrees_with_torchmetrics():
 
 def test_small_sets_have_kid_and_large_ones_fid():
     small = gaussian(2048)
-    assert set(distances.of_sets(small, small)) == {"kid"}
+    assert set(distances.compare_sets(small, small)) == {"kid"}
     large = gaussian(2049)
-    assert set(distances.of_sets(large, large)) == {"fid"}
+    assert set(distances.compare_sets(large, large)) == {"fid"}
 
 
 def test_one_row_is_no_set():
@@ -86,7 +86,7 @@ def test_the_truth_is_nearer_to_itself_than_grey_is():
     def mean_colours(rgb: torch.Tensor) -> np.ndarray:
         return rgb.float().mean((2, 3)).numpy() / 255
 
-    found = distances.of_entrants(entrants.baselines(), items, mean_colours, size=32)
+    found = distances.compare_entrants(entrants.baselines(), items, mean_colours, size=32)
     assert set(found["grey"]) == {"pictures", "kid"}
     assert found["truth"]["kid"] < found["grey"]["kid"]
     assert found["grey"]["pictures"] == 12
@@ -95,12 +95,12 @@ def test_the_truth_is_nearer_to_itself_than_grey_is():
 def test_the_lite_distances_have_an_interval_around_their_value_and_names_of_their_own():
     truth = gaussian(300)
     near, far = truth + gaussian(300, 0.3, 0.1, 2), truth + gaussian(300, 1.5, 0.1, 3)
-    found = [distances.lite_of_sets(each, truth) for each in (near, far)]
+    found = [distances.compare_sets_lite(each, truth) for each in (near, far)]
     assert set(found[0]) == {"kd_lite", "kd_lite_low", "kd_lite_high", "fd_lite"}
     for each in found:
         assert each["kd_lite_low"] < each["kd_lite"] < each["kd_lite_high"]
     assert found[0]["kd_lite_high"] < found[1]["kd_lite_low"]
-    assert "fd_lite" not in distances.lite_of_sets(truth[:8], near[:8])
+    assert "fd_lite" not in distances.compare_sets_lite(truth[:8], near[:8])
 
 
 def test_the_command_compares_whole_sets_through_the_eye(tmp_path):
@@ -132,13 +132,15 @@ def test_kept_distances_replace_those_of_earlier_weights_and_stand_on_the_leader
 
     def made(model: str, revision: str, value: float, size: int = 128) -> realism.Realism:
         found = {"pictures": 40, "kd_lite": value, "kd_lite_low": 0.0, "kd_lite_high": 1.0}
-        return realism.row(model, revision, ("coco",), size, found)
+        return realism.make_row(model, revision, ("coco",), size, found)
 
     beside = tmp_path / "baselines"
-    realism.keep(beside, [made("grey", "-", 0.5), made("truth", "-", 0.0)])
-    realism.keep(tmp_path / "toy", [made("toy", "old", 0.4), made("toy", "old", 0.4, size=256)])
-    realism.keep(tmp_path / "toy", [made("toy", "new", 0.3)])
-    rows, complaints = realism.read_all([tmp_path])
+    realism.keep_rows(beside, [made("grey", "-", 0.5), made("truth", "-", 0.0)])
+    realism.keep_rows(
+        tmp_path / "toy", [made("toy", "old", 0.4), made("toy", "old", 0.4, size=256)]
+    )
+    realism.keep_rows(tmp_path / "toy", [made("toy", "new", 0.3)])
+    rows, complaints = realism.read_roots([tmp_path])
     assert {(row.model, row.revision) for row in rows} == {
         ("grey", "-"), ("truth", "-"), ("toy", "new"),
     }  # fmt: skip
@@ -146,7 +148,7 @@ def test_kept_distances_replace_those_of_earlier_weights_and_stand_on_the_leader
 
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / realism.FILE).write_text('{"a": 1}')
-    assert len(realism.read_all([tmp_path])[1]) == 1
+    assert len(realism.read_roots([tmp_path])[1]) == 1
 
     monkeypatch.setattr("workbench.evaluation.score_run.roots", lambda: [tmp_path])
 
@@ -154,7 +156,7 @@ def test_kept_distances_replace_those_of_earlier_weights_and_stand_on_the_leader
         from workbench.evaluation.summaries import Choice
         from workbench.ui.leaderboard import views
 
-        views.realism([], [], Choice((), 128, ("psnr",), "cw-1"))
+        views.show_realism([], [], Choice((), 128, ("psnr",), "cw-1"))
 
     shown = AppTest.from_function(page, default_timeout=30).run()
     assert not shown.exception

@@ -74,7 +74,7 @@ def evaluate(
         raise Problem("Name what to score on with --data: a .parquet file or a folder of pictures.")
     if (predictions is None) != (name is None):
         raise Problem("--predictions FOLDER and --name NAME go together.")
-    chosen = protocols.protocol(protocol)
+    chosen = protocols.find_protocol(protocol)
     if chosen.pictures and len(picture or ()) != chosen.pictures:
         raise Problem(f"{protocol} is the mean over {chosen.pictures} named pictures: --picture.")
     if lpips:
@@ -140,7 +140,7 @@ def distance(
     """
     from itertools import chain, islice
 
-    from workbench.cli import show
+    from workbench.cli import print_rows
     from workbench.data import DATASETS
     from workbench.data.sources import open_source
     from workbench.errors import Problem
@@ -154,13 +154,13 @@ def distance(
             "--keep is for kd_lite and fd_lite of whole sets: without --inception, --limit."
         )
     if inception:
-        features, compare = distances.inception_features(), distances.of_sets
+        features, compare = distances.inception_features(), distances.compare_sets
     else:
-        features, compare = Reader().features, distances.lite_of_sets
+        features, compare = Reader().features, distances.compare_sets_lite
     networks = _networks(models, "cpu", out)
     field = [entrant for entrant, _ in networks] + entrants.baselines()
     items = chain.from_iterable(islice(open_source(text).items(), limit) for text in data)
-    found = distances.of_entrants(field, items, features, size, compare)
+    found = distances.compare_entrants(field, items, features, size, compare)
     if keep:
         names = tuple(sorted(score_run.dataset_name(text) for text in data))
         strange = next((name for name in names if name not in DATASETS), names[0])
@@ -168,11 +168,11 @@ def distance(
         folders = {entrant.name: scores.parent for entrant, scores in networks}
         rows: dict[Path, list[realism.Realism]] = {}
         for each in field:
-            row = realism.row(each.name, each.revision, names, size, found[each.name])
+            row = realism.make_row(each.name, each.revision, names, size, found[each.name])
             rows.setdefault(folders.get(each.name, beside), []).append(row)
         for folder, made in rows.items():
-            typer.echo(f"{realism.keep(folder, made)}", err=True)
-    show([{"model": name, **values} for name, values in found.items()], as_json)
+            typer.echo(f"{realism.keep_rows(folder, made)}", err=True)
+    print_rows([{"model": name, **values} for name, values in found.items()], as_json)
 
 
 def scores(
@@ -191,19 +191,19 @@ def scores(
     as_json: JSON = False,
 ) -> None:
     """Means with 95 % intervals, best first; over several data sets the mean of their means."""
-    from workbench.cli import show
+    from workbench.cli import print_rows
     from workbench.evaluation import score_run, summaries
     from workbench.evaluation import scores as files
 
     if markdown or into:
         _measured(out, into)
         return
-    roots = (out,) if out else score_run.roots()
+    roots = (out,) if out else score_run.score_roots()
     rows = [row for dataset in data or (None,) for row in files.read_all(roots, dataset)]
     protocol = files.OLD_PROTOCOLS.get(protocol, protocol)
     lines = summaries.lines(r for r in rows if r.size == size and r.protocol == protocol)
     lines.sort(key=lambda line: -line.means["psnr"].value)
-    show([(_numbers if as_json else _texts)(line) for line in lines], as_json)
+    print_rows([(_numbers if as_json else _texts)(line) for line in lines], as_json)
 
 
 def _measured(root: Path | None, into: Path | None) -> None:
@@ -212,9 +212,9 @@ def _measured(root: Path | None, into: Path | None) -> None:
     from workbench.evaluation import measured
     from workbench.evaluation import scores as files
 
-    text = measured.table(files.read_all((root or places.CHECKPOINTS,)))
+    text = measured.make_table(files.read_all((root or places.CHECKPOINTS,)))
     if into:
-        measured.put_into(into, text)
+        measured.replace_block(into, text)
     else:
         typer.echo(text, nl=False)
 
@@ -240,7 +240,7 @@ def export_leaderboard(
     from workbench.evaluation import scores as files
     from workbench.publishing.leaderboard_page import write_page
 
-    write_page(out, files.read_all(score_run.roots()))
+    write_page(out, files.read_all(score_run.score_roots()))
     typer.echo(f"{out}")
 
 

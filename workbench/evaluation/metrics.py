@@ -174,7 +174,7 @@ OF_SETS: dict[str, Metric] = {  # not of a picture, but of all of them together
 }  # fmt: skip
 
 
-def described(name: str) -> Metric:
+def find_metric(name: str) -> Metric:
     """What must be known of a metric, of a picture's or of a set's."""
     return METRICS.get(name) or OF_SETS[name]
 
@@ -192,7 +192,7 @@ def psnr(prediction: Tensor, truth: Tensor) -> Tensor:
     return _decibels(255, _mean((prediction.float() - truth.float()).square_()))
 
 
-def of_a_pair(rgb: Tensor, truth: Tensor) -> tuple[float, float | None]:
+def measure_pair(rgb: Tensor, truth: Tensor) -> tuple[float, float | None]:
     """PSNR (dB) and SSIM of uint8 RGB (3, H, W) twice; no SSIM where its window does not fit.
 
     Above `PAIR_PIXELS` both are reduced first: the numbers for somebody's picture on a page, in a

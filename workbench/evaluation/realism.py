@@ -23,7 +23,7 @@ class Realism:
     """How far a model's pictures are from the true ones, as a set.
 
     size: side of the compared squares; kd_lite with its 95 % interval and fd_lite (None with too
-    few pictures): see `distances.lite_of_sets`.
+    few pictures): see `distances.compare_sets_lite`.
     """
 
     model: str
@@ -55,14 +55,14 @@ class Realism:
         )
 
 
-def row(
+def make_row(
     model: str,
     revision: str,
     datasets: tuple[str, ...],
     size: int,
     found: Mapping[str, float],
 ) -> Realism:
-    """A row of what `distances.of_entrants` found with `distances.lite_of_sets`."""
+    """A row of what `distances.compare_entrants` found with `distances.compare_sets_lite`."""
     return Realism(
         model,
         revision,
@@ -76,7 +76,7 @@ def row(
     )
 
 
-def read(file: Path) -> list[Realism]:
+def read_rows(file: Path) -> list[Realism]:
     """The rows of a file; [] where there is none. Raises Problem when it is something else."""
     try:
         rows = json.loads(file.read_text(encoding="utf-8"))
@@ -87,28 +87,30 @@ def read(file: Path) -> list[Realism]:
         raise Problem(f"{file} is not a list of distances: {reason}.") from None
 
 
-def keep(folder: Path, rows: Sequence[Realism]) -> Path:
+def keep_rows(folder: Path, rows: Sequence[Realism]) -> Path:
     """Write rows into a model's folder; earlier rows of the same measurement are replaced.
 
     So are all rows of a model's earlier weights.
     """
     file = folder / FILE
     now = {row.model: row.revision for row in rows}
-    kept = {row.key: row for row in read(file) if row.revision == now.get(row.model, row.revision)}
+    kept = {
+        row.key: row for row in read_rows(file) if row.revision == now.get(row.model, row.revision)
+    }
     kept |= {row.key: row for row in rows}
     text = json.dumps([asdict(row) for row in kept.values()], indent=1) + "\n"
     write_whole(folder, {FILE: text.encode()})
     return file
 
 
-def read_all(roots: Iterable[Path]) -> tuple[list[Realism], list[str]]:
+def read_roots(roots: Iterable[Path]) -> tuple[list[Realism], list[str]]:
     """All rows below some roots (`<root>/<model>/distances.json`), and what cannot be read."""
     found: list[Realism] = []
     complaints: list[str] = []
     for root in roots:
         for file in sorted(root.glob(f"*/{FILE}")):
             try:
-                found += read(file)
+                found += read_rows(file)
             except Problem as problem:
                 complaints.append(str(problem))
     return found, complaints
