@@ -30,7 +30,7 @@ PAGES = {
 }
 ICON = places.PACKAGE / "ui/components/icon.svg"  # a named one is from a CDN
 
-state.settle()
+state.freeze_imports()
 st.set_page_config(page_title="Colorization workbench", page_icon=str(ICON), layout="wide")
 sections = {
     section: [

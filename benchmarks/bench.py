@@ -24,7 +24,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from workbench import checkpoints, places, samples
-from workbench.cli import show
+from workbench.cli import print_rows
 from workbench.coloring.colorize import colorize_all
 from workbench.images import open_image
 
@@ -40,7 +40,7 @@ def photograph(side: int) -> bytes:
     return buffer.getvalue()
 
 
-def timed(work: Callable[[], object], rounds: int = 7) -> tuple[float, float, float]:
+def time_calls(work: Callable[[], object], rounds: int = 7) -> tuple[float, float, float]:
     """Milliseconds, (least, median, most), after two warm-up calls."""
     work(), work()
     times = []
@@ -51,13 +51,13 @@ def timed(work: Callable[[], object], rounds: int = 7) -> tuple[float, float, fl
     return min(times), statistics.median(times), max(times)
 
 
-def ours(nets: dict, data: bytes) -> list:
+def run_ours(nets: dict, data: bytes) -> list:
     """The workbench's way: bytes to five pictures."""
     return list(colorize_all(nets, open_image(data, "photo.jpg").rgb))
 
 
 @torch.inference_mode()
-def usual(nets: dict, data: bytes) -> list:
+def run_usual(nets: dict, data: bytes) -> list:
     """The usual way: scikit-image, fp32, one after the other."""
     from skimage.color import lab2rgb, rgb2lab
 
@@ -142,7 +142,7 @@ def in_the_browser(data: bytes, folder: Path) -> list[dict]:
     ]
 
 
-def static(data: bytes) -> list[dict]:
+def measure_static(data: bytes) -> list[dict]:
     """The static page beside native code; a row that says why not, where it cannot be made."""
     from benchmarks.bench_static import measure
     from workbench.errors import Problem
@@ -166,16 +166,16 @@ def main() -> None:
     data = photograph(512)
     rows = []
     for what, work, goal in (
-        (f"{len(nets)} networks, 512 x 512, the workbench", ours, 600),
-        (f"{len(nets)} networks, 512 x 512, the usual way", usual, None),
+        (f"{len(nets)} networks, 512 x 512, the workbench", run_ours, 600),
+        (f"{len(nets)} networks, 512 x 512, the usual way", run_usual, None),
     ):
-        least, median, most = timed(lambda work=work: work(nets, data))
+        least, median, most = time_calls(lambda work=work: work(nets, data))
         rows.append(
             {"what": what, "ms": round(median), "least": round(least), "most": round(most),
              "goal": goal}
         )  # fmt: skip
     with busy_neighbour():
-        least, median, most = timed(lambda: ours(nets, data))
+        least, median, most = time_calls(lambda: run_ours(nets, data))
     rows.append(
         {"what": f"{len(nets)} networks, with a busy neighbour", "ms": round(median),
          "least": round(least), "most": round(most), "goal": 2 * rows[0]["ms"]}
@@ -187,9 +187,9 @@ def main() -> None:
 
         with tempfile.TemporaryDirectory() as folder:
             rows += in_the_browser(data, Path(folder))
-        rows += static(data)
+        rows += measure_static(data)
     columns = ("what", "ms", "least", "most", "goal")
-    show([{column: row.get(column) for column in columns} for row in rows], options.json)
+    print_rows([{column: row.get(column) for column in columns} for row in rows], options.json)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.checkpoints import available
-from workbench.cli import show
+from workbench.cli import print_rows
 from workbench.color import join_rgb, split_lab
 from workbench.coloring.colorize import predict_coarse
 from workbench.coloring.edges import shrink, upsample, upsample_along_edges
@@ -90,7 +90,7 @@ def main() -> None:
                 "better near": f"{better:.0%}",
             }
         )
-    show(rows, options.json)
+    print_rows(rows, options.json)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from skimage import color
 from skimage import metrics as skimage_metrics
 
 from workbench.checkpoints import find
-from workbench.cli import show
+from workbench.cli import print_rows
 from workbench.color import join_rgb, split_lab
-from workbench.coloring.colorize import Settings, predict_ab, quick_type
-from workbench.data.pictures import square
+from workbench.coloring.colorize import Settings, pick_quick_type, predict_ab
+from workbench.data.pictures import decode_square
 from workbench.data.sources import open_source
 from workbench.evaluation import entrants
 from workbench.evaluation.evaluate import evaluate
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     items = list(islice(open_source(options.data).items(), options.images))
-    truth = torch.stack([torch.from_numpy(square(item.data, 256)[0]) for item in items[:32]])
+    truth = torch.stack([torch.from_numpy(decode_square(item.data, 256)[0]) for item in items[:32]])
     L, ab = split_lab(truth)
     prediction = join_rgb(L, 0.7 * ab)
 
@@ -86,7 +86,7 @@ def main() -> None:
         list(evaluate([entrant], items[:2], "warm", sizes=(256,)))
         whole = partial(evaluate, [entrant], items, "bench", sizes=(256,))
         measured(f"evaluate {options.model}", len(items), lambda: list(whole()))
-        if quick_type() is not None:
+        if pick_quick_type() is not None:
             net = checkpoint.net()
             quick, exact = (
                 join_rgb(L, predict_ab(net, L, checkpoint.size, Settings(exact=exact)))
@@ -95,7 +95,7 @@ def main() -> None:
             print(f"bf16 against fp32: CIEDE2000 {delta_e(quick, exact).mean():.3f} in the mean,")
             print(f"{delta_e(quick, exact).max():.3f} in the worst picture; colourfulness moves by")
             print(f"{(colorfulness(quick) - colorfulness(exact)).abs().max():.3f} at most")
-    show(rows, options.json)
+    print_rows(rows, options.json)
 
 
 if __name__ == "__main__":

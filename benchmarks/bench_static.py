@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from benchmarks.bench import photograph, timed
+from benchmarks.bench import photograph, time_calls
 from workbench import checkpoints, places
-from workbench.cli import show
+from workbench.cli import print_rows
 from workbench.coloring import edges
-from workbench.coloring.colorize import Settings, colorize_all, lightness, paint
+from workbench.coloring.colorize import Settings, colorize_all, join_at_depth, lightness
 from workbench.errors import Problem
 from workbench.images import open_image
 
@@ -31,9 +31,9 @@ def in_chromium(site: Path, data: bytes) -> list[dict]:
     from playwright.sync_api import sync_playwright
 
     from tests.browser import FLAGS
-    from workbench.publishing.static_server import server
+    from workbench.publishing.static_server import bind_server
 
-    running = server(site, "127.0.0.1", 0)
+    running = bind_server(site, "127.0.0.1", 0)
     threading.Thread(target=running.serve_forever, daemon=True).start()
     times: list[tuple[float, float]] = []
     try:
@@ -62,18 +62,18 @@ def in_chromium(site: Path, data: bytes) -> list[dict]:
         running.server_close()
     count, (total, first) = len(painted), zip(*times[2:], strict=True)
     return [
-        row(f"{count} networks in Chromium ({where.replace(' ', ', ')} threads)", total, 2500),
-        row("first picture in Chromium", first, 800),
+        make_row(f"{count} networks in Chromium ({where.replace(' ', ', ')} threads)", total, 2500),
+        make_row("first picture in Chromium", first, 800),
     ]
 
 
-def row(what: str, times: tuple[float, ...], goal: int | None = None) -> dict:
+def make_row(what: str, times: tuple[float, ...], goal: int | None = None) -> dict:
     """A row of the table, in milliseconds."""
     found = {"ms": statistics.median(times), "least": min(times), "most": max(times)}
     return {"what": what, **{name: round(value) for name, value in found.items()}, "goal": goal}
 
 
-def natively(site: Path, data: bytes) -> list[dict]:
+def measure_native(site: Path, data: bytes) -> list[dict]:
     """onnxruntime on the page's own files, then PyTorch in bf16 and fp32."""
     import json
 
@@ -89,7 +89,7 @@ def natively(site: Path, data: bytes) -> list[dict]:
     def onnxruntime_way() -> None:
         L = lightness(open_image(data, "photo.jpg").rgb)
         for session in sessions:
-            paint(L, edges.upsample(onnx.predict_coarse(session, L[None]), L.shape[-2:])[0])
+            join_at_depth(L, edges.upsample(onnx.predict_coarse(session, L[None]), L.shape[-2:])[0])
 
     found = checkpoints.available(places.CHECKPOINTS)
     nets = {name: (checkpoint.net(), checkpoint.size) for name, checkpoint in found.items()}
@@ -104,8 +104,8 @@ def natively(site: Path, data: bytes) -> list[dict]:
         ("in PyTorch, fp32", lambda: pytorch_way(True)),
         ("in PyTorch, as the workbench runs them", lambda: pytorch_way(False)),
     ):
-        least, median, most = timed(work, ROUNDS)
-        rows.append(row(f"{len(sessions)} networks {what}", (least, median, most)))
+        least, median, most = time_calls(work, ROUNDS)
+        rows.append(make_row(f"{len(sessions)} networks {what}", (least, median, most)))
     return rows
 
 
@@ -115,7 +115,7 @@ def measure(data: bytes, site: Path | None = None) -> list[dict]:
 
     with TemporaryDirectory() as spare:
         site = site or spaces.assemble("static", Path(spare) / "site")
-        return in_chromium(site, data) + natively(site, data)
+        return in_chromium(site, data) + measure_native(site, data)
 
 
 def main() -> None:
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     try:
-        show(measure(photograph(512), options.site), options.json)
+        print_rows(measure(photograph(512), options.site), options.json)
     except Problem as problem:
         raise SystemExit(str(problem)) from None
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.browser import serving
 from tests.visitors import visiting
-from workbench.cli import show
+from workbench.cli import print_rows
 from workbench.study import plans, rendering, trials
 from workbench.study.tables import Study
 from workbench.study.votes import Answer, Votes
@@ -55,7 +55,7 @@ def by_call(address: str, study: Study, votes: Votes) -> Iterator[Callable[[], N
     yield answer
 
 
-def measured(rater: Callable, raters: int, seconds: float, *where: object) -> list[float]:
+def measure_answers(rater: Callable, raters: int, seconds: float, *where: object) -> list[float]:
     """The seconds that each answer took, of all raters together."""
 
     def stay(_: int) -> list[float]:
@@ -85,13 +85,13 @@ def main() -> None:
         votes = Votes()
         plan = plans.Plan(name="bench", size=256, trials=1000, practice=0, catch=0,
                           minimum_dwell_ms=0, limit=5)  # fmt: skip
-        painters = {"as-it-is@1": lambda rgb: rgb, "turned@1": rendering.turned_colours}
+        painters = {"as-it-is@1": lambda rgb: rgb, "turned@1": rendering.rotate_to_purple}
         rendering.make_study(votes, plan, painters=painters)
         rendering.open_study(votes, plan.name)
         with serving(Path(folder) / "server.log") as address:
             for name, rater in {"through the pages": by_page, "by calls": by_call}.items():
                 where = (address, votes.study("bench"), votes)
-                took = measured(rater, asked.raters, asked.seconds, *where)
+                took = measure_answers(rater, asked.raters, asked.seconds, *where)
                 rows.append({
                     "raters": asked.raters,
                     "way": name,
@@ -100,7 +100,7 @@ def main() -> None:
                     "95 % ms": round(1000 * statistics.quantiles(took, n=20)[-1]),
                 })  # fmt: skip
         votes.close()
-    show(rows, asked.json)
+    print_rows(rows, asked.json)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ from workbench.spec import Recipe
 from workbench.training import train
 from workbench.training.batches import Batches
 from workbench.training.loop import Stopped
-from workbench.training.plan import Plan, plan
-from workbench.training.run import machine, use_bf16
+from workbench.training.plan import Plan, make_plan
+from workbench.training.run import describe_machine, use_bf16
 
 FOREVER = 1 << 40  # images: the clock ends a run
 # inception_attention's own backbone has to be downloaded: a small one with random weights.
@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--peak", type=float, help="the device's bf16 peak, TFLOP/s")
     asked = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    about = machine(device, 1)
+    about = describe_machine(device, 1)
     print(
         f"{about['device']}, torch {about['torch']}; {asked.size} x {asked.size}, width "
         f"{asked.width:g}, batches of {asked.batch_size}; ours in "
@@ -186,7 +186,7 @@ def main() -> None:
         items = itertools.islice(open_source(source).items(), 4096)
         encoded = [item.data for item in items if isinstance(item.data, bytes)]
         for name in asked.models:
-            made = plan(
+            made = make_plan(
                 MODELS[name], [source], width=asked.width, options=OPTIONS.get(name, ()),
                 choices={
                     "images": FOREVER, "batch_size": asked.batch_size, "size": str(asked.size),

@@ -122,7 +122,7 @@ def memory(source: Path, minutes: float, title: str, net: nn.Module, size: int) 
               f"tenth: {' '.join(tenths)}")  # fmt: skip
 
 
-def networks(names: list[str], width: float) -> list[tuple[str, nn.Module, int]]:
+def load_networks(names: list[str], width: float) -> list[tuple[str, nn.Module, int]]:
     """(title, network, its size): a checkpoint of that name or random weights."""
     found, here = [], available()
     for name in names:
@@ -151,13 +151,13 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.minutes:
-        for title, net, own in networks(arguments.models, arguments.width):
+        for title, net, own in load_networks(arguments.models, arguments.width):
             memory(arguments.speed, arguments.minutes, title, net, arguments.size or own)
         return
     print(f"{arguments.threads} threads, bf16 where quick, strength {arguments.strength}")
     with tempfile.TemporaryDirectory() as folder:
         short = shorten(arguments.speed, Path(folder, "short.mp4"), arguments.frames, (432, 320))
-        for title, net, own in networks(arguments.models, arguments.width):
+        for title, net, own in load_networks(arguments.models, arguments.width):
             size = arguments.size or own
             out = Path(folder, "out.mp4")
             warm = shorten(short, Path(folder, "warm.mp4"), 8, None)

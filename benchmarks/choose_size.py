@@ -12,7 +12,7 @@ import json
 import torch
 
 from workbench import checkpoints
-from workbench.cli import show
+from workbench.cli import print_rows
 from workbench.color import join_rgb, split_lab
 from workbench.coloring.colorize import predict_ab
 from workbench.data import pictures
@@ -56,7 +56,7 @@ def main() -> None:
             config = {**checkpoint.config, "size": max(best)[1]}
             text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
             write_whole(checkpoint.folder, {path.name: text.encode()})
-    show(rows, False)
+    print_rows(rows, False)
 
 
 if __name__ == "__main__":

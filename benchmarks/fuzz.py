@@ -44,7 +44,7 @@ VALUES += ({"a": 1}, ["x"], "../../../etc/passwd", "12", -(2**70), "\0", [[]], {
 
 
 @cache
-def seeds(kind: str) -> list[tuple[str, bytes]]:
+def find_seeds(kind: str) -> list[tuple[str, bytes]]:
     """Sound and odd files to begin with: (name, bytes)."""
     folders = [ROOT / "tests" / "cases", ROOT.parent / "shared" / "cases"]
     files = {path.name: path for folder in folders for path in sorted(folder.glob("*.*"))}
@@ -57,7 +57,7 @@ def seeds(kind: str) -> list[tuple[str, bytes]]:
     return [(path.name, path.read_bytes()) for path in chosen if path.stat().st_size < 400_000]
 
 
-def mutated(data: bytes, rng: random.Random, other: bytes = b"") -> bytes:
+def mutate(data: bytes, rng: random.Random, other: bytes = b"") -> bytes:
     """The bytes with one to six faults: flips, cuts, gaps, repeats, numbers, pieces of another."""
     out = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 3, 6))):
@@ -95,8 +95,11 @@ def pictures(seed: int) -> None:
     from workbench.images import encode, open_image, open_pixels
 
     rng = random.Random(seed)
-    (name, data), (_, other) = rng.choice(seeds("pictures")), rng.choice(seeds("pictures"))
-    data = mutated(data, rng, other)
+    (name, data), (_, other) = (
+        rng.choice(find_seeds("pictures")),
+        rng.choice(find_seeds("pictures")),
+    )
+    data = mutate(data, rng, other)
     picture = open_image(data, name)
     for form in ("png", "jpeg"):
         encode(
@@ -109,7 +112,7 @@ def pictures(seed: int) -> None:
 def zips(seed: int) -> None:
     """Unpack a mutated archive as the page Batch does."""
     from workbench.errors import Problem
-    from workbench.jobs.batch import unpacked
+    from workbench.jobs.batch import unpack_uploads
 
     rng = random.Random(seed)
     made = io.BytesIO()
@@ -118,8 +121,8 @@ def zips(seed: int) -> None:
             ("a.png", "..", ".", "b/c.jpg", "é.png", "x" * 300, "__MACOSX/a"), 4
         ):
             archive.writestr(name, rng.randbytes(rng.randrange(1, 3000)))
-    known = [*(data for _, data in seeds("zips")), made.getvalue()]
-    files, failures = unpacked([("in.zip", mutated(rng.choice(known), rng, made.getvalue()))])
+    known = [*(data for _, data in find_seeds("zips")), made.getvalue()]
+    files, failures = unpack_uploads([("in.zip", mutate(rng.choice(known), rng, made.getvalue()))])
     refused = len(failures)
     for file in files:
         try:
@@ -141,10 +144,10 @@ def clips(seed: int) -> None:
             return torch.full((len(L), 2, *L.shape[-2:]), 20.0)
 
     rng = random.Random(seed)
-    (name, data), (_, other) = rng.choice(seeds("clips")), rng.choice(seeds("clips"))
+    (name, data), (_, other) = rng.choice(find_seeds("clips")), rng.choice(find_seeds("clips"))
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, name)
-        source.write_bytes(mutated(data, rng, other))
+        source.write_bytes(mutate(data, rng, other))
         colorize_video(source, Path(folder, "out", "clip.mp4"), Tint(), size=32)
 
 
@@ -189,14 +192,14 @@ def checkpoints_(seed: int) -> None:
                 del config[key]
         files[name] = json.dumps(config).encode()
     else:
-        files[name] = mutated(files[name], rng, files["config.json"])
+        files[name] = mutate(files[name], rng, files["config.json"])
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for model, content in (("broken", files), ("sound", sound_checkpoint())):
             for path, data in content.items():
                 (root / model / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / model / path).write_bytes(data)
-        found, complaints = checkpoints.look(root)
+        found, complaints = checkpoints.scan(root)
         assert "sound" in found, "a broken model hides a sound one"
         refused = list(complaints)
         refused += scores.read_each([root / "broken" / "scores" / "d.csv"])[1]
@@ -241,7 +244,7 @@ def api(seed: int) -> None:
         endpoint, words = demo.compare, [sample, ["vanilla_cnn"]]
     words[rng.randrange(len(words))] = rng.choice(VALUES)
     try:
-        demo.told(endpoint)(*words)
+        demo.raise_as_sentence(endpoint)(*words)
     except gr.Error as error:
         raise Problem(error.message or "") from None
 
@@ -349,36 +352,36 @@ def bombs(number: int) -> None:
     from workbench.coloring.colorize import Settings
     from workbench.images import open_image
     from workbench.serving import api as service
-    from workbench.serving.studio import shared
+    from workbench.serving.studio import shared_studio
 
     name = list(BOMBS)[number]
     data = BOMBS[name]()
-    checkpoint = service.chosen(["vanilla_cnn"])[0]
-    service.painted(open_image(_saved((64, 64), "PNG")), checkpoint, Settings())  # warm
+    checkpoint = service.find_checkpoints(["vanilla_cnn"])[0]
+    service.colorize_upload(open_image(_saved((64, 64), "PNG")), checkpoint, Settings())  # warm
     _forget_peak()
-    before, turns = _memory("VmRSS"), []
+    before, steps = _memory("VmRSS"), []
 
     def timed(work: Callable[[], Any]) -> Any:
         begun, worked = time.perf_counter(), time.process_time()
         try:
             return work()
         finally:
-            turns.append(min(time.perf_counter() - begun, time.process_time() - worked))
+            steps.append(min(time.perf_counter() - begun, time.process_time() - worked))
 
     settings = Settings(edges=True, chroma=1.2)
     try:
         opening = partial(open_image, data, name.replace(" ", "_"))
-        picture = timed(lambda: shared().opened(number, opening))
-        rgb, _ = timed(lambda: shared().colorized(checkpoint, picture, settings))
-        service.painted(picture, checkpoint, settings)  # measured, outside the queue
-        service.png(picture, checkpoint, Settings(), rgb)
+        picture = timed(lambda: shared_studio().open_picture(number, opening))
+        rgb, _ = timed(lambda: shared_studio().colorize(checkpoint, picture, settings))
+        service.colorize_upload(picture, checkpoint, settings)  # measured, outside the queue
+        service.encode_png(picture, checkpoint, Settings(), rgb)
     finally:
-        MEASURED[:] = [max(turns), _memory("VmHWM") - before]
-        words = ", ".join(f"{what} {each:.1f} s" for what, each in zip(TURNS, turns, strict=False))
+        MEASURED[:] = [max(steps), _memory("VmHWM") - before]
+        words = ", ".join(f"{what} {each:.1f} s" for what, each in zip(STEPS, steps, strict=False))
         print(f"  {name}: {len(data) / 1e6:.1f} MB, +{MEASURED[1]:.0f} MB, {words}", flush=True)
 
 
-TURNS = ("opened", "coloured")  # each holds the queue once
+STEPS = ("opened", "coloured")  # each holds the queue once
 MEASURED = [0.0, 0.0]  # seconds of the longer turn and MB, of the last of BOMBS
 
 
@@ -427,7 +430,7 @@ def _forget_peak() -> None:
         return
 
 
-def one(what: str, seed: int) -> tuple[str, float, float, str]:
+def run_one(what: str, seed: int) -> tuple[str, float, float, str]:
     """Outcome, seconds, MB above what was there before, and what was said."""
     from workbench.errors import Problem
 
@@ -451,7 +454,7 @@ def one(what: str, seed: int) -> tuple[str, float, float, str]:
     return outcome, seconds, _memory("VmHWM") - before, said
 
 
-def tried(what: str, numbers: Iterable[int]) -> Tally:
+def try_seeds(what: str, numbers: Iterable[int]) -> Tally:
     """Try every seed in a process of its own, which is started again where one ends or hangs it."""
     tally, context = Tally(what), multiprocessing.get_context("spawn")
     pool = None
@@ -460,9 +463,9 @@ def tried(what: str, numbers: Iterable[int]) -> Tally:
             if pool is not None:
                 pool.terminate()
             pool = context.Pool(1)
-            pool.apply(one, (what if what != "bombs" else "api", 0))  # imports do not count
+            pool.apply(run_one, (what if what != "bombs" else "api", 0))  # imports do not count
         try:
-            outcome, seconds, megabytes, said = pool.apply_async(one, (what, seed)).get(HANG)
+            outcome, seconds, megabytes, said = pool.apply_async(run_one, (what, seed)).get(HANG)
         except multiprocessing.TimeoutError:
             pool.terminate()
             pool, outcome, seconds, megabytes, said = None, "hang", HANG, 0.0, "no answer"
@@ -494,7 +497,7 @@ def main() -> None:
     for what in kinds:
         number = FILES.get(what, 10_000) if asked.files is None else asked.files
         number = min(number, len(BOMBS)) if what == "bombs" else number
-        tallies.append(tried(what, range(asked.seed, asked.seed + number)))
+        tallies.append(try_seeds(what, range(asked.seed, asked.seed + number)))
     head = "".join(f"{name:>13}" for name in COLUMNS)
     print(f"{'':<12}{head}{'worst s':>10}{'worst MB':>10}")
     for tally in tallies:

@@ -30,13 +30,13 @@ if st.button(label, type="primary", disabled=running, icon=":material/play_arrow
         widgets.show_problem(problem)
 
 if job is not None:
-    widgets.ticking(batch.progress, running)(job, running)
+    widgets.refresh_while(batch.show_progress, running)(job, running)
     if not running and job.archive.exists():
-        batch.result(job)
+        batch.show_result(job)
 else:
     st.caption(
         "Each model's pictures come in a folder of their own, with their names and sizes kept, "
         "and metrics where a photograph had colour. A file that cannot be read is named; the rest "
         "go on."
     )
-    batch.samples()
+    batch.show_samples()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.names import plain
+from workbench.names import escape_markdown
 from workbench.ui import widgets
 
 st.title("One photograph, every network")
@@ -14,7 +14,7 @@ with st.spinner("The networks are waking up…"):
 
     picture = open_picture()
 for sentence in picture.notes:
-    st.caption(plain(sentence))
+    st.caption(escape_markdown(sentence))
 
 with st.sidebar:
     checkpoints = widgets.choose_models()
@@ -29,7 +29,7 @@ made = results.make_all(picture, checkpoints, settings)
 if not made:
     st.stop()
 if with_blend:
-    made.append(results.blend(picture, made))
+    made.append(results.blend_results(picture, made))
 
 bar = st.container(horizontal=True, vertical_alignment="bottom")
 view = bar.segmented_control(
@@ -42,7 +42,7 @@ view = bar.segmented_control(
     bind="query-params",
 )
 bar.space("stretch")
-exports.downloads(picture, made, bar)
+exports.offer_downloads(picture, made, bar)
 # a place for each view: what another one left there goes at once, not when this one is ready
 places = {name: st.container() if name == view else st.empty() for name in looks.LOOKS}
 try:

@@ -7,7 +7,7 @@ from workbench.ui import widgets
 from workbench.ui.lessons import pieces
 
 st.title("Experiments")
-projected = pieces.projector()
+projected = pieces.switch_projector()
 if not projected:
     st.markdown(
         "Four of the five papers argue from a comparison with themselves: the same network with "
@@ -27,7 +27,7 @@ for tab, spec in zip(st.tabs([spec.title for spec in specs]), specs, strict=True
             widgets.show_problem(problem)
 
 st.header("The prior of the 313 colours")
-experiments.prior(projected)
+experiments.show_prior(projected)
 
 st.header("In class")
-experiments.in_class()
+experiments.show_class()

@@ -11,18 +11,18 @@ with st.spinner("Reading the scores…"):
     from workbench.ui.leaderboard import views
 
     scores = state.scores()
-widgets.show_passed_over(state.scores_passed_over())
+widgets.show_passed_over(state.list_scores_passed_over())
 if not scores:
     st.info(board.ABSENT)
     st.stop()
 
 choice = board.choose(scores)
-rows = [score for score in scores if choice.takes(score)]
+rows = [score for score in scores if choice.includes(score)]
 lines = state.lines(choice)
 frame = board.table(lines, choice)
 st.dataframe(frame, hide_index=True, column_config=board.columns(choice), placeholder="–")
 board.downloads(frame, rows, choice)
-st.caption(board.traps(choice.metrics))
+st.caption(board.describe_traps(choice.metrics))
 
 kinds = views.VIEWS
 view = st.segmented_control(

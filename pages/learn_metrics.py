@@ -6,9 +6,9 @@ from workbench.ui import state
 from workbench.ui.lessons import pieces
 
 st.title("Metric traps")
-projected = pieces.projector()
+projected = pieces.switch_projector()
 with st.spinner("The measures are waking up…"):
-    picture = pieces.small_picture(projected)
+    picture = pieces.choose_small_picture(projected)
 
 if picture.grey:
     st.info("This picture has no colours to compare with: take one in colour.")
@@ -19,46 +19,46 @@ name = left.selectbox(
     "Network", list(usable), format_func=lambda name: usable[name].title, key="trap_model"
 )
 degrees = right.slider("Turn the hues by, degrees", 0, 180, 40, 5, key="trap_turn")
-found = pieces.candidates(picture, usable.get(name), degrees)
+found = pieces.make_candidates(picture, usable.get(name), degrees)
 cells = [pieces.Cell(title, rgb) for title, rgb in found.items()]
-pieces.figure([pieces.Cell("The truth", picture.rgb), *cells], "traps", cell=200)
+pieces.show_figure([pieces.Cell("The truth", picture.rgb), *cells], "traps", cell=200)
 
 st.header("Grey's PSNR")
 st.markdown(
     "Grey has no colour at all and no courage: it is never far off. Turn the hues until their PSNR "
     "falls below grey's, and ask which of the two looks more like a photograph."
 )
-pieces.table(picture, found, ("PSNR, dB", "CIEDE2000", "AuC, %", "Colourfulness"))
+pieces.show_table(picture, found, ("PSNR, dB", "CIEDE2000", "AuC, %", "Colourfulness"))
 
 st.header("SSIM that does not look at colour")
 st.markdown(
     "Every candidate keeps the lightness. Measured on luma alone, as some libraries do unasked, "
-    + pieces.spread(picture, found, "SSIM of luma")
+    + pieces.describe_spread(picture, found, "SSIM of luma")
 )
-pieces.table(picture, found, ("SSIM of luma", "SSIM"))
+pieces.show_table(picture, found, ("SSIM of luma", "SSIM"))
 
 st.header("Pixels that differ, and argmax accuracy")
 st.markdown(
     "One step of 255 in red, which no eye sees, changes every pixel. By *pixels that differ* "
-    + pieces.spread(picture, found, "Pixels that differ")
+    + pieces.describe_spread(picture, found, "Pixels that differ")
     + " It tells good from bad as little as it tells seen from unseen. *Argmax "
     "accuracy* asks only whether a or b is the larger one."
 )
-pieces.table(picture, found, ("Pixels that differ", "Argmax accuracy", "PSNR, dB"))
+pieces.show_table(picture, found, ("Pixels that differ", "Argmax accuracy", "PSNR, dB"))
 
 st.header("Protocols that move a number")
 chosen = st.selectbox("The same two pictures, measured as the field does", list(found), index=3
                       if len(found) > 3 else 0, key="trap_candidate")  # fmt: skip
-pieces.protocols(found[chosen], picture.rgb)
+pieces.show_protocols(found[chosen], picture.rgb)
 if not projected:
     st.header("Exercises")
-    pieces.exercise(
+    pieces.show_exercise(
         "Which metrics does grey win, here and with other pictures?",
         "Often PSNR, CIEDE2000 and AuC against any bold guess, and luma's SSIM against everybody. "
         "It never wins colourfulness: 0 is furthest from the truth's. So no single number here "
         "should rank models; the leaderboard shows several, with grey among the entrants.",
     )
-    pieces.exercise(
+    pieces.show_exercise(
         "A paper reports 33 dB, another 23 dB. Which model is better?",
         "Nobody can tell before knowing the size of the pictures, what was averaged and whether "
         "the error was squared: compare *PSNR* and *PSNR, unsquared* of the same two pictures "

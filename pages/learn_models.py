@@ -8,11 +8,11 @@ from workbench.ui.lessons import pieces
 
 st.title("The networks")
 st.caption("Five networks of five papers, and a reference of ours.")
-projected = pieces.projector()
+projected = pieces.switch_projector()
 with st.spinner("The networks are waking up…"):
     from workbench.ui.lessons import insides, networks
 
-spec = networks.choose()
+spec = networks.choose_spec()
 view = st.segmented_control(
     "View", list(networks.VIEWS), default=next(iter(networks.VIEWS)), required=True,
     key="lesson_view", label_visibility="collapsed", bind="query-params",
@@ -26,7 +26,7 @@ elif checkpoint is None:
         f"`python -m workbench train {spec.name} --data SOURCE`."
     )
 else:
-    picture = pieces.small_picture(projected)
+    picture = pieces.choose_small_picture(projected)
     try:
         insides.show(checkpoint, picture)
     except Problem as problem:

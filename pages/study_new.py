@@ -58,7 +58,7 @@ if made:
         }  # fmt: skip
         plan = plans.plan_from(fields)
         files = [(file.name, file.getvalue()) for file in uploads]
-        with st.spinner("The networks are at work…"), state.queue().turn():
+        with st.spinner("The networks are at work…"), state.queue().take_place():
             pictures = rendering.make_study(state.study_votes(), plan, files)
         st.success(f"{pictures} photographs are ready. Open the study on the page *Study results*.")
         st.download_button("study.yaml", yaml.safe_dump(plan.to_dict()), f"{name}.yaml")

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.names import plain
+from workbench.names import escape_markdown
 from workbench.study import trials
-from workbench.study.export import methods
+from workbench.study.export import write_methods
 from workbench.ui import gate, state, widgets
 from workbench.ui.study import results
 
@@ -24,7 +24,10 @@ try:
     study = results.choose_study(studies)
     plan = trials.plan_of(study)
     results.counts(votes, study)
-    st.caption(f"{plain(plan.title or study.name)}: {plan.design.replace('_', ' ')}, {study.state}")
+    st.caption(
+        f"{escape_markdown(plan.title or study.name)}: {plan.design.replace('_', ' ')}, "
+        f"{study.state}"
+    )
     bar = st.container(horizontal=True, vertical_alignment="bottom")
     results.next_step(votes, study, plan, bar)
 
@@ -44,7 +47,7 @@ try:
     results.trust(everyone, kept, found, study.name)
 
     st.subheader("For a paper", anchor=False)
-    st.code(methods(found), language=None, wrap_lines=True)
+    st.code(write_methods(found), language=None, wrap_lines=True)
     st.download_button(
         "Download everything (CSV, Parquet, codebook)",
         state.study_archive(study),

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.names import plain
+from workbench.names import escape_markdown
 from workbench.ui import gate, widgets
 
 st.title("Training")
@@ -12,16 +12,16 @@ with st.spinner("Reading the runs…"):
     from workbench.ui import training
 
 typed = ""
-if gate.may():
+if gate.may_control():
     typed = st.sidebar.text_input(
         "Also look in", key="runs_folder", help="A run's folder, or one that holds runs."
     )
 try:
-    folders = training.listed(typed.strip())
+    folders = training.list_runs(typed.strip())
 except Problem as problem:
     widgets.show_problem(problem)
-    folders = training.listed()
-states, broken = training.states(folders)
+    folders = training.list_runs()
+states, broken = training.read_states(folders)
 widgets.show_passed_over(broken)
 folders = {name: folder for name, folder in folders.items() if name in states}
 titles = {name: training.title(name, folder) for name, folder in folders.items()}
@@ -48,7 +48,7 @@ def live() -> None:
     """What the chosen runs say now; when one of them has ended, the whole page runs again."""
     shown = {name: follow(folders[name]) for name in chosen}
     for name, run in shown.items():
-        training.where_it_stands(run, titles[name], may_stop=gate.may())
+        training.show_state(run, titles[name], may_stop=gate.may_control())
     if any(states[name] == RUNNING and run.state != RUNNING for name, run in shown.items()):
         st.rerun()
     which = st.segmented_control(
@@ -59,12 +59,12 @@ def live() -> None:
         key="curves",
         label_visibility="collapsed",
     )
-    training.curves(shown, titles, which)
-    tabs = st.tabs([plain(titles[name]) for name in shown])
+    training.show_curves(shown, titles, which)
+    tabs = st.tabs([escape_markdown(titles[name]) for name in shown])
     for tab, (name, run) in zip(tabs, shown.items(), strict=True):
         with tab:
-            training.film_strip(run, f"strip_{name}")
-            training.papers(run)
+            training.show_film_strip(run, f"strip_{name}")
+            training.show_papers(run)
 
 
 if chosen:
@@ -77,6 +77,6 @@ elif not folders:
     )
 
 st.header("Start a small run")
-if not gate.may():
+if not gate.may_control():
     gate.require_password()
-training.start_small(list(folders), training.busy(folders[name] for name in running))
+training.start_small(list(folders), training.is_busy(folders[name] for name in running))

@@ -15,7 +15,7 @@ upload = st.file_uploader(
     "A clip, in colour or black and white", type=video.TYPES, key="video_file"
 )
 with st.sidebar:
-    checkpoint = widgets.choose_model(key="video_model", first=video.quickest())
+    checkpoint = widgets.choose_model(key="video_model", first=video.find_quickest())
     strength = st.slider(
         "Steadiness",
         0.0,
@@ -43,9 +43,9 @@ running = job.is_alive()
 if job.problem:
     widgets.show_problem(job.problem)
 else:
-    widgets.ticking(video.progress, running)(job, running)
+    widgets.refresh_while(video.show_progress, running)(job, running)
     if not job.is_alive() and job.report:
         try:
-            video.result(job)
+            video.show_result(job)
         except Problem as problem:
             widgets.show_problem(problem)

@@ -18,7 +18,7 @@ from workbench.publishing import runtime
 def browser_runtime() -> Path:
     """A folder with onnxruntime-web; a test that needs it skips where it cannot be had."""
     try:
-        return runtime.kept()
+        return runtime.find_runtime()
     except Problem as problem:
         pytest.skip(f"needs {runtime.NAME} once: {problem}")
 
@@ -34,9 +34,9 @@ def static_site(browser_runtime: Path, tmp_path_factory: pytest.TempPathFactory)
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[str, object]]:
     """Serve a folder on the loopback; yields its address and what stops it."""
-    from workbench.publishing.static_server import server
+    from workbench.publishing.static_server import bind_server
 
-    running = server(folder, "127.0.0.1", 0)
+    running = bind_server(folder, "127.0.0.1", 0)
     thread = threading.Thread(target=running.serve_forever, daemon=True)
     thread.start()
 

@@ -71,7 +71,7 @@ def test_the_annealed_mean_goes_from_the_mean_to_the_mode():
 
 def test_counting_puts_every_pixel_into_its_nearest_bin():
     ab = torch.tensor([[0.0, 1.0], [0.0, 2.0]]).view(1, 2, 2, 1)
-    counts = ab_bins.count(ab)
+    counts = ab_bins.count_bins(ab)
     assert counts.sum() == 2
     assert counts[ab_bins.centres().tolist().index([0.0, 0.0])] == 2
 
@@ -106,12 +106,12 @@ def test_the_mean_weight_over_real_photographs_is_1(shared):
     from torch.nn import functional as F
 
     from workbench.color import split_lab
-    from workbench.data.pictures import square
+    from workbench.data.pictures import decode_square
     from workbench.data.sources import open_source
 
     source = open_source(str(shared / "data" / "train-128" / "train-*.parquet"))
     items = itertools.islice(source.items(), 0, 6000, 30)
-    rgb = torch.stack([torch.from_numpy(square(item.data, 128)[0]) for item in items])
+    rgb = torch.stack([torch.from_numpy(decode_square(item.data, 128)[0]) for item in items])
     targets = F.avg_pool2d(split_lab(rgb)[1], 4)  # what the recipe asks for
     weight = ab_bins.rebalancing(ab_bins.load_prior())[ab_bins.soft_encode(targets)[0][:, 0]]
     assert weight.mean().item() == pytest.approx(1, abs=0.1)

@@ -23,7 +23,7 @@ from workbench.evaluation import scores
 from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import Mean
 from workbench.models import MODELS
-from workbench.training.plan import plan
+from workbench.training.plan import make_plan
 from workbench.training.tensorboard import TensorBoard, scalars
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,7 +121,10 @@ def test_the_differences_that_papers_print_are_those_of_their_tables() -> None:
 def test_an_interval_with_zero_in_it_says_nothing_and_one_training_neither(
     low, high, sign, trained, expected
 ) -> None:
-    assert ablation.verdict(Mean((low + high) / 2, low, high, 1.0, 9), sign, trained) == expected
+    assert (
+        ablation.judge_difference(Mean((low + high) / 2, low, high, 1.0, 9), sign, trained)
+        == expected
+    )
 
 
 def trained_rows(
@@ -148,7 +151,7 @@ def verdicts(gap: float, seeds: int, times: int) -> list[str]:
             "cbam": trained_rows("cbam", 22 + gap, seeds, random),
             "skeleton": trained_rows("skeleton", 22, seeds, random),
         }
-        found += [claim["verdict"] for claim in ablation.judge(MODELS["cbam_gan"], rows)]
+        found += [claim["verdict"] for claim in ablation.judge_claims(MODELS["cbam_gan"], rows)]
     return found
 
 
@@ -169,8 +172,8 @@ def test_one_training_is_undecided_whatever_the_pictures_say() -> None:
     assert set(verdicts(3.0, 2, 2)) == {UNDECIDED}
     random = np.random.default_rng(0)
     rows = {name: trained_rows(name, 22, 1, random) for name in ("cbam", "skeleton")}
-    (claim,) = ablation.judge(MODELS["cbam_gan"], rows)
-    assert ablation.in_words(claim) == "one training: undecided"
+    (claim,) = ablation.judge_claims(MODELS["cbam_gan"], rows)
+    assert ablation.describe_verdict(claim) == "one training: undecided"
 
 
 def test_a_claim_below_grey_is_said_to_be_below_grey() -> None:
@@ -180,20 +183,20 @@ def test_a_claim_below_grey_is_said_to_be_below_grey() -> None:
         "skeleton": trained_rows("skeleton", 20, 3, random),
         "grey": [replace(row, seed=None) for row in trained_rows("grey", 23, 1, random)],
     }
-    (claim,) = ablation.judge(MODELS["cbam_gan"], rows)
-    assert ablation.in_words(claim) == "holds; both are below grey"
+    (claim,) = ablation.judge_claims(MODELS["cbam_gan"], rows)
+    assert ablation.describe_verdict(claim) == "holds; both are below grey"
     rows["grey"] = [replace(row, psnr=row.psnr - 2) for row in rows["grey"]]
-    (claim,) = ablation.judge(MODELS["cbam_gan"], rows)
-    assert ablation.in_words(claim) == "holds; skeleton is below grey"
+    (claim,) = ablation.judge_claims(MODELS["cbam_gan"], rows)
+    assert ablation.describe_verdict(claim) == "holds; skeleton is below grey"
 
 
 @pytest.mark.parametrize("model", CLAIMS)
 def test_the_bundled_tables_say_what_their_rows_say(model) -> None:
-    table = ablation.tables(model)["bundled"]
+    table = ablation.read_tables(model)["bundled"]
     rows: dict[str, list[Score]] = {}
-    for row in scores.read(ablation.bundled() / f"{model}.csv"):
+    for row in scores.read(ablation.bundled_folder() / f"{model}.csv"):
         rows.setdefault(row.model, []).append(row)
-    judged = ablation.judge(MODELS[model], rows)
+    judged = ablation.judge_claims(MODELS[model], rows)
     assert [(c["text"], c["verdict"], c["trained"], c["below_grey"]) for c in judged] == [
         (c["text"], c["verdict"], c["trained"], c["below_grey"]) for c in table["claims"]
     ]
@@ -224,9 +227,9 @@ def test_several_seeds_are_trained_each_in_its_folder_and_stand_in_the_rows(
 
 def test_pictures_are_compared_one_by_one_which_sees_more_than_two_means() -> None:
     first, second = made_rows("cbam", 22.3), made_rows("skeleton", 22.0)
-    found = ablation.difference(first, second[5:] + second[:3], "psnr")
+    found = ablation.measure_difference(first, second[5:] + second[:3], "psnr")
     assert found.n == 28
-    whole = ablation.difference(first, second, "psnr")
+    whole = ablation.measure_difference(first, second, "psnr")
     apart = [a.psnr - b.psnr for a, b in zip(first, second, strict=True)]
     assert whole.value == pytest.approx(np.mean(apart))
     assert whole.low > 0
@@ -235,7 +238,9 @@ def test_pictures_are_compared_one_by_one_which_sees_more_than_two_means() -> No
 
 
 def test_colourfulness_is_claimed_as_more_of_it_not_as_nearer_to_the_truth() -> None:
-    found = ablation.difference(made_rows("bins", 45.0), made_rows("mse", 22.0), "colorfulness")
+    found = ablation.measure_difference(
+        made_rows("bins", 45.0), made_rows("mse", 22.0), "colorfulness"
+    )
     assert found.value == pytest.approx(23, abs=0.5)
 
 
@@ -287,7 +292,7 @@ def test_one_entry_at_a_time_gives_the_table_of_all(done, folder, tmp_path, monk
     assert (tmp_path / "checkpoints" / "ablations" / "colorful.csv").read_bytes() == (
         done / "results.csv"
     ).read_bytes()
-    assert next(iter(ablation.tables("colorful"))) == "bundled"
+    assert next(iter(ablation.read_tables("colorful"))) == "bundled"
 
 
 def test_a_named_validation_set_is_scored_whole(folder, tmp_path) -> None:
@@ -304,7 +309,7 @@ def test_every_entry_of_every_paper_can_be_planned(model, folder) -> None:
     spec = MODELS[model]
     fusing = {"full", "no_attention"} if model == "inception_attention" else set()
     for entry in set(spec.ablations) - fusing:  # those need a backbone's file or the Hub
-        made = ablation.planned(
+        made = ablation.plan_entry(
             spec, entry, [str(folder)], width=0.125,
             choices={"images": 8, "batch_size": 4, "size": "16"},
         )  # fmt: skip
@@ -353,7 +358,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(folder, tm
 
 def test_the_quick_preset_is_small_enough_for_a_lesson(folder) -> None:
     for spec in MODELS.values():
-        made = plan(spec, [str(folder)], preset="quick")
+        made = make_plan(spec, [str(folder)], preset="quick")
         assert made.run.images <= 12_000
         assert made.run.largest == 64
         assert made.about["width"] <= 0.25
@@ -429,7 +434,7 @@ def test_the_documentation_has_the_differences_of_the_bundled_tables() -> None:
     for model in CLAIMS:
         line = next(line for line in text.splitlines() if line.startswith(f"| `{model}`"))
         found = {float(number) for number in re.findall(r"[-+]\d+\.\d+", line)}
-        for claim in ablation.tables(model)["bundled"]["claims"]:
+        for claim in ablation.read_tables(model)["bundled"]["claims"]:
             assert claim["verdict"] == UNDECIDED
             value = claim["difference"]["value"]
             near = any(abs(number - value) < 0.06 for number in found)

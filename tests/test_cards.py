@@ -43,7 +43,7 @@ def checkpoint(small_checkpoints: Path, tmp_path: Path) -> checkpoints.Checkpoin
 
 
 def test_a_card_is_valid_metadata_with_the_means_of_its_own_revision(checkpoint, tmp_path):
-    text = cards.card(checkpoint, tmp_path / "baselines" / "scores")
+    text = cards.make_card(checkpoint, tmp_path / "baselines" / "scores")
     found = ModelCard(text).data.eval_results
     values = {(r.dataset_type, r.metric_name): r.metric_value for r in found}
     assert values["coco", "PSNR (cw-1, 256 x 256)"] == 23
@@ -55,7 +55,7 @@ def test_a_card_is_valid_metadata_with_the_means_of_its_own_revision(checkpoint,
 
 
 def test_the_table_has_grey_beside_every_number_and_a_mean_of_the_sets(checkpoint, tmp_path):
-    text = cards.card(checkpoint, tmp_path / "baselines" / "scores")
+    text = cards.make_card(checkpoint, tmp_path / "baselines" / "scores")
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     coco = next(line for line in lines if line.startswith("| coco"))
     assert re.search(r"23\.00 \[22\.\d\d, 2\d\.\d\d\] \| 22\.00 \|", coco), coco
@@ -66,14 +66,16 @@ def test_the_table_has_grey_beside_every_number_and_a_mean_of_the_sets(checkpoin
 
 def test_weights_that_were_not_scored_have_a_card_that_says_so(checkpoint, tmp_path):
     shutil.rmtree(checkpoint.folder / "scores")
-    text = cards.card(checkpoint, tmp_path)
+    text = cards.make_card(checkpoint, tmp_path)
     assert "not scored yet" in text
     assert "model-index" not in text
 
 
 def test_a_card_names_the_data_and_not_the_folders_of_the_machine(checkpoint, tmp_path):
     config = {**checkpoint.config, "trained_on": ["/home/me/train-128/train-*.parquet", "/x/cats"]}
-    text = cards.card(checkpoints.Checkpoint("vanilla_cnn", checkpoint.folder, config), tmp_path)
+    text = cards.make_card(
+        checkpoints.Checkpoint("vanilla_cnn", checkpoint.folder, config), tmp_path
+    )
     assert "Training set of the bundled checkpoints, cats" in text
     assert "research only" in text
     assert "/home/me" not in text

@@ -61,7 +61,7 @@ ELSEWHERE = {  # and of those that hold something else
     "real_flower-rgb-planar-16.tif": 88, "real_hopper_bigtiff.tif": 88,
     "real_ifd-end-pointer.tif": 202,
 }  # fmt: skip
-TURNED = {
+SET_UPRIGHT = {
     "exif_orientation6.avif", "exif_orientation6.png", "exif_orientation7.jpg",
     "scan_grey16_orientation6.tif", "scan_rgb16_orientation6.tif",
 }  # fmt: skip
@@ -77,8 +77,8 @@ def test_a_picture_comes_out_as_it_should(case):
     picture = images.open_image(case.path)
     assert picture.name == case.file
     assert abs(float(picture.rgb.float().mean()) - ELSEWHERE.get(case.file, GREY)) < 1.5
-    if case.file not in ELSEWHERE or case.file in TURNED:
-        upright = (240, 180) if case.file in TURNED else (180, 240)
+    if case.file not in ELSEWHERE or case.file in SET_UPRIGHT:
+        upright = (240, 180) if case.file in SET_UPRIGHT else (180, 240)
         assert tuple(picture.rgb.shape[-2:]) == upright
     for form in ("png", "jpeg"):
         marks = {"Software": "colorization-workbench"}
@@ -96,7 +96,7 @@ def test_a_picture_comes_out_as_it_should(case):
 @pytest.mark.parametrize("case", chosen(*PICTURES))
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_trainer_evaluation_and_colorize_see_the_same_pixels(case):
-    from workbench.data.pictures import square
+    from workbench.data.pictures import decode_square
 
     if case.file in SENTENCES:
         return
@@ -104,7 +104,7 @@ def test_trainer_evaluation_and_colorize_see_the_same_pixels(case):
     data = case.path.read_bytes()
     assert (images.open_pixels(data).transpose(2, 0, 1) == rgb.numpy()).all()
     assert images.size_of(data) == tuple(rgb.shape[:0:-1])
-    whole, _ = square(rgb.permute(1, 2, 0).numpy(), 32)
-    assert (square(data, 32)[0] == whole).all()
-    quick, _ = square(data, 32, fraction=True)
+    whole, _ = decode_square(rgb.permute(1, 2, 0).numpy(), 32)
+    assert (decode_square(data, 32)[0] == whole).all()
+    quick, _ = decode_square(data, 32, fraction=True)
     assert np.abs(np.int16(quick) - whole).mean() < 3

@@ -136,7 +136,7 @@ def test_a_broken_config_is_passed_over_and_named_and_the_rest_is_there(net, tmp
         content = json.dumps({**config, **content})
     data = content if isinstance(content, bytes) else content.encode()
     (tmp_path / "a" / "config.json").write_bytes(data)
-    found, complaints = checkpoints.look(tmp_path)
+    found, complaints = checkpoints.scan(tmp_path)
     assert list(found) == ["sound"]
     (complaint,) = complaints
     assert str(tmp_path / "a" / "config.json") in complaint
@@ -147,7 +147,7 @@ def test_a_broken_config_is_passed_over_and_named_and_the_rest_is_there(net, tmp
 def test_another_programs_config_is_no_checkpoint_and_no_complaint(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "config.json").write_text('{"model": "llama"}')
-    assert checkpoints.look(tmp_path) == ({}, [])
+    assert checkpoints.scan(tmp_path) == ({}, [])
 
 
 @pytest.mark.parametrize("options", [{"nonesuch": 1}, {"classes": "many"}, {"classes": -5}])

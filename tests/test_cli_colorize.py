@@ -62,10 +62,10 @@ def test_a_folder_keeps_its_names_sizes_depths_and_exif(colorize, folder, tmp_pa
     pictures = {"a photo.jpg", "deep.png", "attic/scan.png"}
     assert files == pictures | {f"{name}.json" for name in pictures}
     assert all(name in said for name in pictures)
-    turned = open_image(new / "a photo.jpg")
-    assert turned.rgb.shape == (3, 45, 30)  # upright, and no orientation left to apply again
+    upright = open_image(new / "a photo.jpg")
+    assert upright.rgb.shape == (3, 45, 30)  # upright, and no orientation left to apply again
     exif = Image.Exif()
-    exif.load(turned.exif)
+    exif.load(upright.exif)
     assert exif[ExifTags.Base.Artist] == "A. Person"
     assert "Colourized by AI" in exif[ExifTags.Base.ImageDescription]
     assert open_image(new / "deep.png").depth == 16

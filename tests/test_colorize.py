@@ -11,20 +11,20 @@ from workbench import color
 from workbench.coloring import edges
 from workbench.coloring.colorize import (
     Settings,
-    blend,
+    blend_ab,
     colorize,
     colorize_all,
     has_temperature,
+    join_at_depth,
     lightness,
-    marks,
+    make_marks,
     network_input,
     own_settings,
-    paint,
     predict_ab,
     predict_logits,
     sample_ab,
 )
-from workbench.coloring.maps import chroma_map, entropy_map, error_map, shade
+from workbench.coloring.maps import chroma_map, entropy_map, error_map, shade_map
 from workbench.errors import Problem
 from workbench.models import ab_bins
 from workbench.spec import Colorizer
@@ -80,10 +80,10 @@ def test_lightness_is_that_of_split_lab(size):
 def test_paint_in_strips_equals_join_rgb_in_one_piece_within_the_gamut():
     rgb = torch.randint(0, 256, (3, 300, 301), generator=torch.Generator().manual_seed(4)).byte()
     L, ab = color.split_lab(rgb)
-    assert torch.equal(paint(L, ab), rgb)
+    assert torch.equal(join_at_depth(L, ab), rgb)
     inside = color.in_gamut(torch.cat((L, ab * 1.2)))
     assert 0.3 < inside.float().mean() < 0.9
-    same = (paint(L, ab * 1.2) == color.join_rgb(L, ab * 1.2)).all(0)
+    same = (join_at_depth(L, ab * 1.2) == color.join_rgb(L, ab * 1.2)).all(0)
     assert same[inside].all()
     assert not same.all()
 
@@ -93,7 +93,7 @@ def test_a_colour_outside_the_gamut_keeps_lightness_and_hue_and_gives_up_chroma(
     ab = ab * 4
     outside = ~color.in_gamut(torch.cat((L, ab)))
     assert 0.2 < outside.float().mean() < 1
-    shown_L, shown_ab = color.split_lab(paint(L, ab))
+    shown_L, shown_ab = color.split_lab(join_at_depth(L, ab))
     assert (shown_L - L).abs().max() < 0.8  # a step of 255; clipped channels lose up to 30
     assert (color.split_lab(color.join_rgb(L, ab))[0] - L).abs().max() > 5
     turn = torch.cosine_similarity(shown_ab, ab, dim=0)[outside]
@@ -106,7 +106,7 @@ def test_16_bits_survive_the_way_to_lab_and_back():
     random = torch.Generator().manual_seed(2)
     deep = torch.randint(0, 65536, (3, 20, 30), generator=random).to(torch.uint16)
     ab = color.rgb_to_lab(deep.float() / 65535)[1:]
-    again = paint(lightness(deep), ab, torch.uint16)
+    again = join_at_depth(lightness(deep), ab, torch.uint16)
     assert (again.int() - deep.int()).abs().max() <= 4
 
 
@@ -194,11 +194,11 @@ def test_settings_out_of_range_are_a_problem(wrong):
 
 def test_a_blend_is_the_weighted_mean():
     planes = [torch.full((2, 3, 3), value) for value in (0.0, 10.0, 40.0)]
-    assert torch.allclose(blend(planes[:2]), torch.tensor(5.0))
-    assert torch.allclose(blend(planes, [1, 2, 1]), torch.tensor(15.0))
+    assert torch.allclose(blend_ab(planes[:2]), torch.tensor(5.0))
+    assert torch.allclose(blend_ab(planes, [1, 2, 1]), torch.tensor(15.0))
     for wrong in ([1, 2], [0, 0, 0], [1, -1, 1]):
         with pytest.raises(Problem):
-            blend(planes, wrong)
+            blend_ab(planes, wrong)
 
 
 def test_samples_follow_the_distribution_differ_by_seed_and_repeat_with_it():
@@ -252,18 +252,18 @@ def test_maps_of_chroma_entropy_and_error():
 
 
 def test_shading_runs_from_viridis_dark_to_light():
-    ends = shade(torch.tensor([[-1.0, 0.0, 1.0, 9.0]]), 0, 1)
+    ends = shade_map(torch.tensor([[-1.0, 0.0, 1.0, 9.0]]), 0, 1)
     assert ends[:, 0].T.tolist() == [[68, 1, 84]] * 2 + [[253, 231, 37]] * 2
-    ramp = lightness(shade(torch.linspace(0, 1, 50)[None], 0, 1))[0, 0]
+    ramp = lightness(shade_map(torch.linspace(0, 1, 50)[None], 0, 1))[0, 0]
     assert (ramp.diff() > 0).all()
 
 
 def test_marks_name_the_model_its_revision_and_what_was_turned():
-    said = marks("colorful", "0123456789ab", Settings(chroma=1.5, size=128), "Colorful")
+    said = make_marks("colorful", "0123456789ab", Settings(chroma=1.5, size=128), "Colorful")
     assert said["Description"] == "Colourized by AI (Colorful)"
     assert said["Revision"] == "0123456789ab"
     assert said["Settings"] == "size=128, chroma=1.5"
-    assert marks("colorful", "x")["Settings"] == "the model's own"
+    assert make_marks("colorful", "x")["Settings"] == "the model's own"
 
 
 @pytest.mark.parametrize("size", [(64, 64), (64, 85), (90, 64), (300, 451)])

@@ -48,7 +48,7 @@ def test_the_centre_square_is_what_scaling_and_cropping_give(size):
     left, top = (size[0] - short) / 2, (size[1] - short) / 2
     box = tuple(int(x) for x in (left, top, left + short, top + short))
     expected = np.asarray(whole.crop(box).resize((8, 8), Image.Resampling.BICUBIC))
-    rgb, enlarged = pictures.square(np.asarray(whole), 8)
+    rgb, enlarged = pictures.decode_square(np.asarray(whole), 8)
     assert rgb.shape == (3, 8, 8)
     assert rgb.dtype == np.uint8
     assert not enlarged
@@ -56,7 +56,7 @@ def test_the_centre_square_is_what_scaling_and_cropping_give(size):
 
 
 def test_at_its_own_size_a_square_picture_is_unchanged():
-    rgb, enlarged = pictures.square(saved(colours(1, (16, 16)), "PNG"), 16)
+    rgb, enlarged = pictures.decode_square(saved(colours(1, (16, 16)), "PNG"), 16)
     assert np.array_equal(rgb.transpose(1, 2, 0), array(1, (16, 16)))
     assert not enlarged
 
@@ -64,12 +64,12 @@ def test_at_its_own_size_a_square_picture_is_unchanged():
 def test_a_fine_pattern_is_averaged_and_not_sampled():
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255
-    rgb, _ = pictures.square(stripes, 8)
+    rgb, _ = pictures.decode_square(stripes, 8)
     assert np.abs(rgb.astype(int) - 128).max() <= 8
 
 
 def test_a_smaller_picture_is_enlarged_and_that_is_told():
-    rgb, enlarged = pictures.square(array(1, (6, 6)), 8)
+    rgb, enlarged = pictures.decode_square(array(1, (6, 6)), 8)
     assert rgb.shape == (3, 8, 8)
     assert enlarged
 
@@ -91,15 +91,15 @@ def test_a_picture_is_turned_as_its_exif_says(orientation):
         stored = stored.transpose(step)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    rgb, _ = pictures.square(saved(stored, "PNG", exif=exif), 16)
+    rgb, _ = pictures.decode_square(saved(stored, "PNG", exif=exif), 16)
     assert np.array_equal(rgb.transpose(1, 2, 0), np.asarray(upright))
 
 
 def test_a_big_jpeg_decoded_small_looks_like_the_same_jpeg_decoded_whole():
     cells = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     data = saved(Image.fromarray(cells).resize((1600, 1200), Image.Resampling.BICUBIC), "JPEG")
-    rgb, enlarged = pictures.square(data, 256)
-    whole, _ = pictures.square(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), 256)
+    rgb, enlarged = pictures.decode_square(data, 256)
+    whole, _ = pictures.decode_square(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), 256)
     assert not enlarged
     assert np.abs(rgb.astype(int) - whole).mean() <= 1.5
     assert np.abs(rgb.astype(int) - whole).max() <= 16
@@ -117,14 +117,14 @@ def test_a_big_jpeg_decoded_small_looks_like_the_same_jpeg_decoded_whole():
     ],
 )
 def test_every_kind_of_picture_comes_out_as_rgb(form, change, tolerance):
-    rgb, _ = pictures.square(saved(change(colours(2, (16, 16))), form), 16)
+    rgb, _ = pictures.decode_square(saved(change(colours(2, (16, 16))), form), 16)
     difference = np.abs(rgb.transpose(1, 2, 0).astype(int) - array(2, (16, 16)))
     assert difference.mean() <= tolerance
 
 
 def test_sixteen_bits_are_scaled_and_not_cut_off():
     ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
-    rgb, _ = pictures.square(saved(Image.fromarray(ramp), "PNG"), 16)
+    rgb, _ = pictures.decode_square(saved(Image.fromarray(ramp), "PNG"), 16)
     assert np.abs(rgb[0].astype(int) - np.round(ramp / 257)).max() <= 1
     assert pictures.is_grey(rgb)
 
@@ -132,7 +132,7 @@ def test_sixteen_bits_are_scaled_and_not_cut_off():
 def test_the_first_frame_of_an_animation_is_taken():
     frames = [colours(1, (16, 16)), colours(9, (16, 16))]
     data = saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
-    rgb, _ = pictures.square(data, 16)
+    rgb, _ = pictures.decode_square(data, 16)
     assert np.array_equal(rgb.transpose(1, 2, 0), np.asarray(frames[0]))
 
 
@@ -176,7 +176,7 @@ def test_pictures_are_one_read_only_array_with_labels_and_a_report(tmp_path, loa
     assert loaded.report["labels"] == {"a": 2, "b": 1}
     assert (loaded.report["unlabelled"], loaded.report["grey"]) == (1, 0)
     for row, seed in zip(loaded.pixels, (3, 0, 1, 2), strict=True):  # 4.png sorts first
-        assert np.array_equal(row, pictures.square(array(seed), 8)[0])
+        assert np.array_equal(row, pictures.decode_square(array(seed), 8)[0])
 
 
 def test_the_second_time_nothing_is_decoded(tmp_path, load, monkeypatch):

@@ -327,30 +327,30 @@ def test_a_server_without_models_says_so(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(places, "RUNS", tmp_path)
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
     with pytest.raises(Problem, match="no trained model"):
-        api.chosen()
+        api.find_checkpoints()
 
 
 def test_a_file_that_is_not_there_or_gone_is_refused(tmp_path) -> None:
     with pytest.raises(Problem, match="no picture yet"):
-        api.opened(None)
+        api.open_upload(None)
     with pytest.raises(Problem, match=r"gone\.png is no longer here"):
-        api.opened(str(tmp_path / "gone.png"))
+        api.open_upload(str(tmp_path / "gone.png"))
 
 
 def test_nothing_and_zero_mean_the_models_own_settings() -> None:
-    assert api.turned(None, None, None) == api.turned(0, 0, 1.0) == Settings()
-    assert api.turned(128.0, 0.2, 0) == Settings(size=128, temperature=0.2, chroma=0)
+    assert api.read_settings(None, None, None) == api.read_settings(0, 0, 1.0) == Settings()
+    assert api.read_settings(128.0, 0.2, 0) == Settings(size=128, temperature=0.2, chroma=0)
 
 
 def test_the_same_picture_is_coloured_once_whatever_is_turned_elsewhere(trained) -> None:
     studio_ = studio.Studio()
     picture = open_image(CHELSEA)
     checkpoint = trained["vanilla_cnn"]  # it has no temperature
-    first, seconds = studio_.colorized(checkpoint, picture, Settings())
-    again, same = studio_.colorized(checkpoint, picture, Settings(temperature=0.1))
+    first, seconds = studio_.colorize(checkpoint, picture, Settings())
+    again, same = studio_.colorize(checkpoint, picture, Settings(temperature=0.1))
     assert again is first
     assert same == seconds
-    other, _ = studio_.colorized(checkpoint, picture, Settings(chroma=2))
+    other, _ = studio_.colorize(checkpoint, picture, Settings(chroma=2))
     assert not torch.equal(other, first)
 
 
@@ -365,7 +365,7 @@ def test_a_studio_keeps_a_bounded_number_of_networks(trained, monkeypatch) -> No
 
 def test_an_equal_picture_has_no_psnr_that_json_could_not_say(trained) -> None:
     picture = open_image(_grey_png(), "grey.png")
-    _, facts = api.painted(picture, trained["colorful"], Settings(chroma=0))
+    _, facts = api.colorize_upload(picture, trained["colorful"], Settings(chroma=0))
     assert facts["psnr"] is None
 
 
@@ -440,6 +440,6 @@ def test_a_temperature_that_nobody_moved_is_each_networks_own(trained, tmp_path,
     monkeypatch.setattr(places, "RUNS", tmp_path)
     names = ["colorful", "reference"]
     for moved, expected in ((TEMPERATURE, None), (0.8, 0.8)):
-        made = demo.look(str(CHELSEA), names, moved, 1, 0, None)[0]
+        made = demo.show_all(str(CHELSEA), names, moved, 1, 0, None)[0]
         settings = [each["settings"] for each in made if each["name"] in names]
         assert [each.temperature for each in settings] == [expected, expected]

@@ -142,7 +142,7 @@ def test_the_contracts_are_the_signatures_of_the_code():
 
 
 def test_the_readme_s_table_is_computed_from_the_rows():
-    table = measured.table(scores.read_all([ROOT / "checkpoints"]))
+    table = measured.make_table(scores.read_all([ROOT / "checkpoints"]))
     readme = text_of(ROOT / "README.md")
     shown = readme.partition(f"{measured.FIRST}\n")[2].partition(measured.LAST)[0]
     assert shown == table, "run: python -m workbench scores --into README.md"
@@ -152,13 +152,13 @@ def test_a_table_without_its_rows_is_refused_and_a_document_without_its_marks_to
     from workbench.errors import Problem
 
     with pytest.raises(Problem, match="evaluate it"):
-        measured.table([])
+        measured.make_table([])
     document = tmp_path / "bare.md"
     document.write_text("nothing")
     with pytest.raises(Problem, match="no place for the table"):
-        measured.put_into(document, "table\n")
+        measured.replace_block(document, "table\n")
     document.write_text(f"a\n{measured.FIRST}\nold\n{measured.LAST}\nb")
-    measured.put_into(document, "new\n")
+    measured.replace_block(document, "new\n")
     assert document.read_text() == f"a\n{measured.FIRST}\nnew\n{measured.LAST}\nb"
 
 

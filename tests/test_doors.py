@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from workbench import places, spare
 from workbench.errors import Problem
-from workbench.names import plain, shown
+from workbench.names import escape_html, escape_markdown
 from workbench.ui import gate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +86,7 @@ def with_profile(description: str) -> bytes:
     ],
 )  # fmt: skip
 def test_words_that_mean_something_in_markdown_are_escaped(text):
-    safe = plain(text)
+    safe = escape_markdown(text)
     bare = safe.replace("\\", "").replace("\u2060", "")
     assert bare == text.replace("\\", "")
     for sign in "[]<>*_|~$&`#":
@@ -96,15 +96,20 @@ def test_words_that_mean_something_in_markdown_are_escaped(text):
 
 
 def test_addresses_are_no_links_code_stays_and_the_rest_is_readable():
-    safe = plain("photo.png: see https://evil.example/x, www.evil.example or a@b.cd; `make run`.")
+    safe = escape_markdown(
+        "photo.png: see https://evil.example/x, www.evil.example or a@b.cd; `make run`."
+    )
     assert "://" not in safe
     assert "www." not in safe
     assert "@b" not in safe
     assert safe.endswith("`make run`.")
-    assert plain("WORKBENCH_DATA is _not_ __set__") == r"WORKBENCH_DATA is \_not\_ \_\_set\_\_"
-    assert "\\" not in plain("scan.png is not a picture. Save it again, as PNG (8 bits).")
-    assert "<" not in shown("<script>alert(1)</script> &lt;")
-    assert len(plain("x" * 5000)) == 600
+    assert (
+        escape_markdown("WORKBENCH_DATA is _not_ __set__")
+        == r"WORKBENCH_DATA is \_not\_ \_\_set\_\_"
+    )
+    assert "\\" not in escape_markdown("scan.png is not a picture. Save it again, as PNG (8 bits).")
+    assert "<" not in escape_html("<script>alert(1)</script> &lt;")
+    assert len(escape_markdown("x" * 5000)) == 600
 
 
 def test_a_profiles_name_asks_no_third_machine_for_anything(workbench_server, browser_page):
@@ -195,14 +200,14 @@ def test_with_a_password_paths_stay_under_the_servers_folders(monkeypatch, tmp_p
     (data / "link").symlink_to(other)
     monkeypatch.setenv("WORKBENCH_DATA", str(data))
     monkeypatch.delenv("WORKBENCH_LOCAL", raising=False)
-    monkeypatch.setattr(gate, "may", lambda: True)
+    monkeypatch.setattr(gate, "may_control", lambda: True)
     text = text.format(data=data, other=other)
     if opens:
         gate.check_source(text)
     else:
         with pytest.raises(Problem, match="WORKBENCH_DATA"):
             gate.check_source(text)
-    monkeypatch.setattr(gate, "may", lambda: False)
+    monkeypatch.setattr(gate, "may_control", lambda: False)
     with pytest.raises(Problem, match="password"):
         gate.check_source(text)
 
@@ -275,7 +280,7 @@ def test_a_forwarding_header_counts_only_where_it_is_configured(monkeypatch, pro
 def test_what_a_kill_left_is_swept_by_age_and_what_is_at_work_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(spare.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(spare.tempfile, "tempdir", str(tmp_path))
-    mine = spare.folder("video")
+    mine = spare.make_folder("video")
     (mine / "clip.mp4").write_bytes(b"x")
     dead = tmp_path / f"workbench-batch-{2**22 + 1}-abc"
     alive = tmp_path / f"workbench-video-{os.getppid()}-abc"
@@ -287,11 +292,11 @@ def test_what_a_kill_left_is_swept_by_age_and_what_is_at_work_stays(tmp_path, mo
     (uploads / "old").mkdir(parents=True)
     (uploads / "old" / "photo.png").write_bytes(b"x")
     now = time.time()
-    assert spare.sweep(uploads, now=now + 60) == []
-    assert set(spare.sweep(uploads, now=now + 3600)) == {dead, older}
+    assert spare.sweep_folders(uploads, now=now + 60) == []
+    assert set(spare.sweep_folders(uploads, now=now + 3600)) == {dead, older}
     assert mine.exists()
     assert alive.exists()
-    spare.sweep(uploads, now=now + 2 * 86_400)
+    spare.sweep_folders(uploads, now=now + 2 * 86_400)
     assert not alive.exists()
     assert not (uploads / "old").exists()
     assert others.exists()
@@ -312,10 +317,10 @@ def test_no_csv_of_ours_begins_a_formula_and_scores_come_back_as_they_were(tmp_p
 
 def test_the_same_photograph_has_another_address_in_every_question():
     from workbench.images import encode, open_image
-    from workbench.ui.study.voting import marked_once
+    from workbench.ui.study.voting import mark_once
 
     data = encode(open_image(with_profile("x")).rgb)
-    made = [marked_once(data, f"{token}/0") for token in ("1.aa", "2.bb", "2.bb")]
+    made = [mark_once(data, f"{token}/0") for token in ("1.aa", "2.bb", "2.bb")]
     assert made[0] != made[1]
     assert made[1] == made[2]
     assert len(made[0]) == len(made[1])
@@ -395,7 +400,7 @@ def test_a_study_whose_plan_is_damaged_is_a_sentence(tmp_path):
 def test_settings_of_places_are_read_as_they_are_meant(monkeypatch):
     for text, expected in (("1", True), ("0", False), ("", False), ("yes", False)):
         monkeypatch.setenv("WORKBENCH_LOCAL", text)
-        assert places.local() == expected
+        assert places.is_local() == expected
     for text, number in (("2", 2), ("-1", 0), ("x", 0), ("", 0)):
         monkeypatch.setenv("WORKBENCH_PROXIES", text)
         assert places.proxies() == number

@@ -136,11 +136,11 @@ def test_rebalanced_auc_is_pooled_by_weight_and_delta_cf_is_a_difference_of_mean
 
 def test_a_model_that_is_better_by_one_on_every_picture_wins_them_all():
     values = np.random.default_rng(0).normal(23, 4, 50)
-    found = summaries.paired(rows("a", values + 1), rows("b", values), "psnr")
+    found = summaries.compare_paired(rows("a", values + 1), rows("b", values), "psnr")
     assert found.won == 1
     assert found.difference.value == pytest.approx(1)
     assert found.difference.low == pytest.approx(1)
-    back = summaries.paired(rows("b", values), rows("a", values + 1), "psnr")
+    back = summaries.compare_paired(rows("b", values), rows("a", values + 1), "psnr")
     assert (back.won, back.difference.value) == (0, pytest.approx(-1))
 
 
@@ -149,7 +149,7 @@ def test_where_lower_is_better_lower_wins_and_a_draw_is_half_a_picture():
         rows("a", [1.0, 5.0, 3.0, 2.0], metric="delta_e"),
         rows("b", [2.0, 4.0, 3.0, 9.0], metric="delta_e"),
     )
-    found = summaries.paired(first, second, "delta_e")
+    found = summaries.compare_paired(first, second, "delta_e")
     assert found.won == 2.5 / 4
     assert found.differences == (-1, 1, 0, -7)
 
@@ -157,16 +157,16 @@ def test_where_lower_is_better_lower_wins_and_a_draw_is_half_a_picture():
 def test_colourfulness_is_compared_by_its_distance_to_the_truth():
     first = [row("a", colorfulness=60.0, colorfulness_truth=40.0)]
     second = [row("b", colorfulness=35.0, colorfulness_truth=40.0)]
-    assert summaries.paired(first, second, "colorfulness").won == 0
+    assert summaries.compare_paired(first, second, "colorfulness").won == 0
 
 
 def test_only_common_pictures_are_compared():
-    found = summaries.paired(rows("a", [1.0, 2.0, 3.0]), rows("b", [1.0]), "psnr")
+    found = summaries.compare_paired(rows("a", [1.0, 2.0, 3.0]), rows("b", [1.0]), "psnr")
     assert found.pictures == ("set: p000",)
     with pytest.raises(Problem, match="common picture"):
-        summaries.paired(rows("a", [1.0]), rows("b", [1.0], "other"), "psnr")
+        summaries.compare_paired(rows("a", [1.0]), rows("b", [1.0], "other"), "psnr")
     with pytest.raises(Problem, match="'beauty' is no metric"):
-        summaries.paired([], [], "beauty")
+        summaries.compare_paired([], [], "beauty")
 
 
 def test_the_generalisation_matrix_has_training_data_in_rows_and_test_sets_in_columns():
@@ -202,7 +202,7 @@ def test_old_names_of_protocols_and_columns_are_read_and_accepted(tmp_path):
     assert (first.protocol, first.psnr_unsquared) == ("ranjan-agrawal", 33.1)
     assert second.protocol == "liu-gao-li"
     for old, name in scores.OLD_PROTOCOLS.items():
-        assert protocols.protocol(old) is protocols.PROTOCOLS[name]
+        assert protocols.find_protocol(old) is protocols.PROTOCOLS[name]
 
 
 def test_no_number_of_a_paper_is_where_a_person_reads():

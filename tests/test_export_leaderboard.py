@@ -31,7 +31,7 @@ def rows() -> list[Score]:
 
 def test_without_scores_there_is_no_page():
     with pytest.raises(Problem, match="no scores to show"):
-        leaderboard_page.page([])
+        leaderboard_page.make_page([])
 
 
 def test_the_command_writes_a_page_of_the_bundled_scores(tmp_path, rows, monkeypatch):

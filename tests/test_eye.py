@@ -25,7 +25,7 @@ def net() -> eye.Eye:
 
 
 def chelsea() -> torch.Tensor:
-    return torch.from_numpy(data.square(SAMPLES["chelsea"].path.read_bytes(), 224)[0])[None]
+    return torch.from_numpy(data.decode_square(SAMPLES["chelsea"].path.read_bytes(), 224)[0])[None]
 
 
 def test_the_eye_knows_a_cat_from_its_lightness_alone(net):

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from workbench import places
-from workbench.coloring.colorize import Settings, marks
+from workbench.coloring.colorize import Settings, make_marks
 from workbench.data import DATASETS
 from workbench.evaluation import metrics, score_run
 from workbench.images import open_image
@@ -35,7 +35,7 @@ def written(settings: dict, title: str) -> dict[str, str]:
 
 def test_a_file_says_the_same_of_itself_wherever_it_is_written() -> None:
     said = written(origin("colorful", "0123456789ab"), "Colorful")
-    expected = marks("colorful", "0123456789ab", SETTINGS, "Colorful")
+    expected = make_marks("colorful", "0123456789ab", SETTINGS, "Colorful")
     assert expected.items() <= said.items()
     assert said["Model"] == "colorful"
     assert said["Settings"] == "size=128, chroma=1.5"
@@ -54,11 +54,11 @@ def test_a_blend_and_hints_name_every_model_and_what_was_set() -> None:
 def test_a_large_pair_is_measured_on_a_reduced_copy_and_a_small_one_as_it_is(monkeypatch) -> None:
     truth = torch.randint(0, 256, (3, 40, 60), dtype=torch.uint8)
     rgb = truth.flip(0)
-    whole = metrics.of_a_pair(rgb, truth)
+    whole = metrics.measure_pair(rgb, truth)
     assert whole[0] == float(metrics.psnr(rgb[None], truth[None]))
-    assert metrics.of_a_pair(rgb[..., :8, :8], truth[..., :8, :8])[1] is None
+    assert metrics.measure_pair(rgb[..., :8, :8], truth[..., :8, :8])[1] is None
     monkeypatch.setattr(metrics, "PAIR_PIXELS", 600)
-    assert metrics.of_a_pair(rgb, truth)[0] != whole[0]
+    assert metrics.measure_pair(rgb, truth)[0] != whole[0]
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -70,7 +70,7 @@ def test_baselines_of_own_pictures_never_lie_with_the_bundled_weights(tmp_path: 
     found = score_run.baselines_folder(dataset="my-holidays")
     assert places.CHECKPOINTS not in found.parents
     assert places.scores() in found.parents
-    assert places.scores() in score_run.roots()
+    assert places.scores() in score_run.score_roots()
     assert score_run.baselines_folder(tmp_path, "my-holidays") == tmp_path / "baselines" / "scores"
 
 

@@ -125,7 +125,7 @@ def test_a_fetched_model_is_listed_beside_the_bundled_ones_and_loads(
     assert list(listed)[-1] == "ada--tiny"
     assert len(listed) == len(MODELS) + 1
     assert listed["ada--tiny"].revision == listed["vanilla_cnn"].revision
-    assert hub.fetched() == {"ada/tiny": listed["ada--tiny"].folder}
+    assert hub.list_fetched() == {"ada/tiny": listed["ada--tiny"].folder}
     weights, same = (listed[name].net().state_dict() for name in ("ada--tiny", "vanilla_cnn"))
     assert all(value.equal(same[key]) for key, value in weights.items())
 
@@ -281,7 +281,7 @@ def test_weights_that_differ_from_their_configuration_are_not_kept(loopback_hub,
     name = "model-00001-of-00002.safetensors"
     repo.add("swapped", {**repo.commits[-1].files, name: Blob(b"other weights", True)})
     assert f"{name} is damaged" in shell.fails("fetch", "ada/tiny")
-    assert hub.fetched(shell.home / "cache" / "hub") == {}
+    assert hub.list_fetched(shell.home / "cache" / "hub") == {}
 
 
 def test_only_files_of_a_model_are_fetched(loopback_hub, shell, model):
@@ -291,7 +291,7 @@ def test_only_files_of_a_model_are_fetched(loopback_hub, shell, model):
     repo.add("more", {**repo.commits[-1].files, **extra})
     came = shell.works("fetch", "ada/tiny")
     assert contents(Path(came["folder"])) == contents(model)
-    assert hub.fetched(shell.home / "cache" / "hub") == {"ada/tiny": Path(came["folder"])}
+    assert hub.list_fetched(shell.home / "cache" / "hub") == {"ada/tiny": Path(came["folder"])}
 
 
 @pytest.mark.parametrize("missing", ["config.json", "README.md", "*.safetensors"])

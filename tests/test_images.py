@@ -12,7 +12,7 @@ import torch
 from PIL import ExifTags, Image, ImageCms
 
 from workbench.errors import Problem
-from workbench.images import encode, files, open_image, stamp
+from workbench.images import encode, files, open_image, stamp_corner
 from workbench.images.profiles import is_grey
 
 MARKS = {
@@ -200,7 +200,7 @@ def test_a_damaged_profile_costs_a_note_and_not_the_picture():
 def test_one_pixel_is_a_picture():
     picture = open_image(saved(Image.new("RGB", (1, 1), (10, 200, 30))))
     assert picture.rgb.flatten().tolist() == [10, 200, 30]
-    assert stamp(picture.rgb, "AI").shape == (3, 1, 1)
+    assert stamp_corner(picture.rgb, "AI").shape == (3, 1, 1)
     assert torch.equal(open_image(encode(picture.rgb)).rgb, picture.rgb)
 
 
@@ -295,7 +295,7 @@ def test_an_unknown_output_format_is_a_problem():
 def test_a_stamp_changes_only_the_lower_right_corner(dtype):
     limit = 65535 if dtype == torch.uint16 else 255
     rgb = torch.full((3, 200, 300), limit // 2, dtype=torch.int32).to(dtype)
-    marked = stamp(rgb, "colourized by AI")
+    marked = stamp_corner(rgb, "colourized by AI")
     changed = (marked.int() != rgb.int()).any(0)
     assert changed[-20:, -150:].any()
     assert not changed[:150].any()

@@ -57,12 +57,12 @@ def test_the_gamut_plane_has_the_colours_of_scikit_image_with_red_right_and_yell
 
 
 def test_a_colour_no_screen_has_is_said_to_be_none() -> None:
-    assert colors.colored(65, 0, 0)[1]
-    assert not colors.colored(65, 110, -110)[1]
+    assert colors.color_of_lab(65, 0, 0)[1]
+    assert not colors.color_of_lab(65, 110, -110)[1]
 
 
 def test_many_colours_differ_and_have_one_grey() -> None:
-    strip, grey = colors.alike(60, 12, side=2)
+    strip, grey = colors.draw_alike(60, 12, side=2)
     assert len({tuple(c) for c in strip[:, 0].T.tolist()}) == 12
     assert len({tuple(c) for c in grey[:, 0].T.tolist()}) == 1
     L, _ = split_lab(strip)
@@ -70,11 +70,11 @@ def test_many_colours_differ_and_have_one_grey() -> None:
 
 
 def test_turning_the_hues_keeps_the_lightness_and_a_whole_turn_keeps_all(picture) -> None:
-    turned = colors.hue_turned(picture, 120)
+    rotated = colors.rotate_hues(picture, 120)
     L, ab = split_lab(picture)
-    assert (split_lab(turned)[0] - L).abs().max() < 1
-    assert (split_lab(turned)[1] - ab).abs().mean() > 5
-    assert (colors.hue_turned(picture, 360).int() - picture.int()).abs().max() <= 1
+    assert (split_lab(rotated)[0] - L).abs().max() < 1
+    assert (split_lab(rotated)[1] - ab).abs().mean() > 5
+    assert (colors.rotate_hues(picture, 360).int() - picture.int()).abs().max() <= 1
 
 
 def test_planes_are_grey_red_green_and_yellow_blue(picture) -> None:
@@ -87,9 +87,9 @@ def test_planes_are_grey_red_green_and_yellow_blue(picture) -> None:
 
 
 def test_a_large_picture_is_reduced_and_a_small_one_left_alone(picture) -> None:
-    assert colors.reduced(picture) is picture
+    assert colors.reduce_picture(picture) is picture
     large = picture.repeat(1, 20, 20)
-    assert colors.reduced(large).shape == (3, 288, 384)
+    assert colors.reduce_picture(large).shape == (3, 288, 384)
 
 
 # ------------------------------------------------------------------------------------ blocks
@@ -98,7 +98,7 @@ def test_a_large_picture_is_reduced_and_a_small_one_left_alone(picture) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_blocks_hold_all_parameters_and_the_multiply_adds_torch_counts(name: str) -> None:
     net, L = small(name), lightness()
-    found = blocks.blocks(net, 64, 64)
+    found = blocks.list_blocks(net, 64, 64)
     assert sum(block.parameters for block in found) == sum(p.numel() for p in net.parameters())
     assert found[0].takes[1:] == (64, 64)
     run = getattr(net, "logits", net)  # an annealed mean is no block
@@ -112,7 +112,7 @@ def test_blocks_of_the_papers_size_are_drawn_without_weights(name: str) -> None:
     spec = MODELS[name]
     with torch.device("meta"):
         net = spec.build().eval()
-    found = blocks.blocks(net, spec.size, spec.size)
+    found = blocks.list_blocks(net, spec.size, spec.size)
     svg = diagram.network_svg(found, spec.color, spec.title)
     texts = [each.text for each in ElementTree.fromstring(svg).iter() if each.text]
     assert all(block.name in texts for block in found)
@@ -120,11 +120,11 @@ def test_blocks_of_the_papers_size_are_drawn_without_weights(name: str) -> None:
 
 
 def test_vanilla_cnn_is_its_twelve_convolutions_and_colorful_its_nine_blocks() -> None:
-    first = blocks.blocks(small("vanilla_cnn"), 64, 64)
+    first = blocks.list_blocks(small("vanilla_cnn"), 64, 64)
     assert [block.name for block in first][:2] == ["encoder.0", "encoder.1"]
     assert len(first) == 12
     assert first[1].text == "Conv 3×3 /2"
-    second = blocks.blocks(small("colorful"), 64, 64)
+    second = blocks.list_blocks(small("colorful"), 64, 64)
     assert len(second) == 9
     assert second[2].text == "2 × (Conv 3×3, ReLU), Conv 3×3 /2, ReLU, BN"
 
@@ -136,7 +136,7 @@ def test_a_network_of_its_own_shares_weights_and_leaves_no_hook_behind() -> None
     net = small("cbam_gan")
     with torch.inference_mode():  # as another page does: the scores of that call stay with the net
         net(lightness())
-    mine = probes.of_its_own(net)
+    mine = probes.copy_modules(net)
     assert mine.unet.down[0][0] is not net.unet.down[0][0]
     assert mine.unet.down[0][0].weight is net.unet.down[0][0].weight
     probes.spatial_maps(net, lightness())
@@ -156,21 +156,21 @@ def test_cbam_shows_thirteen_channel_weights_and_a_map_wherever_there_is_a_choic
 
 def test_what_a_classifier_believes_is_named_and_sums_to_one() -> None:
     names = [f"thing {i}" for i in range(4)]
-    found = probes.beliefs(small("cbam_gan", classes=4), lightness(), names, count=4)
+    found = probes.likeliest_classes(small("cbam_gan", classes=4), lightness(), names, count=4)
     assert sum(share for _, share in found) == pytest.approx(1)
     assert {name for name, _ in found} == set(names)
     shares = [share for _, share in found]
     assert shares == sorted(shares, reverse=True)
-    unnamed = probes.beliefs(small("inception_attention"), lightness(), ())
+    unnamed = probes.likeliest_classes(small("inception_attention"), lightness(), ())
     assert all(name.startswith("class ") for name, _ in unnamed)
     with pytest.raises(Problem, match="no classifier"):
-        probes.beliefs(small("vanilla_cnn"), lightness(), ())
+        probes.likeliest_classes(small("vanilla_cnn"), lightness(), ())
 
 
 @pytest.mark.parametrize(("name", "count"), [("attention_pix2pix", 2), ("inception_attention", 1)])
 def test_the_attention_of_a_point_sums_to_one_and_moves_with_the_point(name, count) -> None:
     net, L = small(name), lightness()
-    here, there = (probes.attention(net, L, x, 0.3) for x in (0.1, 0.999))
+    here, there = (probes.attention_maps(net, L, x, 0.3) for x in (0.1, 0.999))
     assert len(here) == count
     for place in here:
         assert float(here[place].sum()) == pytest.approx(1, abs=1e-4)
@@ -181,23 +181,25 @@ def test_without_fusion_the_colours_change_and_the_shared_network_does_not() -> 
     net, L = small("inception_attention"), lightness()
     with torch.no_grad():
         before = net(L)
-        off = probes.without_fusion(net, L)
+        off = probes.predict_without_fusion(net, L)
         assert torch.equal(net(L), before)
     assert not torch.allclose(off, before)
     with pytest.raises(Problem, match="without fusion"):
-        probes.without_fusion(small("vanilla_cnn"), L)
+        probes.predict_without_fusion(small("vanilla_cnn"), L)
 
 
 def test_a_colder_distribution_is_surer_and_a_flat_one_has_the_entropy_of_313() -> None:
     flat = torch.zeros(1, 313, 2, 2)
     p, bits = probes.distribution(flat, 0.5, 0.5, 0.38)
     assert bits == pytest.approx(math.log2(313))
-    assert probes.decoded(p) == pytest.approx(tuple(ab_bins.centres().mean(0).tolist()), abs=1e-4)
+    assert probes.mean_color(p) == pytest.approx(
+        tuple(ab_bins.centres().mean(0).tolist()), abs=1e-4
+    )
     logits = torch.randn(1, 313, 4, 4, generator=torch.Generator().manual_seed(5))
     warm, cold = (probes.distribution(logits, 0.9, 0.1, t) for t in (1.0, 0.2))
     assert cold[1] < warm[1]
     expected = ab_bins.annealed_mean(logits, 0.2)[0, :, 0, 3]
-    assert probes.decoded(cold[0]) == pytest.approx(tuple(expected.tolist()), abs=1e-3)
+    assert probes.mean_color(cold[0]) == pytest.approx(tuple(expected.tolist()), abs=1e-3)
 
 
 def test_the_drawn_distribution_has_a_square_per_bin_and_the_likeliest_is_the_largest() -> None:
@@ -215,7 +217,7 @@ def test_feature_maps_are_those_of_every_convolution_and_the_liveliest_come_firs
     assert len(maps) == 12
     assert maps["encoder.1"].shape[-2:] == (32, 32)
     still, lively = torch.zeros(1, 4, 4), torch.rand(1, 4, 4)
-    numbers, shown = probes.strongest(torch.cat((still, lively)), 1)
+    numbers, shown = probes.pick_strongest(torch.cat((still, lively)), 1)
     assert numbers == [1]
     assert float(shown.max()) == 1
 
@@ -252,7 +254,7 @@ def test_the_same_two_pictures_have_as_many_values_as_there_are_protocols(pictur
 
 
 def test_most_displayable_colours_are_where_the_lesson_says() -> None:
-    best, share, first, last = colors.richest()
+    best, share, first, last = colors.find_richest()
     assert 54 <= best <= 57
     assert share == pytest.approx(0.306, abs=0.004)
     assert share == max(colors.share_in_gamut(L) for L in range(1, 100))
@@ -278,7 +280,7 @@ def test_the_traps_say_of_every_candidate_what_their_table_shows(picture) -> Non
     shown = SimpleNamespace(rgb=picture)
     found = {"Grey": colors.grey_of(picture), "One step of 255 off": one_step_off(picture)}
     for name in ("Pixels that differ", "SSIM of luma"):
-        said = pieces.spread(shown, found, name)
-        for value in pieces.measured(shown, found, name).values():
+        said = pieces.describe_spread(shown, found, name)
+        for value in pieces.measure_candidates(shown, found, name).values():
             assert f"{value:.3f}" in said
-    assert pieces.measured(shown, found, "Pixels that differ")["One step of 255 off"] == 1
+    assert pieces.measure_candidates(shown, found, "Pixels that differ")["One step of 255 off"] == 1

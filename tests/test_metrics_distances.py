@@ -51,9 +51,9 @@ def test_kid_agrees_with_torchmetrics():
 
 def test_small_sets_have_kid_and_large_ones_fid():
     small = gaussian(2048)
-    assert set(distances.of_sets(small, small)) == {"kid"}
+    assert set(distances.compare_sets(small, small)) == {"kid"}
     large = gaussian(2049)
-    assert set(distances.of_sets(large, large)) == {"fid"}
+    assert set(distances.compare_sets(large, large)) == {"fid"}
 
 
 def test_one_row_is_no_set():
@@ -86,7 +86,7 @@ def test_the_truth_is_nearer_to_itself_than_grey_is():
     def mean_colours(rgb: torch.Tensor) -> np.ndarray:
         return rgb.float().mean((2, 3)).numpy() / 255
 
-    found = distances.of_entrants(entrants.baselines(), items, mean_colours, size=32)
+    found = distances.compare_entrants(entrants.baselines(), items, mean_colours, size=32)
     assert set(found["grey"]) == {"pictures", "kid"}
     assert found["truth"]["kid"] < found["grey"]["kid"]
     assert found["grey"]["pictures"] == 12
@@ -95,12 +95,12 @@ def test_the_truth_is_nearer_to_itself_than_grey_is():
 def test_the_lite_distances_have_an_interval_around_their_value_and_names_of_their_own():
     truth = gaussian(300)
     near, far = truth + gaussian(300, 0.3, 0.1, 2), truth + gaussian(300, 1.5, 0.1, 3)
-    found = [distances.lite_of_sets(each, truth) for each in (near, far)]
+    found = [distances.compare_sets_lite(each, truth) for each in (near, far)]
     assert set(found[0]) == {"kd_lite", "kd_lite_low", "kd_lite_high", "fd_lite"}
     for each in found:
         assert each["kd_lite_low"] < each["kd_lite"] < each["kd_lite_high"]
     assert found[0]["kd_lite_high"] < found[1]["kd_lite_low"]
-    assert "fd_lite" not in distances.lite_of_sets(truth[:8], near[:8])
+    assert "fd_lite" not in distances.compare_sets_lite(truth[:8], near[:8])
 
 
 def test_the_command_compares_whole_sets_through_the_eye(tmp_path):

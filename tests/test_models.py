@@ -6,7 +6,7 @@ import torch
 from workbench.coloring.colorize import has_temperature
 from workbench.models import MODELS, ab_bins
 from workbench.models.attention_pix2pix import EXPERIMENTS, critic
-from workbench.models.count import count, parameters
+from workbench.models.count import count_stored, parameters
 from workbench.models.pix2pix import patch_critic
 
 # The table of the papers' networks at width 1.
@@ -44,12 +44,12 @@ def test_parameters_are_the_papers_to_the_last_one(name, options, expected):
 @pytest.mark.parametrize(("attention", "expected"), [(0, 663_361), (32, 671_554), (64, 665_410)])
 def test_the_four_layer_critic_has_the_papers_parameters(attention, expected):
     with torch.device("meta"):
-        assert count(critic(attention)) == expected
+        assert count_stored(critic(attention)) == expected
 
 
 def test_the_two_channel_patchgan_has_its_parameters_and_a_14_by_14_map():
     net = patch_critic((64, 128, 256, 512), outputs=2, strides=(2, 2, 2, 1))
-    assert count(net) == 2_773_826
+    assert count_stored(net) == 2_773_826
     assert net(torch.zeros(1, 3, 128, 128)).shape == (1, 2, 14, 14)
 
 

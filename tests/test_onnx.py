@@ -72,7 +72,7 @@ def test_a_file_takes_every_size_and_aspect_ratio(sessions, name):
 def test_networks_of_random_weights_are_exported_too(name, options, size):
     torch.manual_seed(0)
     net = MODELS[name].build(width=0.25, **options).eval()
-    model = onnx.graph(net, size)
+    model = onnx.record_graph(net, size)
     format_of.helper.set_model_props(model, {"facts": json.dumps(asdict(onnx.facts(net, size)))})
     agree(onnxruntime.InferenceSession(model.SerializeToString()), net, size)
 
@@ -105,7 +105,8 @@ def agree_on(pictures: list[torch.Tensor], session, name: str) -> None:
         ours = colorize.predict_coarse(net, L[None], checkpoint.size, EXACT)
         theirs = onnx.predict_coarse(session, L[None])
         painted = [
-            colorize.paint(L, edges.upsample(ab, L.shape[-2:])[0])[None] for ab in (ours, theirs)
+            colorize.join_at_depth(L, edges.upsample(ab, L.shape[-2:])[0])[None]
+            for ab in (ours, theirs)
         ]
         distances.append(float(delta_e(*painted)[0]))
     print(f"{name}: mean CIEDE2000 {sum(distances) / len(distances):.4f}")
@@ -116,8 +117,8 @@ def test_temperature_and_rebalancing_stay_choices(sessions):
     name = next(n for n in sessions if onnx.facts_of(sessions[n]).temperature)
     net, L = checkpoints.find(name).net(), lightness(200, 300)
     size = onnx.facts_of(sessions[name]).size
-    for turned in ({"temperature": 0.1}, {"temperature": 1.0}, {"rebalancing": 0.0}):
-        settings = Settings(exact=True, **turned)
+    for changed in ({"temperature": 0.1}, {"temperature": 1.0}, {"rebalancing": 0.0}):
+        settings = Settings(exact=True, **changed)
         ours = colorize.predict_coarse(net, L, size, settings)
         assert (onnx.predict_coarse(sessions[name], L, settings) - ours).abs().max() < 0.5
     assert {output.name for output in sessions[name].get_outputs()} == {"ab", "logits"}

@@ -46,10 +46,10 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 def coloured(
-    uploads: list[tuple[str, bytes]], painters, turn=no_wait, form=Form()
+    uploads: list[tuple[str, bytes]], painters, take_place=no_wait, form=Form()
 ) -> batches.Batch:
-    files, failures = batches.unpacked(uploads)
-    batch = batches.Batch(files, painters, Settings(), turn, failures, form)
+    files, failures = batches.unpack_uploads(uploads)
+    batch = batches.Batch(files, painters, Settings(), take_place, failures, form)
     batch.start()
     batch.join(30)
     assert not batch.is_alive()
@@ -119,13 +119,13 @@ def test_a_stopped_batch_keeps_what_is_done_and_says_so(painters) -> None:
     may_go_on, asked = threading.Event(), threading.Event()
 
     @contextmanager
-    def turn():
+    def take_place():
         asked.set()
         may_go_on.wait(10)
         yield
 
-    files, _ = batches.unpacked([(f"{n}.png", picture_bytes()) for n in range(5)])
-    batch = batches.Batch(files, painters, Settings(), turn)
+    files, _ = batches.unpack_uploads([(f"{n}.png", picture_bytes()) for n in range(5)])
+    batch = batches.Batch(files, painters, Settings(), take_place)
     batch.start()
     asked.wait(10)
     batch.stop()
@@ -142,7 +142,7 @@ def test_a_zip_cannot_write_outside_its_folder_and_junk_is_passed_over() -> None
     inside = zipped(
         {"../../evil.png": b"x", "__MACOSX/._a.png": b"x", ".DS_Store": b"x", "ok.png": b"x"}
     )
-    files, failures = batches.unpacked([("in.zip", inside), ("not.zip", b"no archive")])
+    files, failures = batches.unpack_uploads([("in.zip", inside), ("not.zip", b"no archive")])
     assert [file.name for file in files] == ["evil.png", "ok.png"]
     assert failures == ["not.zip is not a ZIP archive, or a damaged one."]
 
@@ -150,7 +150,7 @@ def test_a_zip_cannot_write_outside_its_folder_and_junk_is_passed_over() -> None
 def test_too_many_files_are_refused_with_the_command_that_takes_them(monkeypatch) -> None:
     monkeypatch.setattr(batches, "MOST_FILES", 2)
     with pytest.raises(Problem, match="python -m workbench colorize"):
-        batches.unpacked([(f"{n}.png", b"") for n in range(3)])
+        batches.unpack_uploads([(f"{n}.png", b"") for n in range(3)])
 
 
 def test_the_page_colours_the_samples_and_offers_the_zip(workbench: AppTest) -> None:

@@ -180,7 +180,7 @@ def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints
         Made(
             c.name,
             c.title,
-            *state.colorized(c, picture, Settings(chroma=0.5)),
+            *state.colorize(c, picture, Settings(chroma=0.5)),
             {"model": c.name, "revision": c.revision, "settings": {"chroma": 0.5}},
         )
         for c in found
@@ -204,7 +204,7 @@ def test_a_file_keeps_the_depth_and_says_that_colours_are_a_machines(small_check
     deep = (torch.arange(40 * 30 * 3).reshape(3, 30, 40) * 18).to(torch.uint16)
     picture = open_image(encode(deep), "deep.png")
     found = checkpoints.available(small_checkpoints)["colorful"]
-    full, seconds = state.colorized(found, picture, Settings())
+    full, seconds = state.colorize(found, picture, Settings())
     made = Made(
         "colorful",
         "Colorful",
@@ -242,7 +242,7 @@ def test_whoever_waits_is_told_their_place_and_served_in_order() -> None:
     first_may_end = threading.Event()
 
     def visit(number: int) -> None:
-        with queue.turn(lambda place: told.append((number, place))):
+        with queue.take_place(lambda place: told.append((number, place))):
             served.append(number)
             if number == 0:
                 first_may_end.wait(5)
@@ -265,9 +265,9 @@ def test_whoever_waits_is_told_their_place_and_served_in_order() -> None:
 
 def test_a_visitor_who_leaves_does_not_hold_up_the_queue() -> None:
     queue = state.Queue()
-    with pytest.raises(RuntimeError, match="left"), queue.turn():
+    with pytest.raises(RuntimeError, match="left"), queue.take_place():
         raise RuntimeError("left")
-    with queue.turn():
+    with queue.take_place():
         pass
 
 
@@ -281,7 +281,7 @@ def test_ten_visitors_at_once_are_all_served(small_checkpoints) -> None:
     served: dict[int, list[tuple[int, ...]]] = {}
 
     def visit(number: int) -> None:
-        made = [state.colorized(c, pictures[number], Settings())[0] for c in found]
+        made = [state.colorize(c, pictures[number], Settings())[0] for c in found]
         served[number] = [tuple(rgb.shape) for rgb in made]
 
     visitors = [threading.Thread(target=visit, args=(number,)) for number in range(10)]

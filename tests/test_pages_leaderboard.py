@@ -21,7 +21,7 @@ from workbench.ui.leaderboard import board, views
 @pytest.fixture
 def leaderboard(workbench: AppTest, small_scores: Path, monkeypatch) -> AppTest:
     """The leaderboard, not yet run."""
-    monkeypatch.setattr(score_run, "roots", lambda: (small_scores,))
+    monkeypatch.setattr(score_run, "score_roots", lambda: (small_scores,))
     workbench.switch_page("pages/leaderboard.py")
     return workbench
 
@@ -29,7 +29,7 @@ def leaderboard(workbench: AppTest, small_scores: Path, monkeypatch) -> AppTest:
 def test_without_scores_the_page_says_what_makes_them(
     workbench: AppTest, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(score_run, "roots", lambda: (tmp_path,))
+    monkeypatch.setattr(score_run, "score_roots", lambda: (tmp_path,))
     workbench.switch_page("pages/leaderboard.py").run()
     assert not workbench.exception
     assert "python -m workbench evaluate" in workbench.info[0].value
@@ -105,7 +105,7 @@ def test_best_and_worst_cases_are_painted_as_they_were_scored(
     monkeypatch.setenv("WORKBENCH_DATA", str(small_test_set.parent))
     rows = [r for r in scores.read_all([small_scores]) if r.model == "colorful" and r.size == 32]
     for row in rows:
-        truth, made = views.repainted("colorful", row, board.source_of("tiny", ""))
+        truth, made = views.colorize_row("colorful", row, board.source_of("tiny", ""))
         assert float(psnr(made[None], truth[None])) == pytest.approx(row.psnr, abs=0.02)
     leaderboard.run()
     leaderboard.segmented_control(key="more").set_value("Best and worst").run()
@@ -176,7 +176,7 @@ def two_kinds(workbench: AppTest, small_scores: Path, tmp_path: Path, monkeypatc
         for name in ("coco", "flowers"):
             rows = [replace(row, dataset=name) for row in scores.read(table)]
             scores.write(tmp_path / table.parts[-3] / "scores" / f"{name}.csv", rows)
-    monkeypatch.setattr(score_run, "roots", lambda: (tmp_path,))
+    monkeypatch.setattr(score_run, "score_roots", lambda: (tmp_path,))
     workbench.switch_page("pages/leaderboard.py")
     return workbench
 

@@ -108,7 +108,7 @@ def test_the_documentation_has_every_field_with_its_source() -> None:
 @pytest.mark.parametrize("name", OF_PAPERS)
 def test_a_card_prints_what_is_stated_inferred_and_borrowed_apart(name) -> None:
     spec = MODELS[name]
-    told = cards.differs(spec)
+    told = cards.describe_differences(spec)
     for heading in ("**Stated:**", "**Inferred by us:**", "**Borrowed:**"):
         assert heading in told
     about = inspect.getdoc(sys.modules[spec.build.__module__]) or ""

@@ -9,7 +9,7 @@ import pytest
 
 from workbench.study import ranking
 from workbench.study.raters import (
-    flags,
+    flag_raters,
     krippendorff_alpha,
     outlying_fools,
     outlying_preferences,
@@ -238,7 +238,7 @@ def test_each_flag_is_raised_by_what_it_names_and_by_nothing_else():
     correct[(rater == 2) & catch] = False
     side[rater == 3] = 1
     z = [0.0, 1.0, -1.0, 0.0, 6.0]
-    assert flags(rater, dwell, side, catch, correct, z) == [
+    assert flag_raters(rater, dwell, side, catch, correct, z) == [
         [], ["dwell"], ["catch"], ["side"], ["outlier"],
     ]  # fmt: skip
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from workbench.data.pictures import square
+from workbench.data.pictures import decode_square
 from workbench.data.sources import Item
 from workbench.evaluation import entrants
 from workbench.evaluation.evaluate import evaluate
@@ -41,8 +41,8 @@ def test_the_truth_agrees_with_itself_and_labels_count_on_imagenet_like_sets_alo
 
 
 def test_an_upside_down_world_is_seen_otherwise_and_features_are_1280(reader):
-    rgb = torch.from_numpy(square(SAMPLES["chelsea"].path.read_bytes(), 128)[0])[None]
+    rgb = torch.from_numpy(decode_square(SAMPLES["chelsea"].path.read_bytes(), 128)[0])[None]
     noise = torch.randint(0, 255, rgb.shape, generator=torch.manual_seed(0)).to(torch.uint8)
-    found = reader.measure(noise, reader.named(rgb), ["tabby"], "coco")
+    found = reader.measure(noise, reader.classify(rgb), ["tabby"], "coco")
     assert found == {"agreement": [0.0]}
     assert reader.features(rgb).shape == (1, 1280)

@@ -225,10 +225,10 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
 
 
 def test_imports_are_followed_inside_functions_too():
-    names = {file.name for file in spaces.imported_by("workbench.hub")}
+    names = {file.name for file in spaces.list_imports("workbench.hub")}
     assert names == {"__init__.py", "transfer.py", "errors.py", "model_folder.py", "places.py"}
     inside = {"workbench/models/ab_bins.py", "workbench/models/colorful.py"}  # inside functions
-    files = spaces.imported_by("workbench.checkpoints")
+    files = spaces.list_imports("workbench.checkpoints")
     assert inside <= {file.relative_to(ROOT).as_posix() for file in files}
 
 

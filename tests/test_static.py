@@ -21,7 +21,7 @@ from PIL import Image
 from static_site import browser_runtime, served, static_site
 
 from workbench import checkpoints, samples
-from workbench.coloring.colorize import Settings, colorize, marks
+from workbench.coloring.colorize import Settings, colorize, make_marks
 from workbench.errors import Problem
 from workbench.evaluation.metrics import delta_e
 from workbench.images import XMP, open_image
@@ -79,10 +79,10 @@ def shown(page, model: str) -> torch.Tensor:
     return torch.from_numpy(pixels[..., :3].transpose(2, 0, 1).copy())
 
 
-def ours(name: str, rgb: torch.Tensor, **turned) -> torch.Tensor:
+def ours(name: str, rgb: torch.Tensor, **changed) -> torch.Tensor:
     """The engine's picture, in fp32."""
     checkpoint = BUNDLED[name]
-    return colorize(checkpoint.net(), rgb, Settings(exact=True, **turned), checkpoint.size).rgb
+    return colorize(checkpoint.net(), rgb, Settings(exact=True, **changed), checkpoint.size).rgb
 
 
 def difference(one: torch.Tensor, other: torch.Tensor) -> float:
@@ -175,7 +175,7 @@ def test_a_download_has_every_pixel_and_says_who_coloured_it(visited):
     assert name == "my rocket-vanilla_cnn.png"
     assert difference(open_image(data).rgb, ours("vanilla_cnn", rgb)) < 0.3
     checkpoint = BUNDLED["vanilla_cnn"]
-    expected = marks("vanilla_cnn", checkpoint.revision, title=checkpoint.title)
+    expected = make_marks("vanilla_cnn", checkpoint.revision, title=checkpoint.title)
     assert open_png(data) == {**expected, "XML:com.adobe.xmp": XMP}
 
     visited.locator("#form").select_option("jpeg")
@@ -350,19 +350,19 @@ def test_serve_static_serves_what_was_assembled(static_site):
 
 def test_a_folder_without_a_page_is_a_sentence(tmp_path):
     with pytest.raises(Problem, match="publish-space --kind static"):
-        static_server.server(tmp_path, "127.0.0.1", 0)
+        static_server.bind_server(tmp_path, "127.0.0.1", 0)
 
 
 def test_a_runtime_that_is_not_there_is_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(Problem, match=r"does not hold onnxruntime-web"):
-        runtime.bring(tmp_path / "out", tmp_path)
+        runtime.copy_runtime(tmp_path / "out", tmp_path)
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Problem, match=r"there is no npm on this machine.*--runtime"):
-        runtime.bring(tmp_path / "out")
+        runtime.copy_runtime(tmp_path / "out")
 
 
 def test_another_archive_than_the_tested_one_is_refused(tmp_path):
     (tmp_path / "other.tgz").write_bytes(b"other")
     with pytest.raises(Problem, match="checksum differs"):
-        runtime.check(tmp_path / "other.tgz")
+        runtime.check_archive(tmp_path / "other.tgz")

@@ -113,7 +113,7 @@ def test_the_catch_picture_has_the_photographs_lightness_and_none_of_its_colours
 
     rgb = open_image(SAMPLES["coffee"].path).rgb[:, ::4, ::4]
     L, ab = color.split_lab(rgb)
-    L_turned, ab_turned = color.split_lab(rendering.turned_colours(rgb))
+    L_turned, ab_turned = color.split_lab(rendering.rotate_to_purple(rgb))
     assert float((L - L_turned).abs().mean()) < 8
     assert float((ab - ab_turned).norm(dim=0).mean()) > 40
 
@@ -146,7 +146,7 @@ def test_networks_render_the_pictures_and_their_revisions_are_recorded(
 ):
     from workbench import checkpoints
     from workbench.coloring.colorize import colorize
-    from workbench.data.pictures import square
+    from workbench.data.pictures import decode_square
     from workbench.images import open_image
     from workbench.samples import SAMPLES
 
@@ -162,7 +162,7 @@ def test_networks_render_the_pictures_and_their_revisions_are_recorded(
     [picture] = json.loads(study.pictures)
     file = rendering.picture_file("s", picture["sha256"], json.loads(study.models)[0])
     sample = next(iter(SAMPLES.values()))
-    photograph = torch.from_numpy(square(sample.path.read_bytes(), 64)[0])
+    photograph = torch.from_numpy(decode_square(sample.path.read_bytes(), 64)[0])
     vanilla = here["vanilla_cnn"]
     expected = colorize(vanilla.net(), photograph, size=vanilla.size).rgb
     assert torch.equal(open_image(file).rgb, expected), "as the network colours it everywhere else"
@@ -199,7 +199,7 @@ def test_a_simulated_study_is_analysed_and_exported(design, tmp_path):
     assert written == {
         "votes.csv", "raters.csv", "ranking.csv", "codebook.md", "methods.md", "votes.parquet"
     }  # fmt: skip
-    files = export.files(votes, study)
+    files = export.make_files(votes, study)
     cast = rows_of(files["votes.csv"])
     assert len(cast) == 14 * plans.Plan(name="x", design=design, trials=15).total
     assert sum(row["practice"] == "false" and row["catch"] == "false" for row in cast) == 14 * 15
@@ -232,7 +232,7 @@ def test_the_same_seed_exports_the_same_bytes_and_another_seed_others(tmp_path):
     exports = []
     for seed in (3, 3, 4):
         votes, study = simulate.simulate(raters=3, trials=4, seed=seed)
-        exports.append(export.files(votes, study))
+        exports.append(export.make_files(votes, study))
         votes.close()
     assert exports[0] == exports[1]
     assert exports[0]["votes.csv"] != exports[2]["votes.csv"]
@@ -258,7 +258,7 @@ def test_a_study_without_votes_has_results_that_say_nothing():
         found = results.analyse(plans.Plan(name="x", design=design), ["a@1", "b@2"], [])
         assert found.votes == 0
         assert len(found.table()) == 2
-        assert "0 raters" in export.methods(found)
+        assert "0 raters" in export.write_methods(found)
 
 
 def row(**fields):
@@ -279,7 +279,7 @@ def test_the_methods_text_says_what_was_recorded_of_the_screens():
         row(**seen("177x177", "3", "dark")), row(**seen("480x480")), row(**seen("480x480")),
         row(**seen("")),
     ]  # fmt: skip
-    text = export.methods(results.analyse(plan, ["a@1", "b@2"], rows))
+    text = export.write_methods(results.analyse(plan, ["a@1", "b@2"], rows))
     assert "rendered as squares of 256 pixels" in text
     assert "177 to 480 (median 480) CSS pixels wide at a device pixel ratio of 1 to 3" in text
     assert "one neutral grey (sRGB 128, 128, 128) in both themes" in text
@@ -289,7 +289,7 @@ def test_the_methods_text_says_what_was_recorded_of_the_screens():
 
 def test_where_nothing_was_recorded_the_methods_text_claims_nothing_of_the_screens():
     found = results.analyse(plans.Plan(name="x"), ["a@1", "b@2"], [row()])
-    text = export.methods(found)
+    text = export.write_methods(found)
     assert "were not recorded" in text
     assert "neutral grey" not in text
 
@@ -304,7 +304,7 @@ def test_how_sure_an_order_is_is_not_said_below_five_raters_without_a_flag():
         found = results.analyse(plan, ["a@1", "b@2"], rows)
         assert found.unflagged == raters
         assert bool(found.separations()) == (raters >= 5)
-        text = export.methods(found)
+        text = export.write_methods(found)
         assert ("too narrow" in text) == (raters < 20)
         assert ("nothing is said of how sure" in text) == (raters < 5)
     hasty = [{**each, "dwell_ms": 1.0} for each in rows if each["rater"] < "r22"]
@@ -340,7 +340,7 @@ def test_the_fool_rate_is_the_share_of_wrong_answers():
     found = results.analyse(plan, ["a@1", "b@2"], rows)
     assert found.fool.rate[0] == 0.75
     assert found.pictures[0]["share"] == 0.75
-    assert "a 75.0%" in export.methods(found)
+    assert "a 75.0%" in export.write_methods(found)
 
 
 def test_cells_that_a_spreadsheet_would_run_are_neutralised():
@@ -356,7 +356,7 @@ def test_parquet_and_csv_have_the_same_votes():
     from pyarrow import parquet
 
     votes, study = simulate.simulate(raters=2, trials=3)
-    files = export.files(votes, study)
+    files = export.make_files(votes, study)
     table = parquet.read_table(io.BytesIO(files["votes.parquet"])).to_pylist()
     text = rows_of(files["votes.csv"])
     assert [row["choice"] for row in table] == [row["choice"] for row in text]

@@ -367,7 +367,7 @@ def test_a_study_is_made_on_its_page(monkeypatch, tmp_path, small_checkpoints):
 
     fresh_page(monkeypatch, tmp_path, PASSWORD)
     here = checkpoints.available(small_checkpoints)
-    monkeypatch.setattr(checkpoints, "look", lambda *roots: (here, []))
+    monkeypatch.setattr(checkpoints, "scan", lambda *roots: (here, []))
     state.checkpoints.clear()
     root = Path(__file__).resolve().parent.parent
     page = AppTest.from_file(str(root / "pages" / "study_new.py"), default_timeout=60).run()

@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from workbench.coloring.together import at_once, threads_of_torch
+from workbench.coloring.together import run_at_once, threads_of_torch
 
 
 @pytest.fixture
@@ -32,14 +32,14 @@ def test_several_works_run_on_one_thread_each_and_come_back_in_order(two_threads
         meet.wait()
         return number, torch.get_num_threads()
 
-    found = at_once([lambda number=number: work(number) for number in range(4)])
+    found = run_at_once([lambda number=number: work(number) for number in range(4)])
     assert found == [(number, 1) for number in range(4)]
     assert torch.get_num_threads() == threads_elsewhere() == 2
 
 
 def test_a_single_work_has_all_threads(two_threads):
-    assert at_once([torch.get_num_threads]) == [2]
-    assert at_once([]) == []
+    assert run_at_once([torch.get_num_threads]) == [2]
+    assert run_at_once([]) == []
 
 
 def test_an_error_of_one_work_is_raised(two_threads):
@@ -47,7 +47,7 @@ def test_an_error_of_one_work_is_raised(two_threads):
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        at_once([broken, torch.get_num_threads])
+        run_at_once([broken, torch.get_num_threads])
 
 
 def test_threads_are_given_back_after_an_error(two_threads):

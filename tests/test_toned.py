@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from workbench.data.pictures import square
+from workbench.data.pictures import decode_square
 from workbench.data.sources import open_source
 from workbench.images import encode, open_image
-from workbench.images.toned import NOTE, is_toned, without_tone
+from workbench.images.toned import NOTE, is_toned, remove_tone
 
 
 def scene(seed: int = 0, side: int = 160) -> np.ndarray:
@@ -81,7 +81,7 @@ def test_a_print_is_opened_as_grey_with_its_lightness_and_a_note() -> None:
     picture = open_image(encode(print_), "print.png")
     assert picture.grey
     assert NOTE in picture.notes
-    assert torch.equal(picture.rgb, without_tone(print_))
+    assert torch.equal(picture.rgb, remove_tone(print_))
     assert (picture.rgb[0].int() - picture.rgb[2].int()).abs().max() <= 1
 
 
@@ -97,7 +97,7 @@ def test_no_photograph_of_cats_and_dogs_or_food_is_a_print(shared) -> None:
         source = open_source(str(shared / "data" / "test" / f"{name}.parquet"))
         toned = [
             item.name for item in source.items()
-            if is_toned(torch.from_numpy(square(item.data, 128)[0]))
+            if is_toned(torch.from_numpy(decode_square(item.data, 128)[0]))
         ]  # fmt: skip
         assert toned == []
 
@@ -110,5 +110,5 @@ def test_a_print_has_no_metrics_in_the_api_and_a_colour_photograph_has(small_che
     checkpoint = checkpoints.available(small_checkpoints)["vanilla_cnn"]
     for rgb, measured in ((sepia(), False), (sunset(), True)):
         picture = open_image(encode(rgb), "a.png")
-        about = api.painted(picture, checkpoint, Settings())[1]
+        about = api.colorize_upload(picture, checkpoint, Settings())[1]
         assert (about["psnr"] is not None) == measured

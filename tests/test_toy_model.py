@@ -175,7 +175,7 @@ def test_a_model_more_goes_into_a_space_s_folder(toy: Path, tmp_path: Path) -> N
 def test_the_api_names_a_model_more(toy: Path) -> None:
     from workbench.serving import api
 
-    (told,) = [row for row in api.models() if row["name"] == "toy"]
+    (told,) = [row for row in api.list_models() if row["name"] == "toy"]
     assert told["paper"] == SPEC.paper
     assert not told["temperature"]
 
@@ -188,7 +188,7 @@ def test_what_is_not_from_a_paper_says_so_wherever_models_are_listed(pages: AppT
     assert list(MODELS)[-2:] == ["reference", "toy"]  # after the papers', before what came later
     words = MODELS["reference"].source
     assert words == "Not from a paper: ours"
-    assert [row["paper"] for row in api.models() if row["name"] == "reference"] == [words]
+    assert [row["paper"] for row in api.list_models() if row["name"] == "reference"] == [words]
     pages.switch_page("pages/about.py").run()
     assert any(words in each.value for each in pages.markdown)
     pages.switch_page("pages/learn_models.py").run()

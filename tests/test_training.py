@@ -21,7 +21,7 @@ from workbench.models import MODELS
 from workbench.training import Run, parse_sizes, record, train
 from workbench.training.batches import Batches, affine
 from workbench.training.loop import Stopped, share_gradients
-from workbench.training.plan import assign, literal, plan
+from workbench.training.plan import assign_options, make_plan, parse_value
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = {"inception_attention": ["fusion=false"]}
@@ -57,7 +57,7 @@ def cache(tmp_path_factory, monkeypatch):
 def planned(name: str, folder: Path, **choices):
     choices = {"images": 48, "batch_size": 4, "size": "32", "log_every": 8, "save_every": 8,
                "precision": "fp32", **choices}  # fmt: skip
-    return plan(
+    return make_plan(
         MODELS[name], [str(folder)], width=0.125, choices=choices, options=OPTIONS.get(name, ())
     )
 
@@ -295,7 +295,7 @@ def test_every_process_ends_with_the_mean_of_all_gradients(tmp_path):
 
 
 def test_fine_tuning_starts_from_the_weights_of_another_run(folder, tmp_path, uninterrupted):
-    made = plan(
+    made = make_plan(
         MODELS["vanilla_cnn"], [str(folder)], start_from=str(uninterrupted),
         choices={"images": 8, "batch_size": 8, "size": "32"},
     )  # fmt: skip
@@ -344,7 +344,7 @@ def test_a_backbone_is_trained_on_labels_and_carried_in_the_checkpoint(folder, t
 
 
 def test_a_run_counted_in_minutes_settles_its_images_first(folder):
-    made = plan(
+    made = make_plan(
         MODELS["vanilla_cnn"], [str(folder)], width=0.125, minutes=0.02,
         choices={"batch_size": 4, "size": "32"},
     )  # fmt: skip
@@ -387,10 +387,10 @@ def test_stages_of_sizes_are_read_and_checked():
 def test_options_go_where_they_belong():
     build, recipe = {}, {}
     words = ["attention=64", "adversarial=hinge", "spectral=true"]
-    assign(words, MODELS["attention_pix2pix"], build, recipe)
+    assign_options(words, MODELS["attention_pix2pix"], build, recipe)
     assert build == {"attention": 64, "spectral": True}
     assert recipe == {"attention": 64, "adversarial": "hinge", "spectral": True}
-    assert [literal(t) for t in ("1", "1.5", "none", "x")] == [1, 1.5, None, "x"]
+    assert [parse_value(t) for t in ("1", "1.5", "none", "x")] == [1, 1.5, None, "x"]
 
 
 def test_a_batch_depends_on_the_seed_and_the_images_seen_alone(folder):
@@ -443,7 +443,7 @@ def test_classes_too_rare_to_learn_count_as_unlabelled():
 def fine_tuned(folder: Path, tmp_path: Path, name: str, *options: str, **more):
     """A plan that starts from a small model trained on `folder`."""
     run(planned(name, folder, images=8), tmp_path / "base")
-    return plan(
+    return make_plan(
         MODELS[name], [str(more.pop("data", folder))], start_from=str(tmp_path / "base"),
         choices={"images": 8, "batch_size": 4, "size": "32", "precision": "fp32"},
         options=options, **more,
@@ -480,11 +480,11 @@ def test_what_was_typed_is_done_or_refused(folder, tmp_path):
         ({"images": 1}, "--images is at least 2, not 1"),
     ):
         with pytest.raises(Problem, match=sentence):
-            plan(spec, [str(folder)], choices={"images": 8, **wrong})
+            make_plan(spec, [str(folder)], choices={"images": 8, **wrong})
     with pytest.raises(Problem, match=r"learning_rate is a number, 0\.001 where"):
-        plan(spec, [str(folder)], options=["learning_rate=abc"])
+        make_plan(spec, [str(folder)], options=["learning_rate=abc"])
     with pytest.raises(Problem, match="--minutes is above 0"):
-        plan(spec, [str(folder)], minutes=0, choices={"batch_size": 4, "size": "32"})
+        make_plan(spec, [str(folder)], minutes=0, choices={"batch_size": 4, "size": "32"})
 
 
 def test_a_run_counted_in_minutes_goes_on_with_the_images_it_settled(folder, tmp_path):

@@ -60,7 +60,7 @@ def test_a_run_is_what_its_folder_says(tmp_path: Path) -> None:
     running = follow.follow(made_run(tmp_path / "c", 50, pid=os.getpid()))
     assert running.state == follow.RUNNING
     assert list(running.frames) == [10, 20, 30, 40, 50]
-    assert "50 of 100 images, 5/s, 10 s left" in training.progress(running)
+    assert "50 of 100 images, 5/s, 10 s left" in training.describe_progress(running)
     with pytest.raises(Problem, match="There is no run in"):
         follow.follow(tmp_path)
 
@@ -251,8 +251,8 @@ def test_a_table_is_shown_with_verdicts(workbench: AppTest, table: Path) -> None
         "pictures": 44_463, "scored": 30, "scored_on": "validation", "size": 64,
         "machine": {"device": "two cores"}, "created": "2026-01-02T03:04:05", "command": "x",
     }  # fmt: skip
-    made = ablation.results(spec, rows, {}, about)
-    ablation.write(table, made, rows)
+    made = ablation.make_table(spec, rows, {}, about)
+    ablation.write_table(table, made, rows)
     workbench.switch_page("pages/experiments.py").run()
     assert not workbench.exception
     tab = workbench.tabs[[s.name for s in experiments.models()].index("cbam_gan")]

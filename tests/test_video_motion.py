@@ -11,7 +11,7 @@ from skimage import data
 
 from workbench.color import rgb_to_lab, split_lab
 from workbench.evaluation.flicker import cdc, divergence, histogram, warped_ab_error
-from workbench.video.motion import Smoother, alike, motion, optical_flow, warp
+from workbench.video.motion import Smoother, find_motion, match_brightness, optical_flow, warp
 
 
 def lightness(name: str, side: int = 140) -> torch.Tensor:
@@ -41,13 +41,13 @@ def test_a_shift_is_found_to_a_fifth_of_a_pixel(dx: int, dy: int) -> None:
 def test_brightness_that_breathes_is_not_taken_for_motion() -> None:
     L = pan("coffee", 2)
     dark = torch.cat((L[:1], L[1:] * 0.85 + 3))
-    assert (alike(dark[:1], dark[1:]).mean() - dark[:1].mean()).abs() < 1
-    assert motion(dark).trust_back.mean() > 0.95 * motion(L).trust_back.mean() > 0.6
+    assert (match_brightness(dark[:1], dark[1:]).mean() - dark[:1].mean()).abs() < 1
+    assert find_motion(dark).trust_back.mean() > 0.95 * find_motion(L).trust_back.mean() > 0.6
 
 
 def test_cuts_are_found_and_pans_are_none() -> None:
     scenes = [pan("astronaut", 5), pan("coffee", 4, 0, 2), pan("rocket", 6, 2, 1)]
-    cut = motion(torch.cat(scenes)).cut
+    cut = find_motion(torch.cat(scenes)).cut
     assert [i + 1 for i in range(len(cut)) if cut[i]] == [5, 9]
 
 
@@ -58,7 +58,9 @@ def settle(L: torch.Tensor, ab: torch.Tensor, memory: float, block: int = 4) -> 
         part = L[i : i + block]
         known = torch.ones(len(part), dtype=torch.bool)
         times = [(i + j) / 10 for j in range(len(part))]
-        done.append(smoother.push(part, ab[i : i + block], known, times, smoother.look(part)))
+        done.append(
+            smoother.add_block(part, ab[i : i + block], known, times, smoother.find_motion(part))
+        )
     done.append(smoother.close())
     return torch.cat([steady.ab for steady in done if steady])
 
@@ -147,7 +149,7 @@ def test_cdc_agrees_with_a_loop_in_numpy() -> None:
 def test_the_warped_error_sees_colours_that_jump_and_not_those_that_move() -> None:
     L = pan("astronaut", 2, dx=3)
     ab = rgb_to_lab(torch.cat((L, L * 0.8, L * 0.5), 1) / 100)[:, 1:]
-    moves = motion(L)
+    moves = find_motion(L)
     followed = warp(ab[:1], moves.back)
     still = warped_ab_error(ab[1:], followed, moves.trust_back)
     jump = warped_ab_error(ab[1:] + 10, followed, moves.trust_back)

@@ -101,7 +101,7 @@ def test_a_stopped_job_has_a_file_to_show_and_again_goes_on(
     turns: list[str] = []
 
     @contextmanager
-    def turn():
+    def take_place():
         turns.append("network")
         yield
 
@@ -110,12 +110,12 @@ def test_a_stopped_job_has_a_file_to_show_and_again_goes_on(
             super()._heard(progress)
             self.stop()
 
-    job = Impatient(folder, source, found, found.net(), Settings(size=32), 0.5, turn)
+    job = Impatient(folder, source, found, found.net(), Settings(size=32), 0.5, take_place)
     job.run()
     assert job.stopped
     assert job.report.stopped
     assert probe(job.out).frames == job.report.frames == 16
-    rest = job.again()
+    rest = job.renew()
     rest.run()
     assert not rest.report.stopped
     assert probe(rest.out).frames == 80

@@ -65,7 +65,9 @@ def test_one_command_makes_every_weight_scores_it_and_describes_it(pictures, tmp
 
 
 def test_a_plan_that_was_cut_off_goes_on_with_the_job_that_was_not_done(tmp_path):
-    planned = weights.jobs({"vanilla_cnn": 30, "colorful": 10}, ["photos"], [], ["test"], tmp_path)
+    planned = weights.plan_jobs(
+        {"vanilla_cnn": 30, "colorful": 10}, ["photos"], [], ["test"], tmp_path
+    )
     assert [job.name for job in planned] == [
         "train vanilla_cnn", "evaluate vanilla_cnn", "card vanilla_cnn",
         "train colorful", "evaluate colorful", "card colorful",
@@ -79,12 +81,12 @@ def test_a_plan_that_was_cut_off_goes_on_with_the_job_that_was_not_done(tmp_path
         done.append(" ".join(arguments[:2]))
 
     with pytest.raises(RuntimeError):
-        list(weights.run(planned, tmp_path, work))
-    shares = [share for _, share in weights.run(planned, tmp_path, work)]
+        list(weights.run_jobs(planned, tmp_path, work))
+    shares = [share for _, share in weights.run_jobs(planned, tmp_path, work)]
     assert shares == [0.75, 1.0, 1.0]
     assert len(done) == 7
     with pytest.raises(Problem, match="another plan"):
-        list(weights.run(planned[:1], tmp_path, work))
+        list(weights.run_jobs(planned[:1], tmp_path, work))
 
 
 def test_minutes_are_shared_by_the_length_of_the_presets_and_kept():
@@ -114,7 +116,7 @@ def test_a_run_replaces_the_bundled_weights_only_where_it_scores_better(after, r
     old = checkpoint(tmp_path / "bundled" / "vanilla_cnn", 22.0, "old")
     (old / "model-00001-of-00002.safetensors").write_bytes(b"stale")
     new = checkpoint(tmp_path / "runs" / "vanilla_cnn", after, "new")
-    said = weights.adopt(new, tmp_path / "bundled")
+    said = weights.adopt_run(new, tmp_path / "bundled")
     assert ("taken" in said) == replaced
     assert (old / "model.safetensors").read_text() == ("new" if replaced else "old")
     assert (old / "model-00001-of-00002.safetensors").exists() != replaced
@@ -125,4 +127,4 @@ def test_a_run_without_scores_replaces_nothing(tmp_path):
     run = checkpoint(tmp_path / "vanilla_cnn", 22.0, "new")
     (run / "scores" / "coco.csv").unlink()
     with pytest.raises(Problem, match="evaluate it first"):
-        weights.adopt(run, tmp_path / "bundled")
+        weights.adopt_run(run, tmp_path / "bundled")

@@ -27,10 +27,10 @@ from workbench.evaluation.protocols import PROTOCOLS, Protocol
 from workbench.evaluation.reported import REPORTED, Reported
 from workbench.evaluation.score_run import dataset_name
 from workbench.evaluation.scores import Score
-from workbench.evaluation.summaries import Mean, mean, over_seeds
+from workbench.evaluation.summaries import Mean, mean, mean_over_seeds
 from workbench.models.count import parameters
 from workbench.spec import ModelSpec
-from workbench.training.plan import Plan, plan
+from workbench.training.plan import Plan, make_plan
 from workbench.writing import write_whole
 
 HOLDS, REVERSED, NOT_SEEN, UNDECIDED = "holds", "reversed", "not seen", "undecided"
@@ -45,7 +45,7 @@ def papers_numbers(spec: ModelSpec, entry: str) -> Reported | None:
     return next((r for r in REPORTED if system and r.system.startswith(system)), None)
 
 
-def planned(
+def plan_entry(
     spec: ModelSpec,
     entry: str,
     sources: Sequence[str],
@@ -64,13 +64,13 @@ def planned(
     small = [f"{key}={value}" for key, value in recipe.items()]
     if spec.backbone is None or not spec.backbone.used(spec.ablations[entry].build):
         backbone = None
-    return plan(
+    return make_plan(
         spec, sources, validation=validation, preset=entry, width=width, choices=choices,
         options=[*small, *options], backbone=backbone,
     )  # fmt: skip
 
 
-def held_out(made: Plan, validation: Sequence[str]) -> tuple[list[Item], str]:
+def pick_held_out(made: Plan, validation: Sequence[str]) -> tuple[list[Item], str]:
     """The pictures on which entries are scored, and what to call them.
 
     All of the validation sources; without one, those that the plan keeps out of training.
@@ -93,7 +93,7 @@ def _measured(prediction: Any, truth: Any) -> dict[str, Any]:
 FOUR: Protocol = replace(PROTOCOLS["cw-1"], measure=_measured)  # of cw-1, the metrics of METRICS
 
 
-def score(
+def score_entry(
     folder: Path, items: Sequence[Item], dataset: str, size: int, entry: str, seed: int | None
 ) -> list[Score]:
     """Rows of the entry trained in `folder`, kept in its scores/; made once for its weights.
@@ -120,13 +120,13 @@ def score(
     return scores.read(table)  # rounded as they are kept, so that a second look says the same
 
 
-def difference(first: Sequence[Score], second: Sequence[Score], metric: str) -> Mean:
+def measure_difference(first: Sequence[Score], second: Sequence[Score], metric: str) -> Mean:
     """First minus second over the pictures that all have, with its 95 % interval.
 
-    The interval is over trainings and pictures (`summaries.over_seeds`). Colourfulness is compared
-    as it is, not as a distance to the truth's: papers claim more of it.
+    The interval is over trainings and pictures (`summaries.mean_over_seeds`). Colourfulness is
+    compared as it is, not as a distance to the truth's: papers claim more of it.
     """
-    return over_seeds(_by_seed([first, second], metric), (1, -1))
+    return mean_over_seeds(_by_seed([first, second], metric), (1, -1))
 
 
 def _by_seed(entries: Sequence[Sequence[Score]], metric: str) -> list[np.ndarray]:
@@ -150,12 +150,12 @@ def _by_seed(entries: Sequence[Sequence[Score]], metric: str) -> list[np.ndarray
     ]
 
 
-def trainings(rows: Sequence[Score]) -> int:
+def count_trainings(rows: Sequence[Score]) -> int:
     """How many trainings, with different seeds, the rows of an entry are of."""
     return len({row.seed for row in rows})
 
 
-def verdict(found: Mean, sign: int, trained: int) -> str:
+def judge_difference(found: Mean, sign: int, trained: int) -> str:
     """Whether a difference goes the way that was claimed.
 
     trained: the trainings of the entry that has fewer. Under ENOUGH nothing is said; an interval
@@ -168,7 +168,7 @@ def verdict(found: Mean, sign: int, trained: int) -> str:
     return HOLDS if found.value * sign > 0 else REVERSED
 
 
-def judge(spec: ModelSpec, rows: Mapping[str, Sequence[Score]]) -> list[dict[str, Any]]:
+def judge_claims(spec: ModelSpec, rows: Mapping[str, Sequence[Score]]) -> list[dict[str, Any]]:
     """A model's claims about the entries that are there, each with its difference and verdict.
 
     `trained` is how many trainings it stands on; `below_grey` names those of its entries whose
@@ -178,22 +178,22 @@ def judge(spec: ModelSpec, rows: Mapping[str, Sequence[Score]]) -> list[dict[str
     for claim in spec.claims:
         if claim.first not in rows or claim.second not in rows:
             continue
-        found = difference(rows[claim.first], rows[claim.second], claim.metric)
-        trained = min(trainings(rows[claim.first]), trainings(rows[claim.second]))
+        found = measure_difference(rows[claim.first], rows[claim.second], claim.metric)
+        trained = min(count_trainings(rows[claim.first]), count_trainings(rows[claim.second]))
         below = [
             name for name in (claim.first, claim.second)
             if claim.metric != "colorfulness" and "grey" in rows
-            and difference(rows[name], rows["grey"], claim.metric).value < 0
+            and measure_difference(rows[name], rows["grey"], claim.metric).value < 0
         ]  # fmt: skip
         claims.append(
             asdict(claim)
-            | {"difference": asdict(found), "verdict": verdict(found, claim.sign, trained)}
+            | {"difference": asdict(found), "verdict": judge_difference(found, claim.sign, trained)}
             | {"trained": trained, "below_grey": below}
         )
     return claims
 
 
-def in_words(claim: Mapping[str, Any]) -> str:
+def describe_verdict(claim: Mapping[str, Any]) -> str:
     """A verdict as people read it: "holds, below grey" or "one training: undecided"."""
     words = claim["verdict"]
     if words == UNDECIDED:
@@ -205,7 +205,7 @@ def in_words(claim: Mapping[str, Any]) -> str:
     return f"{words}; {below[0]} is below grey" if below else words
 
 
-def results(
+def make_table(
     spec: ModelSpec, rows: Mapping[str, Sequence[Score]], configs: Mapping[str, Mapping[str, Any]],
     about: Mapping[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
@@ -231,34 +231,34 @@ def results(
     truth = mean([np.array([row.colorfulness_truth for row in next(iter(rows.values()))])])
     return {
         "model": spec.name, "about": {**about, "colorfulness_of_the_truth": truth.value},
-        "wanted": list(spec.ablations), "entries": entries, "claims": judge(spec, rows),
+        "wanted": list(spec.ablations), "entries": entries, "claims": judge_claims(spec, rows),
     }  # fmt: skip
 
 
 def _mean(rows: Sequence[Score], metric: str) -> Mean:
-    return over_seeds(_by_seed([rows], metric), (1,))
+    return mean_over_seeds(_by_seed([rows], metric), (1,))
 
 
-def write(out: Path, table: Mapping[str, Any], rows: Mapping[str, Sequence[Score]]) -> None:
+def write_table(out: Path, table: Mapping[str, Any], rows: Mapping[str, Sequence[Score]]) -> None:
     """Write a table (JSON) and, beside it, the rows of scores it was computed from (CSV)."""
     text = json.dumps(table, indent=1, ensure_ascii=False) + "\n"
     write_whole(out.parent, {out.name: text.encode()})
     scores.write(out.with_suffix(".csv"), [row for entry in rows.values() for row in entry])
 
 
-def bundled() -> Path:
+def bundled_folder() -> Path:
     """Where the tables that come with the workbench lie, one JSON for each model."""
     return places.CHECKPOINTS / "ablations"
 
 
-def own() -> Path:
+def own_folder() -> Path:
     """Where `python -m workbench ablate` works: a folder for each model, RESULTS in it."""
     return places.ablations()
 
 
-def tables(model: str) -> dict[str, dict[str, Any]]:
+def read_tables(model: str) -> dict[str, dict[str, Any]]:
     """Where from -> table, of a model: the bundled one first, then one's own. Raises Problem."""
-    places = {"bundled": bundled() / f"{model}.json", "own": own() / model / RESULTS}
+    places = {"bundled": bundled_folder() / f"{model}.json", "own": own_folder() / model / RESULTS}
     found = {}
     for where, path in places.items():
         if path.is_file():
@@ -308,12 +308,12 @@ def ablate(
             f"{spec.title} has no ablation {unknown[0]!r}. It has: {', '.join(spec.ablations)}."
         )
     choices = settings.pop("choices")
-    make = partial(planned, spec, sources=sources, validation=validation, **settings)
+    make = partial(plan_entry, spec, sources=sources, validation=validation, **settings)
     wanted = list(only or spec.ablations)
     first = make(entry=wanted[0], choices={**choices, "seed": seeds[0]})
-    items, dataset = held_out(first, validation)
+    items, dataset = pick_held_out(first, validation)
     size, images = first.run.largest, first.run.images
-    rows = {"grey": score(out / "grey", items, dataset, size, "grey", None)}
+    rows = {"grey": score_entry(out / "grey", items, dataset, size, "grey", None)}
     about = {
         **about, "data": list(sources), "pictures": len(first.pictures.pixels),
         "scored_on": dataset, "scored": len(rows["grey"]), "size": size,
@@ -330,13 +330,13 @@ def ablate(
             for number, folder in trained_folders(out, name):
                 if (config := _finished(folder, images)) is not None:
                     configs.setdefault(name, config)
-                    found += score(folder, items, dataset, size, name, number)
+                    found += score_entry(folder, items, dataset, size, name, number)
             if found:
                 rows[name] = found
         about["machine"] = configs[entry]["machine"]
         about["seeds"] = sorted({row.seed for name in configs for row in rows[name]})
-        table = results(spec, rows, configs, about)
-        write(out / RESULTS, table, rows)
+        table = make_table(spec, rows, configs, about)
+        write_table(out / RESULTS, table, rows)
         tell(table)
     return table, rows
 

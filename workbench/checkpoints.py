@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import places
-from workbench.errors import Problem, foreign, reason_of
+from workbench.errors import Problem, guard_decoder, reason_of
 from workbench.hub.model_folder import WEIGHTS
 from workbench.names import printable
 from workbench.writing import write_whole
@@ -96,16 +96,16 @@ def available(*roots: Path) -> dict[str, Checkpoint]:
 
     A folder that is no checkpoint, or a broken one, is passed over: `look` names it.
     """
-    return look(*roots)[0]
+    return scan(*roots)[0]
 
 
-def look(*roots: Path) -> tuple[dict[str, Checkpoint], list[str]]:
+def scan(*roots: Path) -> tuple[dict[str, Checkpoint], list[str]]:
     """`available`, and a sentence about each folder with a config.json that cannot be used."""
     from workbench.models import MODELS
 
     found: dict[str, Checkpoint] = {}
     complaints: list[str] = []
-    for root in roots or (places.CHECKPOINTS, places.fetched(), places.RUNS):
+    for root in roots or (places.CHECKPOINTS, places.fetched_folder(), places.RUNS):
         folders = sorted(path.parent for path in root.glob("*/config.json"))
         order = list(MODELS)
         folders.sort(key=lambda f: order.index(f.name) if f.name in order else len(order))
@@ -203,7 +203,7 @@ def find(name: str) -> Checkpoint:
     if (folder / "config.json").is_file() and (checkpoint := open_folder(folder)):
         return checkpoint
     if not every:
-        raise Problem(f"There is no trained model {name!r}. {places.no_models()}")
+        raise Problem(f"There is no trained model {name!r}. {places.say_no_models()}")
     raise Problem(
         f"There is no trained model {name!r}. There are: {', '.join(every)}. "
         "A folder with a config.json is also taken."
@@ -226,7 +226,7 @@ def _load(checkpoint: Checkpoint) -> nn.Module:
                 f"{path} is not the file that config.json describes (its SHA-256 differs): it is "
                 "damaged or from another version. Fetch the model again."
             )
-        with foreign(f"The weights {path} are damaged ({{error}}). Fetch the model again."):
+        with guard_decoder(f"The weights {path} are damaged ({{error}}). Fetch the model again."):
             state.update(parse(data))
     config = checkpoint.config
     try:

@@ -29,7 +29,7 @@ def _mix(matrix: Tensor, image: Tensor) -> Tensor:
     return torch.einsum("ij,...jhw->...ihw", matrix, image)
 
 
-def linear(rgb: Tensor) -> Tensor:
+def to_linear(rgb: Tensor) -> Tensor:
     """sRGB in [0, 1] -> linear light in [0, 1], any shape."""
     return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055).clamp(min=0) ** 2.4)
 
@@ -42,7 +42,7 @@ def lab_curve(xyz: Tensor) -> Tensor:
 def rgb_to_lab(rgb: Tensor) -> Tensor:
     """sRGB (..., 3, H, W) in [0, 1] -> Lab (..., 3, H, W), L in [0, 100], a and b about +-110."""
     white = _matrix(WHITE, rgb).view(3, 1, 1)
-    xyz = _mix(_matrix(RGB_TO_XYZ, rgb), linear(rgb)) / white
+    xyz = _mix(_matrix(RGB_TO_XYZ, rgb), to_linear(rgb)) / white
     x, y, z = lab_curve(xyz).unbind(-3)
     return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
 
@@ -101,14 +101,16 @@ def ciede2000(first: Tensor, second: Tensor) -> Tensor:
     C1, C2 = torch.hypot(a1, b1), torch.hypot(a2, b2)
     h1, h2 = torch.atan2(b1, a1), torch.atan2(b2, a2)
 
-    turn = h2 - h1  # signed, the short way round
-    turn = turn - 2 * math.pi * (turn > math.pi) + 2 * math.pi * (turn < -math.pi)
+    difference = h2 - h1  # signed, the short way round
+    difference = (
+        difference - 2 * math.pi * (difference > math.pi) + 2 * math.pi * (difference < -math.pi)
+    )
     coloured = C1 * C2 != 0
-    turn = turn * coloured
+    difference = difference * coloured
     # a grey pixel has no hue: the mean hue is then the other's (Sharma's equation 14)
-    hue = torch.where(coloured, h1 + turn / 2, torch.where(C1 == 0, h2, h1))
+    hue = torch.where(coloured, h1 + difference / 2, torch.where(C1 == 0, h2, h1))
 
-    dL, dC, dH = L2 - L1, C2 - C1, 2 * (C1 * C2).sqrt() * torch.sin(turn / 2)
+    dL, dC, dH = L2 - L1, C2 - C1, 2 * (C1 * C2).sqrt() * torch.sin(difference / 2)
     from_50, chroma = ((L1 + L2) / 2 - 50) ** 2, (C1 + C2) / 2
     weight = (
         1

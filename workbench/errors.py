@@ -20,7 +20,7 @@ class Problem(Exception):
 
 
 @contextlib.contextmanager
-def foreign(sentence: str | Callable[[Exception], str]) -> Iterator[None]:
+def guard_decoder(sentence: str | Callable[[Exception], str]) -> Iterator[None]:
     """Around the calls of a decoder that others wrote, and nothing else.
 
     Decoders of broken files raise anything (struct.error, KeyError, RecursionError ..): here it

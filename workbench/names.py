@@ -19,7 +19,7 @@ def printable(name: object) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def plain(text: object, most: int = 600) -> str:
+def escape_markdown(text: object, most: int = 600) -> str:
     """Foreign text for a place that reads Markdown: it is shown as it is, and nothing is fetched.
 
     What stands between backticks stays code (our own sentences name commands so). Everything else
@@ -38,13 +38,13 @@ def _escaped(text: str) -> str:
     return re.sub(r"^(\s*)([#+\-=]|\d+(?=[.)]))", rf"\1{JOINER}\2", text)  # no heading, no list
 
 
-def shown(text: object, most: int = 600) -> str:
+def escape_html(text: object, most: int = 600) -> str:
     """Foreign text for a place that reads HTML: it has no tags and no entities."""
     line = printable(" ".join(str(text).split()))[:most]
     return line.replace("&", "＆").replace("<", "‹").replace(">", "›")
 
 
-def shortened(stem: str, room: int = ROOM) -> str:
+def shorten_stem(stem: str, room: int = ROOM) -> str:
     """A name's stem, cut where the name would be longer than a file system takes."""
     data = os.fsencode(stem)
     if len(data) <= MOST_BYTES - room:
@@ -55,11 +55,11 @@ def shortened(stem: str, room: int = ROOM) -> str:
 def safe_path(name: str) -> str:
     """A path inside an archive that unpacks anywhere: no way up, no root, no unseen letters."""
     parts = [part.strip() for part in printable(name).replace("\\", "/").split("/")]
-    parts = [shortened(part.replace(":", "_")) for part in parts if part not in ("", ".", "..")]
+    parts = [shorten_stem(part.replace(":", "_")) for part in parts if part not in ("", ".", "..")]
     return "/".join(parts[-16:]) or "picture"
 
 
-def passed_over(path: PurePath) -> bool:
+def is_passed_over(path: PurePath) -> bool:
     """Whether a path is hidden, or what macOS puts beside files: the same rule everywhere."""
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
@@ -82,12 +82,12 @@ def walk(
             continue
         seen.add((here.st_dev, here.st_ino))
         for name in (*inside, *names):
-            if passed_over(PurePath(name)):
+            if is_passed_over(PurePath(name)):
                 left_out["hidden"] += 1
-        inside[:] = sorted(each for each in inside if not passed_over(PurePath(each)))
+        inside[:] = sorted(each for each in inside if not is_passed_over(PurePath(each)))
         for name in names:
             path = Path(folder, name)
-            if passed_over(PurePath(name)):
+            if is_passed_over(PurePath(name)):
                 continue
             if path.suffix.lower() in suffixes and path.is_file():
                 found.append(path)
@@ -96,6 +96,6 @@ def walk(
     yield from sorted(found, key=lambda path: path.relative_to(root).as_posix())
 
 
-def said(left_out: Counter[str]) -> str:
+def describe_left_out(left_out: Counter[str]) -> str:
     """What a walk left out, for a sentence: "3 .txt, 1 hidden"; nothing where that is nothing."""
     return ", ".join(f"{number} {printable(kind)}" for kind, number in left_out.most_common(8))

@@ -35,7 +35,7 @@ RUNS = _folder("WORKBENCH_RUNS", START / "runs")  # what `train` makes by defaul
 WORK = Path.home() / ".local/share/colorization-workbench" if INSTALLED else ROOT / ".work"
 
 
-def no_models() -> str:
+def say_no_models() -> str:
     """What to tell a person where there is no trained model at all."""
     return (
         f"There are no trained models in {CHECKPOINTS}. Set WORKBENCH_CHECKPOINTS to a folder of "
@@ -44,7 +44,7 @@ def no_models() -> str:
     )
 
 
-def fetched() -> Path:
+def fetched_folder() -> Path:
     """The folder for models that came from the Hub."""
     return cache() / "hub"
 
@@ -87,7 +87,7 @@ def study_password() -> str:
     return os.environ.get("WORKBENCH_STUDY_PASSWORD", "")
 
 
-def local() -> bool:
+def is_local() -> bool:
     """Whether this server is its visitor's own machine: WORKBENCH_LOCAL=1, as `make run` sets.
 
     Only then may anybody name folders and start runs without a password.

@@ -21,12 +21,12 @@ _NAMED = re.compile(rf"workbench-(?:{'|'.join(KINDS)})-(?:(\d+)-)?\w+")
 _BEGAN = time.time()
 
 
-def folder(kind: str) -> Path:
+def make_folder(kind: str) -> Path:
     """A new empty folder of one of KINDS."""
     return Path(tempfile.mkdtemp(prefix=f"workbench-{kind}-{os.getpid()}-"))
 
 
-def sweep(*uploads: Path, now: float | None = None) -> list[Path]:
+def sweep_folders(*uploads: Path, now: float | None = None) -> list[Path]:
     """Remove old folders, and files in `uploads` that are a day old; what went."""
     now = time.time() if now is None else now
     gone = []

@@ -153,7 +153,7 @@ class DatasetSpec:
         return {None: "", False: "same source as training", True: "foreign source"}[self.foreign]
 
 
-def fall(optimizers: Mapping[str, Optimizer], seen: int, images: int, decay: float) -> None:
+def lower_rates(optimizers: Mapping[str, Optimizer], seen: int, images: int, decay: float) -> None:
     """Let every learning rate fall linearly to 0 over the last `decay` of all images."""
     left = (images - seen) / (images * decay) if decay else 1.0
     for optimizer in optimizers.values():
@@ -162,7 +162,7 @@ def fall(optimizers: Mapping[str, Optimizer], seen: int, images: int, decay: flo
             group["lr"] = group["initial_lr"] * min(1.0, max(0.0, left))
 
 
-def warm_cosine(
+def warm_and_lower_rates(
     optimizers: Mapping[str, Optimizer], seen: int, images: int, warm_up: float
 ) -> None:
     """Let every learning rate rise over `warm_up` of all images, then fall to 0 along a cosine."""

@@ -15,21 +15,21 @@ from workbench.errors import Problem
 FORMULA = ("=", "+", "-", "@")  # what a spreadsheet takes for the beginning of one
 
 
-def neutral(value: Any) -> Any:
+def neutralise(value: Any) -> Any:
     """Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay."""
     if isinstance(value, str):
-        return harmless(" ".join(value.splitlines()))
+        return escape_formula(" ".join(value.splitlines()))
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else value
 
 
-def harmless(text: str) -> str:
+def escape_formula(text: str) -> str:
     """The text, with an apostrophe in front where a spreadsheet would run it."""
     return "'" + text if text.strip().startswith(FORMULA) else text
 
 
-def as_written(text: str) -> str:
+def unescape_formula(text: str) -> str:
     """What `harmless` was given."""
     bare = text[1:] if text.startswith("'") else text
     return bare if bare.strip().startswith(FORMULA) else text
@@ -40,7 +40,7 @@ def as_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([neutral(row.get(column)) for column in columns] for row in rows)
+    writer.writerows([neutralise(row.get(column)) for column in columns] for row in rows)
     return out.getvalue()
 
 

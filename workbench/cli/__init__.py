@@ -59,7 +59,7 @@ def _called() -> str:
     return "workbench" if Path(sys.argv[0]).stem == "workbench" else "python -m workbench"
 
 
-def show(rows: list[dict[str, Any]], as_json: bool) -> None:
+def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
     """Print rows as JSON (a list of objects) or as a table with a column per name."""
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))

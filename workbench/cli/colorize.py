@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.errors import Problem
-from workbench.names import printable, said, shortened, walk
+from workbench.names import describe_left_out, printable, shorten_stem, walk
 from workbench.writing import write_whole
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def colorize(
         size=size, temperature=temperature, rebalancing=rebalancing, chroma=chroma, mirror=mirror,
         edges=edges,
     )  # fmt: skip
-    painters = [(checkpoint, checkpoint.net()) for checkpoint in _chosen(model)]
+    painters = [(checkpoint, checkpoint.net()) for checkpoint in _find_checkpoints(model)]
     job = Job(painters, settings, out, form, stamp, strength)
     if job.single and job.single not in (*FORMS, ".mp4"):
         raise Problem(
@@ -132,20 +132,20 @@ def _endings() -> set[str]:
     return {*SUFFIXES, *CLIPS, *FORMS}
 
 
-def _settings(**turned: Any) -> Settings:
+def _settings(**settings: Any) -> Settings:
     from workbench.coloring.colorize import Settings
 
-    return Settings(**turned)
+    return Settings(**settings)
 
 
-def _chosen(names: list[str]) -> list[Checkpoint]:
+def _find_checkpoints(names: list[str]) -> list[Checkpoint]:
     from workbench import checkpoints, places
 
     if "all" not in names:
         return [checkpoints.find(name) for name in dict.fromkeys(names)]
     every = list(checkpoints.available().values())
     if not every:
-        raise Problem(places.no_models())
+        raise Problem(places.say_no_models())
     return every
 
 
@@ -161,12 +161,12 @@ def _files(sources: list[Path]) -> Iterator[tuple[Path, Path]]:
         left_out: Counter[str] = Counter()
         found = []
         for path in walk(source, _endings(), left_out):
-            if _told(path) is not None:
+            if _read_sidecar(path) is not None:
                 left_out["results of this command"] += 1
             else:
                 found.append(path)
         left_out[".json"] -= left_out["results of this command"]
-        others = said(+left_out)
+        others = describe_left_out(+left_out)
         if not found:
             raise Problem(
                 f"There are no pictures or clips in the folder {printable(source)}"
@@ -177,7 +177,7 @@ def _files(sources: list[Path]) -> Iterator[tuple[Path, Path]]:
         yield from ((path, path.relative_to(source)) for path in found)
 
 
-def _told(path: Path) -> dict[str, Any] | None:
+def _read_sidecar(path: Path) -> dict[str, Any] | None:
     """What the JSON file beside a result says; None where `path` is no result of this command."""
     import json
 
@@ -217,34 +217,34 @@ def _target(source: Path, relative: Path, model: str, suffix: str, job: Job) -> 
     """
     if job.single:
         target = job.out if job.single == suffix else job.out.with_suffix(suffix)
-        if not _free(target, source):
+        if not _may_write(target, source):
             raise Problem(
                 f"{printable(target)} is there already, and is no earlier result of "
                 f"{printable(source.name)}. Choose another --out."
             )
     else:
         folder = job.out / model if len(job.painters) > 1 else job.out
-        stem = shortened(relative.stem)
+        stem = shorten_stem(relative.stem)
         wanted = target = folder / relative.with_name(f"{stem}{suffix}")
         if target.resolve() == source.resolve():
             raise Problem(
                 f"{printable(source)} would be overwritten by its result. Choose another --out."
             )
         number = 2
-        while target in job.taken or not _free(target, source):
+        while target in job.taken or not _may_write(target, source):
             target = wanted.with_name(f"{stem}_{number}{suffix}")
             number += 1
     job.taken.add(target)
     return target
 
 
-def _free(target: Path, source: Path) -> bool:
+def _may_write(target: Path, source: Path) -> bool:
     """Whether `target` can be written: nothing is there, or what was made of `source` before."""
     import hashlib
 
     if not os.path.lexists(target):
         return True
-    about = _told(target)
+    about = _read_sidecar(target)
     if about is None or about.get("source") != printable(source.name):
         return False
     try:
@@ -256,9 +256,9 @@ def _free(target: Path, source: Path) -> bool:
 def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     import hashlib
 
-    from workbench.coloring.colorize import colorize_all, marks
+    from workbench.coloring.colorize import colorize_all, make_marks
     from workbench.images import encode, open_image
-    from workbench.images import stamp as stamped
+    from workbench.images import stamp_corner as stamped
 
     picture = open_image(path)
     suffix = path.suffix.lower() if path.suffix.lower() in FORMS else ".png"
@@ -271,7 +271,7 @@ def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     for name, result in colorize_all(nets, picture.full, job.settings):
         checkpoint = by_name[name]
         target = _target(path, relative, name, suffix, job)
-        about = marks(name, checkpoint.revision, job.settings, checkpoint.title)
+        about = make_marks(name, checkpoint.revision, job.settings, checkpoint.title)
         rgb = stamped(result.rgb, about["Description"]) if job.stamp else result.rgb
         data = encode(
             rgb,

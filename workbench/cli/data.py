@@ -23,10 +23,10 @@ def datasets(as_json: JSON = False) -> None:
     """List the sets that the papers use and those of this workbench: source, terms, split."""
     from dataclasses import asdict
 
-    from workbench.cli import show
+    from workbench.cli import print_rows
     from workbench.data import DATASETS
 
-    show([asdict(spec) for spec in DATASETS.values()], as_json)
+    print_rows([asdict(spec) for spec in DATASETS.values()], as_json)
 
 
 def check(

@@ -74,7 +74,7 @@ def evaluate(
         raise Problem("Name what to score on with --data: a .parquet file or a folder of pictures.")
     if (predictions is None) != (name is None):
         raise Problem("--predictions FOLDER and --name NAME go together.")
-    chosen = protocols.protocol(protocol)
+    chosen = protocols.find_protocol(protocol)
     if chosen.pictures and len(picture or ()) != chosen.pictures:
         raise Problem(f"{protocol} is the mean over {chosen.pictures} named pictures: --picture.")
     if lpips:
@@ -136,7 +136,7 @@ def distance(
     """
     from itertools import chain, islice
 
-    from workbench.cli import show
+    from workbench.cli import print_rows
     from workbench.data.sources import open_source
     from workbench.errors import Problem
     from workbench.evaluation import distances, entrants
@@ -145,13 +145,13 @@ def distance(
     if not data:
         raise Problem("Name the pictures with --data: a .parquet file or a folder of pictures.")
     if inception:
-        features, compare = distances.inception_features(), distances.of_sets
+        features, compare = distances.inception_features(), distances.compare_sets
     else:
-        features, compare = Reader().features, distances.lite_of_sets
+        features, compare = Reader().features, distances.compare_sets_lite
     field = [entrant for entrant, _ in _networks(models, "cpu", None)] + entrants.baselines()
     items = chain.from_iterable(islice(open_source(text).items(), limit) for text in data)
-    found = distances.of_entrants(field, items, features, size, compare)
-    show([{"model": name, **values} for name, values in found.items()], as_json)
+    found = distances.compare_entrants(field, items, features, size, compare)
+    print_rows([{"model": name, **values} for name, values in found.items()], as_json)
 
 
 def scores(
@@ -170,19 +170,19 @@ def scores(
     as_json: JSON = False,
 ) -> None:
     """Means with 95 % intervals, best first; over several data sets the mean of their means."""
-    from workbench.cli import show
+    from workbench.cli import print_rows
     from workbench.evaluation import score_run, summaries
     from workbench.evaluation import scores as files
 
     if markdown or into:
         _measured(out, into)
         return
-    roots = (out,) if out else score_run.roots()
+    roots = (out,) if out else score_run.score_roots()
     rows = [row for dataset in data or (None,) for row in files.read_all(roots, dataset)]
     protocol = files.OLD_PROTOCOLS.get(protocol, protocol)
     lines = summaries.lines(r for r in rows if r.size == size and r.protocol == protocol)
     lines.sort(key=lambda line: -line.means["psnr"].value)
-    show([(_numbers if as_json else _texts)(line) for line in lines], as_json)
+    print_rows([(_numbers if as_json else _texts)(line) for line in lines], as_json)
 
 
 def _measured(root: Path | None, into: Path | None) -> None:
@@ -191,9 +191,9 @@ def _measured(root: Path | None, into: Path | None) -> None:
     from workbench.evaluation import measured
     from workbench.evaluation import scores as files
 
-    text = measured.table(files.read_all((root or places.CHECKPOINTS,)))
+    text = measured.make_table(files.read_all((root or places.CHECKPOINTS,)))
     if into:
-        measured.put_into(into, text)
+        measured.replace_block(into, text)
     else:
         typer.echo(text, nl=False)
 
@@ -219,7 +219,7 @@ def export_leaderboard(
     from workbench.evaluation import scores as files
     from workbench.publishing.leaderboard_page import write_page
 
-    write_page(out, files.read_all(score_run.roots()))
+    write_page(out, files.read_all(score_run.score_roots()))
     typer.echo(f"{out}")
 
 

@@ -33,16 +33,18 @@ def publish(
 ) -> None:
     """Send a model's folder to the Hub: one atomic commit, then a tag."""
     from workbench import hub
-    from workbench.cli import show
+    from workbench.cli import print_rows
     from workbench.hub.model_folder import model_files
 
     folder = _folder(model)
     if dry_run:
         files = model_files(folder)
-        show([{"file": path, "bytes": f.stat().st_size} for path, f in files.items()], as_json)
+        print_rows(
+            [{"file": path, "bytes": f.stat().st_size} for path, f in files.items()], as_json
+        )
         return
     sent = hub.publish(folder, repo, private=private, tag=tag, parent=parent)
-    show([{"repo": repo, "url": sent.url, "commit": sent.commit, "tag": sent.tag}], as_json)
+    print_rows([{"repo": repo, "url": sent.url, "commit": sent.commit, "tag": sent.tag}], as_json)
 
 
 def fetch(
@@ -53,11 +55,11 @@ def fetch(
     import json
 
     from workbench import hub
-    from workbench.cli import show
+    from workbench.cli import print_rows
 
     folder = hub.fetch(name)
     note = json.loads((folder / "fetched.json").read_text())
-    show([note | {"folder": str(folder)}], as_json)
+    print_rows([note | {"folder": str(folder)}], as_json)
 
 
 def publish_space(
@@ -83,17 +85,19 @@ def publish_space(
     from tempfile import TemporaryDirectory
 
     from workbench import hub
-    from workbench.cli import show
+    from workbench.cli import print_rows
     from workbench.publishing import spaces
 
     with TemporaryDirectory() as spare:
         folder = spaces.assemble(kind, out or Path(spare), model or (), runtime)
         if dry_run:
             files = hub.space_files(folder)
-            show([{"file": path, "bytes": f.stat().st_size} for path, f in files.items()], as_json)
+            print_rows(
+                [{"file": path, "bytes": f.stat().st_size} for path, f in files.items()], as_json
+            )
             return
         sent = hub.publish_space(folder, repo, kind, private=private)
-    show([{"repo": repo, "url": sent.url, "commit": sent.commit}], as_json)
+    print_rows([{"repo": repo, "url": sent.url, "commit": sent.commit}], as_json)
 
 
 def _folder(model: str) -> Path:

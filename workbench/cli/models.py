@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Every network there is, and every trained checkpoint of them."""
         from workbench import checkpoints, provenance
-        from workbench.cli import show
+        from workbench.cli import print_rows
         from workbench.models import MODELS
         from workbench.models.count import parameters
 
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
             }  # fmt: skip
             print("\n\n".join(f"{title}\n\n{table}" for title, table in tables.items()))
             return
-        found, complaints = checkpoints.look()
+        found, complaints = checkpoints.scan()
         for sentence in complaints:
             print(sentence, file=sys.stderr)
         rows = []
@@ -56,4 +56,4 @@ def register(app: typer.Typer) -> None:
                 ("width", "parameters", "images_seen", "bytes", "revision", "trained_on")
             )
             rows.append({**row, **(stored or blank)})
-        show(rows, as_json)
+        print_rows(rows, as_json)

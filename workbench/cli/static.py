@@ -21,7 +21,7 @@ def export_onnx(
 ) -> None:
     """Write trained networks as ONNX files, for any size of picture, weights in float16."""
     from workbench import checkpoints
-    from workbench.cli import show
+    from workbench.cli import print_rows
     from workbench.publishing import onnx
 
     onnx.need_packages()
@@ -31,7 +31,7 @@ def export_onnx(
         file = onnx.export(checkpoint, out)
         row = {"model": checkpoint.name, "file": str(file), "bytes": file.stat().st_size}
         rows.append(row | {"revision": checkpoint.revision})
-    show(rows, as_json)
+    print_rows(rows, as_json)
 
 
 def serve_static(

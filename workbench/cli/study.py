@@ -70,20 +70,20 @@ def close(name: Name) -> None:
 
 def list_(as_json: AsJson = False) -> None:
     """Every study with its state and counts."""
-    from workbench.cli import show
-    from workbench.study.export import utc
+    from workbench.cli import print_rows
+    from workbench.study.export import utc_text
     from workbench.study.trials import plan_of
     from workbench.study.votes import Votes
 
     votes = Votes()
-    show(
+    print_rows(
         [
             {
                 "name": study.name,
                 "design": plan_of(study).design,
                 "state": study.state,
                 **votes.counts(study),
-                "created": utc(study.created_at),
+                "created": utc_text(study.created_at),
             }
             for study in votes.studies()
         ],
@@ -99,8 +99,8 @@ def results(
     as_json: AsJson = False,
 ) -> None:
     """The ranking or the fool rates, with 95 % intervals."""
-    from workbench.cli import show
-    from workbench.study.export import methods
+    from workbench.cli import print_rows
+    from workbench.study.export import write_methods
     from workbench.study.results import load
     from workbench.study.votes import Votes
 
@@ -113,9 +113,9 @@ def results(
         {key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}
         for row in found.table()
     ]
-    show(rows, as_json)
+    print_rows(rows, as_json)
     if not as_json:
-        print(methods(found))
+        print(write_methods(found))
 
 
 def export(name: Name, folder: Annotated[Path, typer.Argument(help="Where to.")]) -> None:

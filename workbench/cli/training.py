@@ -55,7 +55,7 @@ class Progress:
         self.bar.update(self.task, completed=status["seen"], **fields)
 
 
-def watched(
+def train_with_progress(
     made: Any, out: Path, hear: Callable[[dict[str, Any]], None] | None = None, **kwargs: Any
 ) -> dict[str, Any]:
     """Run the loop under a progress bar; Ctrl-C and SIGTERM stop it with everything kept.
@@ -87,7 +87,7 @@ def watched(
             raise SystemExit(130) from None
 
 
-def tell(made: Any, speed: float | None) -> None:
+def print_plan(made: Any, speed: float | None) -> None:
     """Say what was found before training starts."""
     report = made.pictures.report
     labelled = int((made.pictures.labels >= 0).sum())
@@ -109,13 +109,13 @@ def tell(made: Any, speed: float | None) -> None:
 
 def print_table(table: dict[str, Any], as_json: bool) -> None:
     """Print an ablation: entries beside the paper's numbers, then its claims and what we saw."""
-    from workbench.ablation import in_words
-    from workbench.cli import show
+    from workbench.ablation import describe_verdict
+    from workbench.cli import print_rows
 
     if as_json:
         print(json.dumps(table, indent=2, ensure_ascii=False))
         return
-    show(
+    print_rows(
         [
             {
                 "entry": line["name"],
@@ -131,7 +131,7 @@ def print_table(table: dict[str, Any], as_json: bool) -> None:
     for claim in table["claims"]:
         found = claim["difference"]
         print(
-            f"{claim['text']}: {in_words(claim)} ({claim['first']} - {claim['second']}, "
+            f"{claim['text']}: {describe_verdict(claim)} ({claim['first']} - {claim['second']}, "
             f"{claim['metric']} {found['value']:+.3g} [{found['low']:+.3g}, {found['high']:+.3g}])"
         )
 
@@ -160,7 +160,7 @@ def train_all(
     from workbench.errors import Problem
     from workbench.models import MODELS
     from workbench.training import weights
-    from workbench.training.plan import plan
+    from workbench.training.plan import make_plan
 
     if unknown := [name for name in only if name not in MODELS]:
         raise Problem(f"There is no model {unknown[0]!r}. There are: {', '.join(MODELS)}.")
@@ -172,7 +172,7 @@ def train_all(
     if decided is None:
         if minutes:  # measured once: a plan that goes on keeps its numbers
             speeds = {
-                name: plan(MODELS[name], data, validation=validation, preset=weights.PRESET)
+                name: make_plan(MODELS[name], data, validation=validation, preset=weights.PRESET)
                 .images_per_second()
                 for name in names
             }  # fmt: skip
@@ -183,13 +183,13 @@ def train_all(
             decided = {name: max(1, round(count * scale)) for name, count in wanted.items()}
         weights.keep_state(folder, {"images": decided})
     settings = [part for k, v in typed.items() if v is not None for part in (k, str(v))]
-    planned = weights.jobs(decided, data, validation, test, folder, go_on, settings)
+    planned = weights.plan_jobs(decided, data, validation, test, folder, go_on, settings)
     commands = build()
 
     def work(arguments: Sequence[str]) -> None:
         commands(list(arguments), standalone_mode=False)
 
-    for job, done in weights.run(planned, folder, work):
+    for job, done in weights.run_jobs(planned, folder, work):
         print(f"{done:4.0%} of all images done; now: {job.name}", file=sys.stderr, flush=True)
     print(f"{folder}: {', '.join(decided)}")
 
@@ -208,7 +208,7 @@ def register(app: typer.Typer) -> None:
         from workbench.training import weights
 
         for run in runs:
-            print(weights.adopt(run, root or places.CHECKPOINTS, always))
+            print(weights.adopt_run(run, root or places.CHECKPOINTS, always))
 
     @app.command()
     def train(
@@ -263,7 +263,7 @@ def register(app: typer.Typer) -> None:
         from workbench.errors import Problem
         from workbench.models import MODELS
         from workbench.training import record
-        from workbench.training.plan import plan
+        from workbench.training.plan import make_plan
 
         if model == "all":
             train_all(
@@ -285,7 +285,7 @@ def register(app: typer.Typer) -> None:
         folder = out or places.RUNS / run_name(model, data[0])
         if minutes and (kept := record.images_of(folder)):  # a run goes on with what was settled
             choices["images"], minutes = kept, None
-        made = plan(
+        made = make_plan(
             MODELS[model], data, validation=validation or (), preset=preset, width=width,
             choices=choices, options=[*(options or []), *([f"prior={prior}"] if prior else [])],
             minutes=minutes, start_from=start_from, backbone=backbone,
@@ -296,10 +296,10 @@ def register(app: typer.Typer) -> None:
 
             hear = TensorBoard(folder)
         if int(os.environ.get("RANK", 0)) == 0:
-            tell(made, 1 / made.seconds_per_image(1) if made.run.images > 2000 else None)
+            print_plan(made, 1 / made.seconds_per_image(1) if made.run.images > 2000 else None)
             if start_from:
                 checkpoints.keep_earlier_logs(checkpoints.find(start_from), folder)
-        config = watched(made, folder, hear)
+        config = train_with_progress(made, folder, hear)
         if config:
             print(f"{folder}: {config['images_seen']:,} images seen, revision {config['revision']}")
             print(f"python -m workbench colorize PICTURE --model {folder} --out coloured")
@@ -345,11 +345,11 @@ def register(app: typer.Typer) -> None:
 
         if model not in MODELS:
             raise Problem(f"There is no model {model!r}. There are: {', '.join(MODELS)}.")
-        folder = out or ablation.own() / model
+        folder = out or ablation.own_folder() / model
 
         def train_one(entry: str, made: Any, place: Path) -> None:
             print(f"{entry}, seed {made.run.seed}: {made.run.images:,} images", file=sys.stderr)
-            watched(made, place)
+            train_with_progress(made, place)
 
         about = {
             "command": shlex.join(["python", "-m", "workbench", *sys.argv[1:]]),
@@ -363,7 +363,7 @@ def register(app: typer.Typer) -> None:
             tell=lambda table: print(f"{folder / ablation.RESULTS}", file=sys.stderr),
         )  # fmt: skip
         if bundle:
-            ablation.write(ablation.bundled() / f"{model}.json", table, rows)
+            ablation.write_table(ablation.bundled_folder() / f"{model}.json", table, rows)
         print_table(table, as_json)
 
     @app.command()
@@ -379,8 +379,8 @@ def register(app: typer.Typer) -> None:
         from workbench.preparation.backbone import train_backbone
 
         made, save = train_backbone(data, out, name, images, size, batch_size)
-        tell(made, None)
-        watched(made, out.with_suffix(".run"), save=save)
+        print_plan(made, None)
+        train_with_progress(made, out.with_suffix(".run"), save=save)
         print(out)
 
     @app.command()
@@ -407,9 +407,9 @@ def register(app: typer.Typer) -> None:
         """Compute the prior of the 313 bins of ab over your pictures, and plot it (HTML)."""
         from workbench.charts import prior_plane
         from workbench.models import ab_bins
-        from workbench.preparation.prior import compute
+        from workbench.preparation.prior import compute_prior
 
-        about = compute(data, out)
+        about = compute_prior(data, out)
         plot = out.with_suffix(".html")
         prior_plane(ab_bins.load_prior(out)).write_html(plot, include_plotlyjs=True)
         print(json.dumps(about, ensure_ascii=False))

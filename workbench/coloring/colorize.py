@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from workbench import __version__, color
 from workbench.color import to_uint8
 from workbench.coloring import edges
-from workbench.coloring.together import at_once
+from workbench.coloring.together import run_at_once
 from workbench.errors import Problem
 from workbench.spec import Colorizer
 
@@ -65,7 +65,7 @@ class Result:
     seconds: float  # from L to rgb
 
 
-def marks(
+def make_marks(
     model: str,
     revision: str,
     settings: Settings = Settings(),
@@ -76,14 +76,14 @@ def marks(
 
     also: what else was set, beside the settings of every model.
     """
-    turned = {k: v for k, v in asdict(settings).items() if v != getattr(Settings(), k)}
-    turned |= also or {}
+    set_by_hand = {k: v for k, v in asdict(settings).items() if v != getattr(Settings(), k)}
+    set_by_hand |= also or {}
     return {
         "Software": f"colorization-workbench {__version__}",
         "Description": f"Colourized by AI ({title or model})",
         "Model": model,
         "Revision": revision,
-        "Settings": ", ".join(f"{k}={v}" for k, v in turned.items()) or "the model's own",
+        "Settings": ", ".join(f"{k}={v}" for k, v in set_by_hand.items()) or "the model's own",
     }
 
 
@@ -100,7 +100,7 @@ def lightness(rgb: Tensor) -> Tensor:
     steps = 256 if rgb.dtype == torch.uint8 else 65536
     values = torch.arange(steps, dtype=torch.float64) / (steps - 1)
     weights = torch.tensor(color.RGB_TO_XYZ[1], dtype=torch.float64)
-    tables = (weights[:, None] * color.linear(values)).float().numpy()  # (3, steps)
+    tables = (weights[:, None] * color.to_linear(values)).float().numpy()  # (3, steps)
     out = torch.empty(1, height, width)
 
     def strip(rows: slice) -> None:
@@ -112,7 +112,7 @@ def lightness(rgb: Tensor) -> Tensor:
     return out
 
 
-def paint(L: Tensor, ab: Tensor, dtype: torch.dtype = torch.uint8) -> Tensor:
+def join_at_depth(L: Tensor, ab: Tensor, dtype: torch.dtype = torch.uint8) -> Tensor:
     """L (1, H, W) and ab (2, H, W) -> RGB (3, H, W) in uint8 or uint16.
 
     Within the gamut it is `color.join_rgb`, in strips, so that 24 megapixels need little memory.
@@ -170,21 +170,21 @@ def _strips(work: Callable[[slice], None], height: int, width: int) -> None:
 
 
 @cache
-def quick_type() -> torch.dtype | None:
+def pick_quick_type() -> torch.dtype | None:
     """bfloat16 where this processor multiplies it faster than float32, else None."""
     return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None
 
 
-def quick(device: torch.device) -> AbstractContextManager:
+def autocast_where_quick(device: torch.device) -> AbstractContextManager:
     """A context in which networks compute in bf16, where this device is faster in it."""
-    dtype = torch.bfloat16 if device.type == "cuda" else quick_type()
+    dtype = torch.bfloat16 if device.type == "cuda" else pick_quick_type()
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
 
 
 def _autocast(net: nn.Module, exact: bool) -> tuple[torch.device, AbstractContextManager]:
     weights = next(net.parameters(), None)
     device = torch.device("cpu") if weights is None else weights.device
-    return device, nullcontext() if exact else quick(device)
+    return device, nullcontext() if exact else autocast_where_quick(device)
 
 
 def _own(net: nn.Module) -> Any:
@@ -318,7 +318,7 @@ def colorize_lightness(
     ab = predict_ab(net, L[None], size, settings)[0]
     if settings.chroma != 1:
         ab *= settings.chroma
-    return Result(paint(L, ab, dtype), ab, time.perf_counter() - start)
+    return Result(join_at_depth(L, ab, dtype), ab, time.perf_counter() - start)
 
 
 def colorize_all(
@@ -336,7 +336,7 @@ def colorize_all(
         for name, (net, size) in nets.items()
     }
     if L.numel() <= TOGETHER:
-        yield from zip(works, at_once(list(works.values())), strict=True)
+        yield from zip(works, run_at_once(list(works.values())), strict=True)
     else:
         for name, work in works.items():
             yield name, work()
@@ -345,7 +345,7 @@ def colorize_all(
 # -------------------------------------------------------------------- more than one answer
 
 
-def blend(planes: Sequence[Tensor], weights: Sequence[float] | None = None) -> Tensor:
+def blend_ab(planes: Sequence[Tensor], weights: Sequence[float] | None = None) -> Tensor:
     """The weighted mean of several ab (2, H, W); weights are positive and need not sum to 1."""
     shares = torch.tensor(list(weights) if weights is not None else [1.0] * len(planes))
     if not planes or len(shares) != len(planes):

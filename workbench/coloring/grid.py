@@ -47,13 +47,13 @@ def parameter_grid(
                 row.append(row[0])  # a network without a distribution has one answer
                 continue
             typed: Any = int(value) if parameter == "size" else float(value)
-            turned = replace(settings, **{parameter: typed})
-            row.append(to_eight_bits(colorize_lightness(net, L, turned, size, rgb.dtype).rgb))
+            changed = replace(settings, **{parameter: typed})
+            row.append(to_eight_bits(colorize_lightness(net, L, changed, size, rgb.dtype).rgb))
         cells[name] = row
     return cells
 
 
-def figure(
+def draw_figure(
     cells: Mapping[str, Sequence[Tensor]],
     columns: Sequence[str],
     caption: str = "",
@@ -110,7 +110,7 @@ def grid_figure(
     fixed = {k: v for k, v in fixed.items() if v != getattr(Settings(), k)}
     said = ", ".join(f"{k} = {v}" for k, v in fixed.items())
     labels = [PARAMETERS[parameter].format(value) for value in values]
-    return figure(
+    return draw_figure(
         {titles.get(name, name): row for name, row in cells.items()},
         labels,
         caption="Colourized by AI" + (f"; {said}" if said else ""),

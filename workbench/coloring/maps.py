@@ -40,7 +40,7 @@ def error_map(prediction: Tensor, truth: Tensor) -> Tensor:
     return delta_e_map(prediction, truth)
 
 
-def shade(values: Tensor, low: float, high: float) -> Tensor:
+def shade_map(values: Tensor, low: float, high: float) -> Tensor:
     """(H, W) -> uint8 RGB (3, H, W) in the viridis colours, `low` darkest, `high` lightest."""
     stops = torch.tensor(_VIRIDIS, dtype=torch.float32)
     place = ((values - low) / max(high - low, 1e-9)).clamp(0, 1) * (len(stops) - 1)

@@ -36,7 +36,7 @@ def threads_of_torch(count: int) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def at_once(works: Sequence[Callable[[], T]]) -> list[T]:
+def run_at_once(works: Sequence[Callable[[], T]]) -> list[T]:
     """What each of `works` returns, in their order; an error of one of them is raised.
 
     As many at once as torch has threads, each on one. A single one has all threads to itself.

@@ -17,7 +17,7 @@ import numpy as np
 
 from workbench.errors import Problem
 from workbench.images import SUFFIXES
-from workbench.names import said, walk
+from workbench.names import describe_left_out, walk
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +57,7 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
 
 
-def identity(files: Iterable[Path], root: Path) -> str:
+def identify_files(files: Iterable[Path], root: Path) -> str:
     """16 hex digits that stand for the names, sizes and times of these files."""
     parts = []
     for file in files:
@@ -110,7 +110,7 @@ class PictureFiles(Source):
     def __init__(self, files: Sequence[Path], title: str) -> None:
         self.files, self.title = [file.absolute() for file in files], title
         root = Path(os.path.commonpath([file.parent for file in self.files]))
-        self.root, self.key = root, "files-" + identity(self.files, root)
+        self.root, self.key = root, "files-" + identify_files(self.files, root)
 
     def count(self) -> int:
         return len(self.files)
@@ -135,12 +135,12 @@ class Folder(PictureFiles):
         self.root, self.title, self.left_out = root, title, Counter()
         self.files = list(walk(root, SUFFIXES, self.left_out))
         if not self.files:
-            others = f" (only {said(self.left_out)})" if self.left_out else ""
+            others = f" (only {describe_left_out(self.left_out)})" if self.left_out else ""
             raise Problem(
                 f"The folder {title!r} holds no pictures ({', '.join(sorted(SUFFIXES))}), "
                 f"neither in it nor in its subfolders{others}."
             )
-        self.key = "folder-" + identity(self.files, root)
+        self.key = "folder-" + identify_files(self.files, root)
 
     def label(self, name: Path) -> str | None:
         return name.parent.name or None
@@ -156,7 +156,7 @@ class ParquetFiles(Source):
     def __init__(self, files: Sequence[Path], title: str) -> None:
         self.files, self.title = [file.absolute() for file in files], title
         root = Path(os.path.commonpath([file.parent for file in self.files]))
-        self.key = "parquet-" + identity(self.files, root)
+        self.key = "parquet-" + identify_files(self.files, root)
         self.tables = [_open_table(file) for file in self.files]
 
     def count(self) -> int:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.files import Item, Source, identity
-from workbench.errors import Problem, foreign
+from workbench.data.files import Item, Source, identify_files
+from workbench.errors import Problem, guard_decoder
 from workbench.images import encode
 from workbench.names import printable
 
@@ -28,7 +28,7 @@ def seconds_of(text: str) -> float:
     return sum(part * 60**power for power, part in enumerate(reversed(parts)))
 
 
-def sample(
+def sample_frames(
     path: Path, fps: float = FPS, begin: float = 0.0, end: float = math.inf
 ) -> Iterator[tuple[float, np.ndarray | None]]:
     """Yield (seconds, uint8 RGB (H, W, 3)) of the first frame in every 1 / fps seconds, upright.
@@ -50,7 +50,7 @@ def sample(
     if not path.is_file():
         raise Problem(f"There is no clip {str(path)!r}.")
     name = printable(path)
-    with foreign(f"{name} is not a readable clip: {{error}}."):
+    with guard_decoder(f"{name} is not a readable clip: {{error}}."):
         clip = av.open(str(path), metadata_errors="replace")
     with clip:
         if not clip.streams.video:
@@ -60,7 +60,7 @@ def sample(
         frames = clip.decode(video=0)
         while True:
             try:
-                with foreign("{error}"):
+                with guard_decoder("{error}"):
                     frame = next(frames, None)
                     if frame is None:
                         return
@@ -104,14 +104,14 @@ class VideoSource(Source):
             raise Problem(f"video:{text}: {rate!r} is not a number of frames a second.") from None
         self.path, self.title = Path(name).expanduser().absolute(), f"video:{text}"
         next(
-            sample(self.path, self.fps, 0.0, self.end), None
+            sample_frames(self.path, self.fps, 0.0, self.end), None
         )  # a Problem now rather than after an hour
-        self.key = "video-" + identity([self.path], self.path.parent) + f"-{self.fps:g}"
+        self.key = "video-" + identify_files([self.path], self.path.parent) + f"-{self.fps:g}"
         if span != "-":
             self.key += f"-{self.begin:g}-{self.end:g}"
 
     def items(self) -> Iterator[Item]:
-        for seconds, pixels in sample(self.path, self.fps, self.begin, self.end):
+        for seconds, pixels in sample_frames(self.path, self.fps, self.begin, self.end):
             name = f"{self.path.name} at {seconds:.2f} s"
             yield Item(name, b"" if pixels is None else pixels)
 
@@ -135,7 +135,7 @@ def write_frames(
     if suffix is None:
         raise Problem(f"Frames are written as jpeg or png, not as {form!r}.")
     number = 0
-    for _, pixels in sample(path, fps, begin, end):
+    for _, pixels in sample_frames(path, fps, begin, end):
         if pixels is None:
             return number, False
         folder.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ from workbench.data.sources import open_source
 from workbench.errors import Problem
 from workbench.images import open_pixels
 
-__all__ = ["Pictures", "is_grey", "load", "square"]
+__all__ = ["Pictures", "decode_square", "is_grey", "load"]
 
 GREY = 3.0  # mean Lab chroma below which a picture has no colour to learn from
 VERSION = 2  # of the decoding: a new one makes every cache stale
@@ -96,7 +96,7 @@ def _open(folder: Path, key: str) -> Pictures | None:
     return Pictures(pixels, labels, tuple(about["classes"]), key, about["report"])
 
 
-def square(
+def decode_square(
     data: bytes | np.ndarray, side: int, *, fraction: bool = False
 ) -> tuple[np.ndarray, bool]:
     """Decode a picture file (or take uint8 RGB (H, W, 3)): its centre square at side x side.
@@ -143,7 +143,7 @@ class _Decoded:
 
 def _decode(item: Item, side: int, keep_grey: bool) -> _Decoded:
     try:
-        rgb, enlarged = square(item.data, side, fraction=True)
+        rgb, enlarged = decode_square(item.data, side, fraction=True)
     except Problem as reason:
         return _Decoded(item.name, item.label, reason=str(reason))
     if not keep_grey and is_grey(rgb):

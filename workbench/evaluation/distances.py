@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.color import split_lab
-from workbench.data.pictures import square
+from workbench.data.pictures import decode_square
 from workbench.data.sources import Item
 from workbench.errors import Problem
 from workbench.evaluation.entrants import Batch, Entrant
@@ -62,14 +62,14 @@ def kernel(first: np.ndarray, second: np.ndarray) -> float:
     return float(within(first) + within(second) - 2 * similar(first, second).mean())
 
 
-def of_sets(prediction: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+def compare_sets(prediction: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """`fid` where both sets have more than 2,048 rows of features, else `kid`."""
     if min(len(prediction), len(truth)) > FID_FROM:
         return {"fid": frechet(prediction, truth)}
     return {"kid": kernel(prediction, truth)}
 
 
-def lite_of_sets(prediction: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+def compare_sets_lite(prediction: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """The same distances over the eye's features (N, 1280), named so that none is taken for FID.
 
     `kd_lite`, the kernel distance, with its 95 % interval `kd_lite_low` to `kd_lite_high`;
@@ -106,12 +106,12 @@ def paired_kernel(
     return float(table.sum() / (count * (count - 1))), float(low), float(high)
 
 
-def of_entrants(
+def compare_entrants(
     entrants: Sequence[Entrant],
     items: Iterable[Item],
     features: Callable[[Tensor], np.ndarray],
     size: int = 256,
-    compare: Callable[[np.ndarray, np.ndarray], dict[str, float]] = of_sets,
+    compare: Callable[[np.ndarray, np.ndarray], dict[str, float]] = compare_sets,
 ) -> dict[str, dict[str, float]]:
     """The distances of each entrant's pictures and the truths: name -> {"pictures": n, ...}.
 
@@ -122,7 +122,7 @@ def of_entrants(
     made: dict[str, list[np.ndarray]] = {entrant.name: [] for entrant in entrants}
     with torch.inference_mode():
         for group in batches(items):
-            squares = [torch.from_numpy(square(item.data, size)[0]) for item in group]
+            squares = [torch.from_numpy(decode_square(item.data, size)[0]) for item in group]
             truth = torch.stack(squares)
             names = tuple(item.name for item in group)
             truths.append(features(truth))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from workbench.color import join_rgb
-from workbench.data.pictures import square
+from workbench.data.pictures import decode_square
 from workbench.data.sources import Item
 from workbench.errors import Problem
 from workbench.images import SUFFIXES, size_of
@@ -194,5 +194,5 @@ def _constant(batch: Batch, ab: tuple[float, float]) -> Tensor:
 
 def _load(files: Mapping[str, Path], batch: Batch) -> Tensor:
     side = batch.truth.shape[-1]
-    squares = [square(files[name].read_bytes(), side)[0] for name in batch.names]
+    squares = [decode_square(files[name].read_bytes(), side)[0] for name in batch.names]
     return torch.stack([torch.from_numpy(picture) for picture in squares]).to(batch.truth.device)

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from workbench.color import split_lab
-from workbench.data.pictures import square
+from workbench.data.pictures import decode_square
 from workbench.data.sources import Item
 from workbench.errors import Problem
 from workbench.evaluation.entrants import Batch, Entrant
@@ -78,7 +78,7 @@ def evaluate(
                 if readable:
                     names, labels, squares = zip(*readable, strict=True)
                     truth = torch.from_numpy(np.stack(squares)).to(device)
-                    named = reader.named(truth) if reader else None
+                    named = reader.classify(truth) if reader else None
                     made = Batch(names, truth, split_lab(truth)[0], labels, named)
                     for entrant in entrants:
                         yield from _score(entrant, made, dataset, protocol, size, reader)
@@ -120,6 +120,6 @@ def _squares(item: Item, sizes: Sequence[int]) -> list[np.ndarray] | str:
     """The picture at every size, uint8 (3, S, S); or why it cannot be decoded."""
     try:
         data = item.data if isinstance(item.data, np.ndarray) else open_pixels(item.data, item.name)
-        return [square(data, size)[0] for size in sizes]
+        return [decode_square(data, size)[0] for size in sizes]
     except Problem as reason:
         return str(reason)

@@ -24,7 +24,7 @@ HEADINGS = (
 )  # fmt: skip
 
 
-def table(scores: Iterable[Score]) -> str:
+def make_table(scores: Iterable[Score]) -> str:
     """The README's block in Markdown: what was averaged, a table, and a few sentences.
 
     A row for every model that has rows of scores, best PSNR at 128 first, models of papers before
@@ -60,7 +60,7 @@ def _check(names: Iterable[str], found: Mapping[tuple[str, int], Line]) -> None:
                 )
 
 
-def put_into(path: Path, text: str) -> None:
+def replace_block(path: Path, text: str) -> None:
     """Replace what stands between the two marks of a document. Raises Problem without them."""
     document = path.read_text(encoding="utf-8")
     before, first, rest = document.partition(FIRST)

@@ -170,7 +170,7 @@ def psnr(prediction: Tensor, truth: Tensor) -> Tensor:
     return _decibels(255, _mean((prediction.float() - truth.float()).square_()))
 
 
-def of_a_pair(rgb: Tensor, truth: Tensor) -> tuple[float, float | None]:
+def measure_pair(rgb: Tensor, truth: Tensor) -> tuple[float, float | None]:
     """PSNR (dB) and SSIM of uint8 RGB (3, H, W) twice; no SSIM where its window does not fit.
 
     Above `PAIR_PIXELS` both are reduced first: the numbers for somebody's picture on a page, in a

@@ -116,7 +116,7 @@ PROTOCOLS: dict[str, Protocol] = {
 }
 
 
-def protocol(name: str) -> Protocol:
+def find_protocol(name: str) -> Protocol:
     """The protocol of that id, or of one it had before; raises Problem when there is none."""
     name = OLD_PROTOCOLS.get(name, name)
     if name not in PROTOCOLS:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.coloring.colorize import quick
+from workbench.coloring.colorize import autocast_where_quick
 from workbench.models.eye import CLASSES, Eye
 
 LABELLED = "imagenet"  # how the names of sets begin that have ImageNet's labels
@@ -27,16 +27,16 @@ class Reader:
         self.eye = Eye().to(device).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
-    def named(self, rgb: Tensor) -> Tensor:
+    def classify(self, rgb: Tensor) -> Tensor:
         """uint8 RGB (N, 3, H, W) -> the likeliest of 1000 classes (N,) int64, on the CPU."""
-        with quick(rgb.device):
+        with autocast_where_quick(rgb.device):
             return self.eye.answer(rgb.float() / 127.5 - 1).argmax(1).cpu()
 
     @torch.inference_mode()
     def features(self, rgb: Tensor) -> np.ndarray:
         """uint8 RGB (N, 3, H, W) -> pooled features (N, 1280) float64."""
-        with quick(rgb.device):
-            return self.eye.pooled(rgb.float() / 127.5 - 1).double().cpu().numpy()
+        with autocast_where_quick(rgb.device):
+            return self.eye.pooled_features(rgb.float() / 127.5 - 1).double().cpu().numpy()
 
     def measure(
         self, prediction: Tensor, truth: Tensor, labels: Sequence[str | None], dataset: str
@@ -45,7 +45,7 @@ class Reader:
 
         prediction: uint8 RGB (N, 3, H, W); truth (N,): what `named` said of the true pictures.
         """
-        answers = self.named(prediction)
+        answers = self.classify(prediction)
         found: dict[str, list[float | None]] = {"agreement": (answers == truth).double().tolist()}
         if dataset.startswith(LABELLED):
             known = [class_of(label) for label in labels]

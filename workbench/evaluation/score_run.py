@@ -48,7 +48,7 @@ def this_shard() -> Shard:
     return Shard(state.process_index, state.num_processes, state.wait_for_everyone)
 
 
-def roots() -> tuple[Path, ...]:
+def score_roots() -> tuple[Path, ...]:
     """Where a leaderboard finds scores: bundled models, own runs, everybody else."""
     return places.CHECKPOINTS, places.RUNS, places.scores()
 
@@ -57,7 +57,7 @@ def scores_folder(name: str, folder: Path | None = None, out: Path | None = None
     """Where a model's tables go: beside its weights, unless those were fetched, or below `out`."""
     if out is not None:
         return out / _file_name(name) / "scores"
-    if folder is not None and places.fetched() not in folder.parents:
+    if folder is not None and places.fetched_folder() not in folder.parents:
         return folder / "scores"
     return places.scores() / _file_name(name) / "scores"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from workbench.errors import Problem
-from workbench.writing import as_written, harmless
+from workbench.writing import escape_formula, unescape_formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def _reader(column: str):
     if column == "protocol":
         return lambda text: OLD_PROTOCOLS.get(text, text)
     if column in TEXTS:
-        return as_written
+        return unescape_formula
     if column == "seed":
         return lambda text: int(text) if text else None
     return int if column == "size" else _number
@@ -170,4 +170,4 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.5g}"
-    return harmless(value) if isinstance(value, str) else str(value)
+    return escape_formula(value) if isinstance(value, str) else str(value)

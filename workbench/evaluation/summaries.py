@@ -74,7 +74,7 @@ class Choice:
         """The metric that ranks: the first one."""
         return self.metrics[0]
 
-    def takes(self, score: Score) -> bool:
+    def includes(self, score: Score) -> bool:
         """Whether a row is among what was chosen."""
         return (
             score.protocol == self.protocol
@@ -109,7 +109,7 @@ def mean(groups: Sequence[np.ndarray], weights: Sequence[np.ndarray] | None = No
     )
 
 
-def over_seeds(groups: Sequence[np.ndarray], signs: Sequence[float]) -> Mean:
+def mean_over_seeds(groups: Sequence[np.ndarray], signs: Sequence[float]) -> Mean:
     """The signed sum of the groups' means with an interval over trainings and pictures.
 
     groups: values (seeds, pictures) of one entry each, the same pictures in the same order; signs:
@@ -171,7 +171,7 @@ def lines(scores: Iterable[Score], metrics: Sequence[str] | None = None) -> list
     ]
 
 
-def paired(first: Iterable[Score], second: Iterable[Score], metric: str) -> Paired:
+def compare_paired(first: Iterable[Score], second: Iterable[Score], metric: str) -> Paired:
     """Compare two models on the pictures that both have; infinite values are left out and counted.
 
     For a metric whose best value is the truth's (colourfulness), distances to the truth are

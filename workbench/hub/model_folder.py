@@ -37,7 +37,7 @@ def model_files(folder: Path) -> dict[str, Path]:
             "Move them elsewhere; only weights, config.json, README.md, scores/, log.jsonl, strip/ "
             "and grid.webp are published."
         )
-    need(files, f"{folder}")
+    require_model_files(files, f"{folder}")
     if not files["README.md"].read_text(encoding="utf-8").startswith("---\n"):
         raise Problem(
             f"{folder}/README.md is no model card: it does not begin with the `---` of its "
@@ -53,7 +53,7 @@ def walk(folder: Path) -> dict[str, Path]:
     return {path: file for path, file in files.items() if not STAYS.fullmatch(path)}
 
 
-def need(paths: Mapping[str, Any], where: str) -> None:
+def require_model_files(paths: Mapping[str, Any], where: str) -> None:
     """The three things without which a folder is no model."""
     missing = [name for name in ("config.json", "README.md") if name not in paths]
     if not any(WEIGHTS.fullmatch(path) for path in paths):

@@ -29,7 +29,7 @@ from workbench.hub.model_folder import (
     BELONGS,
     git_sha1,
     model_files,
-    need,
+    require_model_files,
     sha256,
     verify_weights,
 )
@@ -47,9 +47,9 @@ class PublishResult:
 # What belongs ------------------------------------------------------------------------------------
 
 
-def fetched(root: Path | None = None) -> dict[str, Path]:
+def list_fetched(root: Path | None = None) -> dict[str, Path]:
     """The fetched models: "owner/name" -> folder, laid out like a bundled one."""
-    notes = sorted((root or places.fetched()).glob("*--*/fetched.json"))
+    notes = sorted((root or places.fetched_folder()).glob("*--*/fetched.json"))
     return {json.loads(note.read_text())["repo"]: note.parent for note in notes}
 
 
@@ -200,8 +200,8 @@ def fetch(name: str) -> Path:
     is not asked for again. Returns the folder; raises Problem.
     """
     repo, _, revision = name.partition("@")
-    home = places.fetched() / repo.replace("/", "--")
-    note = json.loads((home / "fetched.json").read_text()) if repo in fetched() else {}
+    home = places.fetched_folder() / repo.replace("/", "--")
+    note = json.loads((home / "fetched.json").read_text()) if repo in list_fetched() else {}
     if revision and revision == note.get("commit"):
         return home
     api = _api(repo, token_needed=False)
@@ -214,8 +214,10 @@ def fetch(name: str) -> Path:
             for entry in api.list_repo_tree(repo, revision=commit, recursive=True)
             if BELONGS.fullmatch(entry.path) and hasattr(entry, "blob_id")
         }
-        need(entries, f"{name} on the Hub")
-        coming = places.fetched() / ".coming" / home.name  # a broken download goes on from here
+        require_model_files(entries, f"{name} on the Hub")
+        coming = (
+            places.fetched_folder() / ".coming" / home.name
+        )  # a broken download goes on from here
         coming.mkdir(parents=True, exist_ok=True)
         api.snapshot_download(
             repo,
@@ -319,13 +321,13 @@ def _sentence(error: BaseException | None, name: str, action: str) -> str | None
                 "Check the connection (and HF_ENDPOINT, if it is set) and try again."
             )
         case OSError() if error.errno in (ENOSPC, EDQUOT, EFBIG):
-            full = error.filename or places.fetched()
+            full = error.filename or places.fetched_folder()
             return (
                 f"Cannot {action} {name}: the disk is full at {full}. "
                 "Free some space and try again; what was there before is untouched."
             )
         case OSError() if error.errno:
-            where = error.filename or places.fetched()
+            where = error.filename or places.fetched_folder()
             return f"Cannot {action} {name}: {error.strerror}: {where}."
         case ValueError() if "README.md" in str(error):
             return f"The Hub refuses the card. {error}"

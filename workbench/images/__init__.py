@@ -7,11 +7,11 @@ from workbench.images.files import (
     XMP,
     Picture,
     encode,
-    for_screen,
+    encode_for_screen,
     open_image,
     open_pixels,
     size_of,
-    stamp,
+    stamp_corner,
     to_eight_bits,
 )
 
@@ -22,10 +22,10 @@ __all__ = [
     "XMP",
     "Picture",
     "encode",
-    "for_screen",
+    "encode_for_screen",
     "open_image",
     "open_pixels",
     "size_of",
-    "stamp",
+    "stamp_corner",
     "to_eight_bits",
 ]

@@ -35,7 +35,7 @@ def strips(height: int, width: int) -> Iterator[slice]:
         yield slice(top, min(height, top + step))
 
 
-def halve(deep: np.ndarray) -> np.ndarray:
+def halve_depth(deep: np.ndarray) -> np.ndarray:
     """uint16 -> uint8, rounded: 65535 is 255."""
     return ((deep.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
@@ -58,7 +58,7 @@ def ffmpeg_pixels(data: bytes, form: str) -> np.ndarray | None:
     return pixels[..., ::3] if name.startswith("ya16") else pixels  # grey and transparency
 
 
-def flattened(pixels: np.ndarray, notes: list[str]) -> np.ndarray:
+def flatten_alpha(pixels: np.ndarray, notes: list[str]) -> np.ndarray:
     """uint16 (H, W, 1 | 2 | 3 | 4) -> (H, W, 1 | 3), transparency shown on white."""
     colour = pixels[..., :1] if pixels.shape[2] < 3 else pixels[..., :3]
     if pixels.shape[2] not in (2, 4):
@@ -76,7 +76,7 @@ def flattened(pixels: np.ndarray, notes: list[str]) -> np.ndarray:
     return out
 
 
-def scaled(values: np.ndarray, bits: int) -> np.ndarray:
+def scale_to_uint16(values: np.ndarray, bits: int) -> np.ndarray:
     """Unsigned values of so many bits -> uint16 over its whole range, rounded."""
     if bits == 16 and values.dtype == np.uint16:
         return values
@@ -89,7 +89,7 @@ def scaled(values: np.ndarray, bits: int) -> np.ndarray:
     return out
 
 
-def stretched(values: np.ndarray, notes: list[str]) -> np.ndarray:
+def stretch_to_uint16(values: np.ndarray, notes: list[str]) -> np.ndarray:
     """Signed or floating-point values (H, W, ..) -> uint16.
 
     Floating point within 0 to 1 is taken as it is, anything else from its lowest to its highest
@@ -122,10 +122,10 @@ def deep_grey(image: Image.Image, bits: int, notes: list[str]) -> np.ndarray:
     """
     values = np.asarray(image)[..., None]
     if image.mode == "F":
-        return stretched(values, notes)
+        return stretch_to_uint16(values, notes)
     if image.mode == "I" and (values.min() < 0 or values.max() > 65535):
-        return stretched(values, notes)
-    return scaled(values.astype(np.uint16, copy=False), min(bits, 16))
+        return stretch_to_uint16(values, notes)
+    return scale_to_uint16(values.astype(np.uint16, copy=False), min(bits, 16))
 
 
 def encode_png16(

@@ -22,19 +22,19 @@ import torch
 from PIL import ExifTags, Image, ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
-from workbench.errors import Problem, foreign, reason_of
+from workbench.errors import Problem, guard_decoder, reason_of
 from workbench.images import tiff as image_tiff
 from workbench.images.depth import (
     DEEP_MODES,
     deep_grey,
     encode_png16,
     ffmpeg_pixels,
-    flattened,
-    halve,
+    flatten_alpha,
+    halve_depth,
     strips,
 )
-from workbench.images.profiles import deep_profile, flat_rgb, is_grey, lightened, png_colours
-from workbench.images.toned import NOTE, is_toned, without_tone
+from workbench.images.profiles import convert_to_srgb, deep_profile, flat_rgb, is_grey, png_colours
+from workbench.images.toned import NOTE, is_toned, remove_tone
 from workbench.names import printable
 
 # Checked on the header, before anything is decoded. At these limits opening a picture, colouring
@@ -49,7 +49,7 @@ READABLE = "PNG, JPEG, TIFF, WebP, AVIF, HEIC, GIF, BMP, JPEG 2000 and PPM"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".avif"}
 SUFFIXES |= {".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".heic", ".heif"}
 AGAIN = "Save or download it again."
-TURNED = "The picture was turned as its EXIF data says."
+UPRIGHT = "The picture was turned as its EXIF data says."
 DAMAGED = "a damaged picture, or one of a kind that cannot be read here"
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 UNREADABLE = {  # the first bytes of what is known by name and cannot be read
@@ -137,7 +137,7 @@ def open_image(source: bytes | Path | BinaryIO, name: str = "") -> Picture:
     rgb8, rgb16, found = _upright(data, name, notes)
     rgb, grey = torch.from_numpy(rgb8), is_grey(rgb8)
     if not grey and is_toned(rgb):
-        rgb, grey = without_tone(rgb), True
+        rgb, grey = remove_tone(rgb), True
         notes.append(NOTE)
     return Picture(
         name=name,
@@ -168,12 +168,12 @@ def size_of(data: bytes, name: str = "") -> tuple[int, int]:
     """Width and height as the picture is seen, from the file's header. Raises Problem."""
     data, name = _read(data, name)
     if data[:4] in image_tiff.MAGIC:
-        page, _ = image_tiff.photograph(data, name, [])
-        turn, size = page.one(image_tiff.ORIENTATION, 1), page.size
+        page, _ = image_tiff.find_photograph(data, name, [])
+        orientation, size = page.first_number(image_tiff.ORIENTATION, 1), page.size
     else:
         image = _header(data, name)
-        turn, size = _exif(image, [])[1], image.size
-    return size[::-1] if turn in (5, 6, 7, 8) else size
+        orientation, size = _exif(image, [])[1], image.size
+    return size[::-1] if orientation in (5, 6, 7, 8) else size
 
 
 @dataclass
@@ -182,7 +182,7 @@ class _Found:
 
     image: Image.Image | None
     deep: np.ndarray | None = None  # uint16 (H, W, 1 | 3)
-    turn: int = 1  # EXIF orientation that is still to be applied
+    orientation: int = 1  # EXIF orientation that is still to be applied
     exif: bytes | None = None
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
@@ -195,7 +195,7 @@ def _upright(
     """uint8 (3, H, W) in sRGB, uint16 of the same where the file is so deep, and the rest of it."""
     found = (_tiff if data[:4] in image_tiff.MAGIC else _plain)(data, name, notes, at_least)
     rgb16 = None
-    with foreign(f"{name} is damaged and cannot be read ({{error}}). {AGAIN}"):
+    with guard_decoder(f"{name} is damaged and cannot be read ({{error}}). {AGAIN}"):
         keep, icc = False, None
         if found.deep is not None:
             keep, icc = deep_profile(found.icc, grey=found.deep.shape[2] == 1)
@@ -210,9 +210,13 @@ def _upright(
     if found.colours:
         for pixels in (rgb8, rgb16):
             if pixels is not None:
-                lightened(pixels, *found.colours)
+                convert_to_srgb(pixels, *found.colours)
         notes.append("The picture was converted from the PNG's own gamma to sRGB.")
-    return _turned(rgb8, found.turn), None if rgb16 is None else _turned(rgb16, found.turn), found
+    return (
+        _set_upright(rgb8, found.orientation),
+        None if rgb16 is None else _set_upright(rgb16, found.orientation),
+        found,
+    )
 
 
 def _three(deep: np.ndarray) -> np.ndarray:
@@ -236,24 +240,24 @@ def _plain(data: bytes, name: str, notes: list[str], at_least: int | None = None
     if at_least and image.format == "JPEG":
         image.draft(None, (at_least, at_least))
     damaged = f"{name} is damaged and cannot be read ({{error}}). {AGAIN}"
-    with foreign(damaged):
+    with guard_decoder(damaged):
         _first_frame_note(image, len(data), notes)
     found = _Found(image)
     if sixteen:
-        with foreign(damaged):
+        with guard_decoder(damaged):
             pixels = ffmpeg_pixels(data, "png_pipe")
         if pixels is None:
             raise Problem(f"{name} is damaged and cannot be read (not 16 bits). {AGAIN}")
-        found.deep = flattened(pixels, notes)
+        found.deep = flatten_alpha(pixels, notes)
         if "exif" in image.info or b"eXIf" not in data:
             image.load = lambda: None  # its pixels are here already
     else:
         found.image = image = _loaded(image, data, damaged, notes)
         if image.mode in DEEP_MODES:
             found.deep = deep_grey(image, 16, notes)
-    found.exif, found.turn = _exif(image, notes)
-    if found.turn != 1:
-        notes.append(TURNED)
+    found.exif, found.orientation = _exif(image, notes)
+    if found.orientation != 1:
+        notes.append(UPRIGHT)
     found.icc, found.dpi = image.info.get("icc_profile"), _dpi(image.info.get("dpi"))
     found.colours = png_colours(image)
     return found
@@ -262,7 +266,7 @@ def _plain(data: bytes, name: str, notes: list[str], at_least: int | None = None
 def _loaded(image: Image.Image, data: bytes, damaged: str, notes: list[str]) -> Image.Image:
     """The image with its pixels. A JPEG that only lacks its end mark is whole."""
     try:
-        with foreign(damaged):
+        with guard_decoder(damaged):
             image.load()
         return image
     except Problem as problem:
@@ -271,7 +275,7 @@ def _loaded(image: Image.Image, data: bytes, damaged: str, notes: list[str]) -> 
         # What is missing is filled from what follows: where that changes nothing, nothing is.
         tails = (b"\xff\xd9", b"\x55\xaa\x33\x99" * 64 + b"\xff\xd9")
         try:
-            with foreign(damaged):
+            with guard_decoder(damaged):
                 first, second = (
                     Image.open(BytesIO(data + tail), formats=("JPEG",)) for tail in tails
                 )
@@ -286,14 +290,16 @@ def _loaded(image: Image.Image, data: bytes, damaged: str, notes: list[str]) -> 
 
 def _tiff(data: bytes, name: str, notes: list[str], at_least: int | None = None) -> _Found:
     """Decode the photograph of a TIFF: by Pillow where that is right, else by others."""
-    page, data = image_tiff.photograph(data, name, notes)
+    page, data = image_tiff.find_photograph(data, name, notes)
     stored = page.samples if page.photometric != 3 else 3
     _limit(name, page.size, stored, max(1, min(page.bits, 16 if page.bits < 33 else 32) // 8))
-    found = _Found(None, icc=page.blobs.get(image_tiff.ICC), dpi=_dpi(image_tiff.resolution(page)))
-    turn = page.one(image_tiff.ORIENTATION, 1)
+    found = _Found(
+        None, icc=page.blobs.get(image_tiff.ICC), dpi=_dpi(image_tiff.read_resolution(page))
+    )
+    orientation = page.first_number(image_tiff.ORIENTATION, 1)
     image, said = None, ""
     try:
-        with foreign("{error}"):
+        with guard_decoder("{error}"):
             image = Image.open(BytesIO(data), formats=("TIFF",))
             found.exif, _ = _exif(image, notes)
     except Problem as problem:  # Pillow knows fewer kinds than others do
@@ -302,21 +308,21 @@ def _tiff(data: bytes, name: str, notes: list[str], at_least: int | None = None)
         found.deep = image_tiff.tiff_pixels(page, data, name, notes)
     if found.deep is not None and found.deep.dtype == np.uint8:  # CMYK
         found.image, found.deep = Image.fromarray(found.deep, mode="CMYK"), None
-        found.turn = turn
+        found.orientation = orientation
     elif found.deep is not None:
-        found.turn = turn
+        found.orientation = orientation
     elif image is None:
         pixels = image_tiff.tiff_pixels(page, data, name, notes) if page.bits >= 8 else None
         if pixels is None:
             raise Problem(
                 f"{name} is damaged, or a TIFF of a kind that cannot be read here "
-                f"({page.described()}; {said}). Save it as a plain TIFF, or as PNG."
+                f"({page.describe()}; {said}). Save it as a plain TIFF, or as PNG."
             )
-        found.deep, found.turn = pixels, turn
+        found.deep, found.orientation = pixels, orientation
     else:
-        with foreign(
+        with guard_decoder(
             f"{name} is damaged, or a TIFF of a kind that cannot be read here "
-            f"({page.described()}; {{error}}). {AGAIN}"
+            f"({page.describe()}; {{error}}). {AGAIN}"
         ):
             image.load()  # Pillow turns it
         found.image = image
@@ -326,8 +332,8 @@ def _tiff(data: bytes, name: str, notes: list[str], at_least: int | None = None)
                 found.deep = 65535 - found.deep
         elif page.deep:
             notes.append("The 16 bits of this TIFF cannot be read; 8 are used.")
-    if turn in range(2, 9):
-        notes.append(TURNED)
+    if orientation in range(2, 9):
+        notes.append(UPRIGHT)
     return found
 
 
@@ -365,7 +371,9 @@ def formats() -> tuple[str, ...]:
 def _header(data: bytes, name: str) -> Image.Image:
     """Open without decoding: kind and size are known, or there is a Problem."""
     try:
-        with foreign(f"{name} is {kind_of(data)}. The formats that can be read are {READABLE}."):
+        with guard_decoder(
+            f"{name} is {kind_of(data)}. The formats that can be read are {READABLE}."
+        ):
             image = Image.open(BytesIO(data), formats=formats())
     except Problem as problem:
         if isinstance(problem.__cause__, (Image.DecompressionBombError, Warning)):
@@ -479,16 +487,16 @@ def _dpi(said: object) -> tuple[float, float] | None:
 def _exif(image: Image.Image, notes: list[str]) -> tuple[bytes | None, int]:
     """The EXIF block without the orientation (None where there is none), and the orientation."""
     try:
-        with foreign("{error}"):  # a damaged block must not cost the picture
+        with guard_decoder("{error}"):  # a damaged block must not cost the picture
             exif = image.getexif()
-            turn = exif.pop(_ORIENTATION, 1)
+            orientation = exif.pop(_ORIENTATION, 1)
             if image.format == "TIFF":  # which may be a BigTIFF, and keeps its own tags there
                 exif = _of_photograph(exif)
             block = exif.tobytes() if len(exif) else None
     except Problem:
         notes.append("The EXIF data is damaged and was left out.")
         return None, 1
-    return block, turn if turn in range(2, 9) else 1
+    return block, orientation if orientation in range(2, 9) else 1
 
 
 def _of_photograph(exif: Image.Exif) -> Image.Exif:
@@ -503,7 +511,7 @@ def _of_photograph(exif: Image.Exif) -> Image.Exif:
     return fresh
 
 
-def _turned(planes: np.ndarray, orientation: int) -> np.ndarray:
+def _set_upright(planes: np.ndarray, orientation: int) -> np.ndarray:
     """(C, H, W) as EXIF orientation 1..8 says it should be seen, contiguous."""
     if orientation in (5, 6, 7, 8):
         planes = planes.swapaxes(1, 2)
@@ -588,7 +596,7 @@ def _short_exif(exif: bytes | None) -> bytes | None:
     return None
 
 
-def for_screen(rgb: Tensor, side: int = SHOWN_SIDE) -> tuple[bytes, str]:
+def encode_for_screen(rgb: Tensor, side: int = SHOWN_SIDE) -> tuple[bytes, str]:
     """uint8 RGB (3, H, W) -> a file for a browser, and its kind: image/png or image/jpeg.
 
     Reduced to `side` where a side is longer, which no download is; without marks.
@@ -609,11 +617,11 @@ def to_eight_bits(rgb: Tensor) -> Tensor:
         return rgb
     out = torch.empty(rgb.shape, dtype=torch.uint8)
     for rows in strips(*rgb.shape[-2:]):
-        out[..., rows, :] = torch.from_numpy(halve(rgb[..., rows, :].numpy()))
+        out[..., rows, :] = torch.from_numpy(halve_depth(rgb[..., rows, :].numpy()))
     return out
 
 
-def stamp(rgb: Tensor, text: str) -> Tensor:
+def stamp_corner(rgb: Tensor, text: str) -> Tensor:
     """Write a small visible mark into the lower right corner of uint8 or uint16 RGB (3, H, W)."""
     height, width = rgb.shape[-2:]
     size = max(9, min(height, width) // 40)

@@ -8,7 +8,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from workbench.images.depth import halve, strips
+from workbench.images.depth import halve_depth, strips
 
 _CUBE = np.stack(np.meshgrid(*[np.linspace(0, 255, 6)] * 3), -1).reshape(6, 36, 3).astype(np.uint8)
 _RAMP = np.arange(256, dtype=np.uint8)[None]
@@ -60,7 +60,7 @@ def flat_rgb(
     out, seen = np.empty((3, height, width), np.uint8), False
     for rows in strips(height, width):
         if deep is not None:
-            pixels = halve(deep[rows])
+            pixels = halve_depth(deep[rows])
             part = Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
         else:
             part = image.crop((0, rows.start, width, rows.stop))
@@ -157,7 +157,7 @@ def _to_linear_srgb(chroma: Sequence[float]) -> np.ndarray | None:
     return found if np.isfinite(found).all() and np.abs(found).max() < 20 else None
 
 
-def lightened(pixels: np.ndarray, gamma: float, primaries: np.ndarray | None) -> None:
+def convert_to_srgb(pixels: np.ndarray, gamma: float, primaries: np.ndarray | None) -> None:
     """Change uint8 or uint16 (3, H, W) of this gamma and these primaries into sRGB, in place."""
     top = np.iinfo(pixels.dtype).max
     linear = (np.arange(top + 1, dtype=np.float32) / top) ** np.float32(1 / gamma)

@@ -16,8 +16,8 @@ from io import BytesIO
 
 import numpy as np
 
-from workbench.errors import Problem, foreign
-from workbench.images.depth import ffmpeg_pixels, flattened, scaled, stretched
+from workbench.errors import Problem, guard_decoder
+from workbench.images.depth import ffmpeg_pixels, flatten_alpha, scale_to_uint16, stretch_to_uint16
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MOST_PAGES = 500  # looked at; what comes after them is not
@@ -41,13 +41,13 @@ class Page:
     tags: dict[int, tuple[int, ...]]  # whole numbers, the first of each tag
     blobs: dict[int, bytes]  # profile, resolution: as they are in the file
 
-    def one(self, tag: int, default: int) -> int:
+    def first_number(self, tag: int, default: int) -> int:
         return self.tags.get(tag, (default,))[0]
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height as stored, pixels."""
-        return self.one(256, 0), self.one(257, 0)
+        return self.first_number(256, 0), self.first_number(257, 0)
 
     @property
     def bits(self) -> int:
@@ -57,31 +57,31 @@ class Page:
     @property
     def samples(self) -> int:
         """Values of one pixel, transparency among them."""
-        return self.one(277, 1)
+        return self.first_number(277, 1)
 
     @property
     def photometric(self) -> int:
         """0 white is zero, 1 black is zero, 2 RGB, 3 palette, 5 CMYK, 6 YCbCr, 8 Lab .."""
-        return self.one(262, 1)
+        return self.first_number(262, 1)
 
     @property
     def deep(self) -> bool:
         """Whether Pillow would read it wrongly: more than 8 bits, signed, or floating point."""
-        return self.bits > 8 or self.one(339, 1) in (2, 3)
+        return self.bits > 8 or self.first_number(339, 1) in (2, 3)
 
     @property
     def alpha(self) -> bool:
         """Whether the sample after the colours is transparency."""
-        return self.one(338, 0) in (1, 2)
+        return self.first_number(338, 0) in (1, 2)
 
-    def described(self) -> str:
+    def describe(self) -> str:
         """What kind of TIFF it is, for a sentence."""
         form = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
         colours = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "Lab"}
-        kinds = [f"{self.bits} bits", form.get(self.one(339, 1), "")]
+        kinds = [f"{self.bits} bits", form.get(self.first_number(339, 1), "")]
         kinds.append(colours.get(self.photometric, f"colour space {self.photometric}"))
-        kinds.append("in planes" if self.one(284, 1) == 2 and self.samples > 1 else "")
-        compression = self.one(259, 1)
+        kinds.append("in planes" if self.first_number(284, 1) == 2 and self.samples > 1 else "")
+        compression = self.first_number(259, 1)
         if compression != 1:
             kinds.append(f"compressed by {_COMPRESSIONS.get(compression, compression)}")
         return ", ".join(kind for kind in kinds if kind)
@@ -159,7 +159,7 @@ class _Reader:
         return found
 
 
-def photograph(data: bytes, name: str, notes: list[str]) -> tuple[Page, bytes]:
+def find_photograph(data: bytes, name: str, notes: list[str]) -> tuple[Page, bytes]:
     """The page that is the photograph, and the file with that page alone. Raises Problem."""
     reader = _Reader(data)
     chain, more = reader.chain()
@@ -173,7 +173,7 @@ def photograph(data: bytes, name: str, notes: list[str]) -> tuple[Page, bytes]:
             f"{name} is a camera's raw file (DNG or alike): its photograph is the sensor's own "
             "values, which cannot be read here. Develop it and save it as JPEG or TIFF."
         )
-    pages = [each for each in chain if not each.one(254, 0) & 5]
+    pages = [each for each in chain if not each.first_number(254, 0) & 5]
     if page is not every[0]:
         notes.append("The file begins with a small preview; the photograph behind it is used.")
     elif len(pages) > 1:
@@ -189,7 +189,7 @@ def photograph(data: bytes, name: str, notes: list[str]) -> tuple[Page, bytes]:
 
 def _largest_of_previews(pages: list[Page]) -> Page:
     """The first page that is no preview: not marked as one, nor a small copy of a later one."""
-    whole = [page for page in pages if not page.one(254, 0) & 5] or pages
+    whole = [page for page in pages if not page.first_number(254, 0) & 5] or pages
     first = whole[0]
     (width, height), wider = first.size, []
     if max(width, height) <= PREVIEW:
@@ -202,9 +202,9 @@ def _largest_of_previews(pages: list[Page]) -> Page:
     return max(wider, key=lambda page: page.size, default=first)
 
 
-def resolution(page: Page) -> tuple[float, float] | None:
+def read_resolution(page: Page) -> tuple[float, float] | None:
     """Dots an inch across and down; None where the file does not say."""
-    unit = {2: 1.0, 3: 2.54}.get(page.one(RESOLUTION_UNIT, 2))
+    unit = {2: 1.0, 3: 2.54}.get(page.first_number(RESOLUTION_UNIT, 2))
     found = []
     for tag in (X_RESOLUTION, Y_RESOLUTION):
         data = page.blobs.get(tag, b"")
@@ -227,14 +227,19 @@ def tiff_pixels(page: Page, data: bytes, name: str, notes: list[str]) -> np.ndar
     `data` holds this page alone. CMYK comes as uint8 (H, W, 4). Raises Problem.
     """
     values = _by_tifffile(page, data, name)
-    if values is None and page.photometric in (1, 2) and page.one(339, 1) == 1 and page.bits == 16:
+    if (
+        values is None
+        and page.photometric in (1, 2)
+        and page.first_number(339, 1) == 1
+        and page.bits == 16
+    ):
         values = _by_ffmpeg(data)
     if values is None:
-        if page.one(284, 1) == 1 and page.photometric in (0, 1, 2, 5) and page.bits <= 16:
+        if page.first_number(284, 1) == 1 and page.photometric in (0, 1, 2, 5) and page.bits <= 16:
             return None
         raise _unsupported(page, name)
     if page.photometric == 5:
-        return (scaled(values[..., :4], page.bits) >> 8).astype(np.uint8)
+        return (scale_to_uint16(values[..., :4], page.bits) >> 8).astype(np.uint8)
     if page.photometric not in (0, 1, 2):
         raise _unsupported(page, name)
     colours = 3 if page.photometric == 2 else 1
@@ -243,15 +248,15 @@ def tiff_pixels(page: Page, data: bytes, name: str, notes: list[str]) -> np.ndar
     kept = colours + (page.alpha and values.shape[2] > colours)
     values = values[..., :kept]
     whole = values.dtype.kind == "u"
-    pixels = scaled(values, page.bits) if whole else stretched(values, notes)
+    pixels = scale_to_uint16(values, page.bits) if whole else stretch_to_uint16(values, notes)
     if page.photometric == 0:
         pixels[..., :1] = 65535 - pixels[..., :1]
-    return flattened(pixels, notes)
+    return flatten_alpha(pixels, notes)
 
 
 def _unsupported(page: Page, name: str) -> Problem:
     return Problem(
-        f"{name} is a TIFF of a kind that cannot be read here ({page.described()}). "
+        f"{name} is a TIFF of a kind that cannot be read here ({page.describe()}). "
         "Save it as a plain TIFF with 8 or 16 bits a channel, or as PNG."
     )
 
@@ -308,7 +313,7 @@ def _check_segments(stored: object, data: bytes, name: str) -> None:
 
 def _by_ffmpeg(data: bytes) -> np.ndarray | None:
     try:
-        with foreign("FFmpeg cannot read this TIFF: {error}."):
+        with guard_decoder("FFmpeg cannot read this TIFF: {error}."):
             return ffmpeg_pixels(data, "tiff_pipe")
     except Problem:
         return None

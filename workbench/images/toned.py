@@ -58,7 +58,7 @@ def is_toned(rgb: Tensor) -> bool:
     return float(strays.quantile(0.9)) <= STRAY and float(strays.quantile(0.995)) <= STRAYS
 
 
-def without_tone(rgb: Tensor) -> Tensor:
+def remove_tone(rgb: Tensor) -> Tensor:
     """uint8 RGB (3, H, W) -> its lightness alone."""
     out = torch.empty_like(rgb)
     for top in range(0, rgb.shape[1], 512):  # a large picture is not held as floats

@@ -21,9 +21,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from workbench import __version__, spare
-from workbench.errors import Problem, foreign, reason_of
+from workbench.errors import Problem, guard_decoder, reason_of
 from workbench.jobs.form import Form
-from workbench.names import passed_over, printable, safe_path
+from workbench.names import is_passed_over, printable, safe_path
 from workbench.writing import as_csv
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class File:
     read: Callable[[], bytes]
 
 
-def unpacked(uploads: Iterable[tuple[str, bytes]]) -> tuple[list[File], list[str]]:
+def unpack_uploads(uploads: Iterable[tuple[str, bytes]]) -> tuple[list[File], list[str]]:
     """Uploads (name, bytes) -> the files in them, ZIPs opened, and sentences about what is not one.
 
     Raises Problem when there are more than MOST_FILES.
@@ -70,7 +70,7 @@ def unpacked(uploads: Iterable[tuple[str, bytes]]) -> tuple[list[File], list[str
             files.append(File(safe_path(PurePosixPath(name).name), lambda data=data: data))
             continue
         try:
-            with foreign(f"{shown} is not a ZIP archive, or a damaged one."):
+            with guard_decoder(f"{shown} is not a ZIP archive, or a damaged one."):
                 archive = zipfile.ZipFile(io.BytesIO(data))
                 members = archive.infolist()
         except Problem as problem:
@@ -83,7 +83,7 @@ def unpacked(uploads: Iterable[tuple[str, bytes]]) -> tuple[list[File], list[str
         for member in members:
             path = PurePosixPath(member.filename.replace("\\", "/"))
             below = PurePosixPath(*(part for part in path.parts if part not in ("..", "/")))
-            if member.is_dir() or passed_over(below):
+            if member.is_dir() or is_passed_over(below):
                 continue
             inside = safe_path(member.filename)
             if member.file_size > MOST_BYTES:
@@ -103,7 +103,9 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> byt
     if member.flag_bits & 1:
         raise Problem(f"It is encrypted in {name}: make the archive without a password.")
     with (
-        foreign(f"It is damaged in {name}, or packed in a way that is not known here ({{error}})."),
+        guard_decoder(
+            f"It is damaged in {name}, or packed in a way that is not known here ({{error}})."
+        ),
         archive.open(member) as file,
     ):
         data = file.read(MOST_BYTES + 1)
@@ -123,16 +125,21 @@ class Batch(threading.Thread):
         files: list[File],
         painters: list[Painter],
         settings: Settings,
-        turn: Callable[[], AbstractContextManager[None]],
+        take_place: Callable[[], AbstractContextManager[None]],
         failures: Iterable[str] = (),
         form: Form = Form(),
     ) -> None:
         super().__init__(daemon=True)
-        self.files, self.painters, self.settings, self.turn = files, painters, settings, turn
+        self.files, self.painters, self.settings, self.take_place = (
+            files,
+            painters,
+            settings,
+            take_place,
+        )
         self.failures, self.form = list(failures), form
         self.done, self.total, self.current = 0, len(files), ""
         self.shown: dict[str, list[tuple[str, bytes]]] = {}  # file -> (title, picture), in order
-        self.folder = spare.folder("batch")
+        self.folder = spare.make_folder("batch")
         self.archive = self.folder / "colourized.zip"
         self._halt = threading.Event()
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
@@ -201,33 +208,35 @@ class Batch(threading.Thread):
         self, file: File, taken: set[str]
     ) -> Iterator[tuple[str, bytes, dict[str, object]]]:
         """Yield (name in the archive, file, row of metrics.csv) for each model."""
-        from workbench.coloring.colorize import colorize_all, marks
-        from workbench.evaluation.metrics import of_a_pair
-        from workbench.images import for_screen, open_image, to_eight_bits
+        from workbench.coloring.colorize import colorize_all, make_marks
+        from workbench.evaluation.metrics import measure_pair
+        from workbench.images import encode_for_screen, open_image, to_eight_bits
 
         data = file.read()
-        with self.turn():  # one picture is decoded at a time, as one network runs
+        with self.take_place():  # one picture is decoded at a time, as one network runs
             picture = open_image(data, file.name)
         path = _free(PurePosixPath(file.name).with_suffix(self.form.suffix), taken)
         shown: list[tuple[str, bytes]] | None = None
         if len(self.shown) < SHOWN:
-            shown = self.shown[str(path)] = [("The file", for_screen(picture.rgb, THUMBNAIL)[0])]
+            shown = self.shown[str(path)] = [
+                ("The file", encode_for_screen(picture.rgb, THUMBNAIL)[0])
+            ]
         painters = {each.name: each for each in self.painters}
         nets = {each.name: (each.net, each.size) for each in self.painters}
         height, width = picture.rgb.shape[-2:]
         made = colorize_all(nets, picture.full, self.settings)  # small pictures: all in one turn
         while True:
-            with self.turn():
+            with self.take_place():
                 found = next(made, None)
             if found is None:
                 return
             name, result = found
             painter = painters[name]
-            text = marks(name, painter.revision, self.settings, painter.title)
+            text = make_marks(name, painter.revision, self.settings, painter.title)
             data = self.form.encode(picture, result.rgb, text)
             rgb = to_eight_bits(result.rgb)
             if shown:
-                shown.append((painter.title, for_screen(rgb, THUMBNAIL)[0]))
+                shown.append((painter.title, encode_for_screen(rgb, THUMBNAIL)[0]))
             row: dict[str, object] = {
                 "picture": file.name,
                 "model": name,
@@ -238,7 +247,7 @@ class Batch(threading.Thread):
                 "file": f"{name}/{path}",
             }
             if not picture.grey:
-                psnr, ssim = of_a_pair(rgb, picture.rgb)
+                psnr, ssim = measure_pair(rgb, picture.rgb)
                 row["psnr_db"] = f"{psnr:.3f}"
                 if ssim is not None:
                     row["ssim"] = f"{ssim:.4f}"

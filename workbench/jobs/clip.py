@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from workbench import spare
 from workbench.errors import Problem
-from workbench.names import safe_path, shortened
+from workbench.names import safe_path, shorten_stem
 from workbench.samples import SAMPLES
-from workbench.serving.studio import shared
+from workbench.serving.studio import shared_studio
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,7 +41,7 @@ class Folder:
     """A folder for one visitor's clip; it goes with the last thing that holds it."""
 
     def __init__(self) -> None:
-        self.path = spare.folder("video")
+        self.path = spare.make_folder("video")
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
@@ -59,11 +59,11 @@ class VideoJob(threading.Thread):
         net: nn.Module,
         settings: Settings,
         strength: float,
-        turn: Callable[[], AbstractContextManager[None]],
+        take_place: Callable[[], AbstractContextManager[None]],
     ) -> None:
         super().__init__(daemon=True)
         self.folder, self.source, self.checkpoint, self.net = folder, source, checkpoint, net
-        self.settings, self.strength, self.turn = settings, strength, turn
+        self.settings, self.strength, self.take_place = settings, strength, take_place
         self.out = folder.path / "result" / f"{source.stem}.mp4"
         self.progress: Progress | None = None
         self.report: VideoReport | None = None
@@ -78,7 +78,7 @@ class VideoJob(threading.Thread):
             self.report = colorize_video(
                 self.source, self.out, self.net,
                 size=self.checkpoint.size, settings=self.settings, strength=self.strength,
-                progress=self._heard, stop=self._halt.is_set, turn=self.turn,
+                progress=self._heard, stop=self._halt.is_set, take_place=self.take_place,
             )  # fmt: skip
         except Problem as problem:
             self.problem = problem
@@ -97,11 +97,11 @@ class VideoJob(threading.Thread):
         """Whether somebody stopped it."""
         return self._halt.is_set()
 
-    def again(self) -> VideoJob:
+    def renew(self) -> VideoJob:
         """The same job, to go on after a stop."""
         return VideoJob(
             self.folder, self.source, self.checkpoint, self.net,
-            self.settings, self.strength, self.turn,
+            self.settings, self.strength, self.take_place,
         )  # fmt: skip
 
 
@@ -118,8 +118,8 @@ def start(
         source.write_bytes(upload.getbuffer())
     else:
         sample_clip(source)
-    net, turn = shared().network(checkpoint), shared().queue.turn
-    job = VideoJob(folder, source, checkpoint, net, settings, strength, turn)
+    net, take_place = shared_studio().network(checkpoint), shared_studio().queue.take_place
+    job = VideoJob(folder, source, checkpoint, net, settings, strength, take_place)
     job.start()
     return job
 
@@ -127,7 +127,7 @@ def start(
 def _name(name: str) -> str:
     """A visitor's file name as one that can be written here."""
     path = Path(safe_path(name))
-    return f"{shortened(path.stem, 80)}{path.suffix[:8]}"
+    return f"{shorten_stem(path.stem, 80)}{path.suffix[:8]}"
 
 
 def sample_clip(path: Path, seconds: float = 1.5) -> Path:

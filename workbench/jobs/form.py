@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 
 
-def stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """The picture's file name without folder and ending."""
     return Path(name).stem or "picture"
 
@@ -37,11 +37,11 @@ class Form:
 
     def name(self, picture: Picture, made: Made) -> str:
         """The file's name: the upload's, then the model's."""
-        return f"{stem(picture.name)}_{made.name}{self.suffix}"
+        return f"{stem_of(picture.name)}_{made.name}{self.suffix}"
 
     def write(self, picture: Picture, made: Made) -> bytes:
         """The picture's file, with EXIF and ICC of the upload and what made it."""
-        from workbench.coloring.colorize import Settings, marks
+        from workbench.coloring.colorize import Settings, make_marks
 
         parts = made.settings.get("blend", [made.settings])
         models, revisions = (
@@ -49,14 +49,16 @@ class Form:
         )
         also = {k: v for k, v in made.settings.items() if k not in ("blend", *parts[0])}
         hints = {k: v for k, v in parts[0].items() if k not in ("model", "revision", "settings")}
-        about = marks(models, revisions, Settings(**parts[0]["settings"]), made.title, also | hints)
+        about = make_marks(
+            models, revisions, Settings(**parts[0]["settings"]), made.title, also | hints
+        )
         return self.encode(picture, made.full, about)
 
     def encode(self, picture: Picture, full: Tensor, marks: dict[str, str]) -> bytes:
         """Colours (3, H, W) of a picture -> a file with its EXIF and ICC, and the marks."""
-        from workbench.images import encode, stamp
+        from workbench.images import encode, stamp_corner
 
-        rgb = stamp(full, "Colourized by AI") if self.stamped else full
+        rgb = stamp_corner(full, "Colourized by AI") if self.stamped else full
         return encode(
             rgb, form=self.kind, exif=picture.exif, icc=picture.icc, marks=marks, dpi=picture.dpi
         )

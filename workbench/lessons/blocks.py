@@ -37,7 +37,7 @@ class Block:
     multiply_adds: int
 
 
-def blocks(net: nn.Module, height: int, width: int) -> list[Block]:
+def list_blocks(net: nn.Module, height: int, width: int) -> list[Block]:
     """The blocks of `net` in the order in which they run, for one L of height x width.
 
     A convolution and what follows it up to the next norm is a block, as is every part with a name
@@ -79,7 +79,7 @@ def blocks(net: nn.Module, height: int, width: int) -> list[Block]:
     return [
         Block(
             name=_span([name for name, *_ in group]),
-            text=described([parts[name] for name, *_ in group]),
+            text=describe_layers([parts[name] for name, *_ in group]),
             takes=group[0][1],
             gives=group[-1][2],
             parameters=sum(_size(parts[name]) for name, *_ in group),
@@ -140,7 +140,7 @@ def _size(module: nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters())
 
 
-def described(layers: Iterable[nn.Module]) -> str:
+def describe_layers(layers: Iterable[nn.Module]) -> str:
     """What a reader calls layers: "2 × (Conv 3×3, ReLU), BN"; a part of its own by its class."""
     steps: list[list[str]] = []  # a convolution opens a step
     for layer in layers:

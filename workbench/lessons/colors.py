@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.color import in_gamut, join_rgb, split_lab
-from workbench.coloring.colorize import paint
+from workbench.coloring.colorize import join_at_depth
 from workbench.coloring.edges import shrink
 
 REACH = 110  # the ab plane is shown from -REACH to REACH on both axes
@@ -17,7 +17,7 @@ SHOWN_AT = 65.0  # lightness at which a plane of a or b is shown
 SIDE = 384  # longest side of a picture in the lessons, pixels: every view stays under 2 s
 
 
-def reduced(rgb: Tensor, longest: int = SIDE) -> Tensor:
+def reduce_picture(rgb: Tensor, longest: int = SIDE) -> Tensor:
     """uint8 RGB (3, H, W) -> the same picture with no side above `longest` pixels."""
     scale = longest / max(rgb.shape[-2:])
     if scale >= 1:
@@ -26,7 +26,7 @@ def reduced(rgb: Tensor, longest: int = SIDE) -> Tensor:
     return (shrink(rgb[None].float(), size)[0] + 0.5).clamp(0, 255).to(torch.uint8)
 
 
-def colored(L: float, a: float, b: float) -> tuple[tuple[int, int, int], bool]:
+def color_of_lab(L: float, a: float, b: float) -> tuple[tuple[int, int, int], bool]:
     """The sRGB colour (0 to 255) of one Lab colour, and whether sRGB can show it unclipped."""
     lab = torch.tensor([L, a, b], dtype=torch.float32).view(3, 1, 1)
     red, green, blue = join_rgb(lab[:1], lab[1:]).flatten().tolist()
@@ -52,7 +52,7 @@ def share_in_gamut(L: float) -> float:
 
 
 @cache
-def richest() -> tuple[int, float, int, int]:
+def find_richest() -> tuple[int, float, int, int]:
     """The lightness with most displayable colours, and where there are nearly as many.
 
     Returns (L, its share of the shown ab plane, first and last L with 98 % of that share).
@@ -83,25 +83,25 @@ def planes(rgb: Tensor) -> dict[str, Tensor]:
     flat = torch.full_like(L, SHOWN_AT)
     a, b = nothing.clone(), nothing.clone()
     a[0], b[1] = ab[0], ab[1]
-    return {"L": join_rgb(L, nothing), "a": paint(flat, a), "b": paint(flat, b)}
+    return {"L": join_rgb(L, nothing), "a": join_at_depth(flat, a), "b": join_at_depth(flat, b)}
 
 
-def alike(L: float, count: int = 12, side: int = 64) -> tuple[Tensor, Tensor]:
+def draw_alike(L: float, count: int = 12, side: int = 64) -> tuple[Tensor, Tensor]:
     """Many colours, one grey: `count` hues at one lightness and below them what L keeps.
 
     Returns the two strips as uint8 RGB (3, side, count * side). Each colour has the most chroma
     that sRGB can show, at least 0.
     """
-    turn = torch.arange(count) * (2 * math.pi / count)
-    ab = torch.stack((turn.cos(), turn.sin()))[:, None] * 2 * REACH  # (2, 1, count), out of gamut
+    angle = torch.arange(count) * (2 * math.pi / count)
+    ab = torch.stack((angle.cos(), angle.sin()))[:, None] * 2 * REACH  # (2, 1, count), out of gamut
     plane = torch.full((1, 1, count), float(L))
     strips = []
-    for strip in (paint(plane, ab), paint(plane, torch.zeros_like(ab))):
+    for strip in (join_at_depth(plane, ab), join_at_depth(plane, torch.zeros_like(ab))):
         strips.append(strip.repeat_interleave(side, 2).repeat_interleave(side, 1))
     return strips[0], strips[1]
 
 
-def hue_turned(rgb: Tensor, degrees: float) -> Tensor:
+def rotate_hues(rgb: Tensor, degrees: float) -> Tensor:
     """uint8 RGB (3, H, W) with every hue turned and its L kept: another picture, the same grey.
 
     What is out of gamut then loses chroma, never lightness.
@@ -110,10 +110,10 @@ def hue_turned(rgb: Tensor, degrees: float) -> Tensor:
     angle = math.radians(degrees)
     a = ab[0] * math.cos(angle) - ab[1] * math.sin(angle)
     b = ab[0] * math.sin(angle) + ab[1] * math.cos(angle)
-    return paint(L, torch.stack((a, b)))
+    return join_at_depth(L, torch.stack((a, b)))
 
 
 def grey_of(rgb: Tensor) -> Tensor:
     """uint8 RGB (3, H, W) -> its L alone, as RGB."""
     L, ab = split_lab(rgb)
-    return paint(L, torch.zeros_like(ab))
+    return join_at_depth(L, torch.zeros_like(ab))

@@ -21,7 +21,7 @@ def shape_text(shape: Shape) -> str:
     return " × ".join(str(side) for side in shape)
 
 
-def amount(number: float) -> str:
+def amount_text(number: float) -> str:
     """1234567 -> "1.2 M"; what is below a thousand stays whole."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:
@@ -42,9 +42,9 @@ def network_svg(found: Sequence[Block], color: str, title: str) -> str:
     parts.append(_arrow(y, f"L  {shape_text(found[0].takes)}" if found else ""))
     for block, after in zip_longest(found, found[1:]):
         y += GAP
-        numbers = f"{amount(block.parameters)} parameters"
+        numbers = f"{amount_text(block.parameters)} parameters"
         if block.multiply_adds:
-            numbers += f" · {amount(block.multiply_adds)} multiply-adds"
+            numbers += f" · {amount_text(block.multiply_adds)} multiply-adds"
         parts += [
             f'<rect x="20" y="{y}" width="{BOX}" height="{ROW}" rx="6" fill="{color}" '
             f'fill-opacity="0.10" stroke="{color}"/>',

@@ -22,7 +22,7 @@ from workbench.spec import Colorizer
 ATTENTIONS = (SelfAttention, Attention)
 
 
-def of_its_own(net: nn.Module) -> nn.Module:
+def copy_modules(net: nn.Module) -> nn.Module:
     """The same weights in modules of one's own: hooks there disturb nobody who shares `net`."""
     kept = [each for part in net.modules() for each in vars(part).values()]  # a last call's scores
     tensors = [*net.parameters(), *net.buffers(), *(t for t in kept if isinstance(t, Tensor))]
@@ -30,11 +30,11 @@ def of_its_own(net: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def seen(
+def record_modules(
     net: nn.Module, L: Tensor, kinds: type | tuple[type, ...]
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """What the modules of these kinds took and gave, by their names, in running order."""
-    mine, found = of_its_own(net), {}
+    mine, found = copy_modules(net), {}
     for name, module in mine.named_modules():
         if isinstance(module, kinds):
 
@@ -53,18 +53,18 @@ def _place(name: str) -> str:
 
 def channel_weights(net: nn.Module, L: Tensor) -> dict[str, Tensor]:
     """CBAM's weight of every channel, (C,) in [0, 1], by position."""
-    found = seen(net, L, ChannelGate)
+    found = record_modules(net, L, ChannelGate)
     return {_place(name): given[0, :, 0, 0] for name, (_, given) in found.items()}
 
 
 def spatial_maps(net: nn.Module, L: Tensor) -> dict[str, Tensor]:
     """CBAM's weight of every place, (h, w) in [0, 1], by position, where it has a choice."""
-    found = seen(net, L, SpatialGate)
+    found = record_modules(net, L, SpatialGate)
     return {_place(name): given[0, 0] for name, (_, given) in found.items()}
 
 
 @torch.no_grad()
-def beliefs(
+def likeliest_classes(
     net: nn.Module, L: Tensor, classes: Sequence[str], count: int = 5
 ) -> list[tuple[str, float]]:
     """The classes that a network's classifier believes in, and how much, surest first.
@@ -74,7 +74,7 @@ def beliefs(
     """
     scores = None
     if isinstance(net, Colorizer):
-        mine = of_its_own(net)
+        mine = copy_modules(net)
         mine(L)
         scores = mine.embed(L) if mine.class_scores is None else mine.class_scores
     if scores is None:
@@ -88,13 +88,13 @@ def beliefs(
 
 
 @torch.no_grad()
-def attention(net: nn.Module, L: Tensor, x: float, y: float) -> dict[str, Tensor]:
+def attention_maps(net: nn.Module, L: Tensor, x: float, y: float) -> dict[str, Tensor]:
     """Where a point looks: a map (h, w) that sums to 1 for every attention of the network.
 
     x and y in [0, 1) are shares of the width and the height, from the top left.
     """
     maps = {}
-    for name, (taken, _) in seen(net, L, ATTENTIONS).items():
+    for name, (taken, _) in record_modules(net, L, ATTENTIONS).items():
         height, width = taken.shape[-2:]
         row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
         module = net.get_submodule(name)
@@ -105,12 +105,12 @@ def attention(net: nn.Module, L: Tensor, x: float, y: float) -> dict[str, Tensor
 
 
 @torch.no_grad()
-def without_fusion(net: nn.Module, L: Tensor) -> Tensor:
+def predict_without_fusion(net: nn.Module, L: Tensor) -> Tensor:
     """ab (1, 2, h, w) of a network whose frozen classifier says nothing: its scores are all 0."""
     told = net.embed(L) if isinstance(net, Colorizer) else None
     if told is None:
         raise Problem("This network was built without fusion.")
-    return of_its_own(net)(L, torch.zeros_like(told))
+    return copy_modules(net)(L, torch.zeros_like(told))
 
 
 @torch.no_grad()
@@ -125,7 +125,7 @@ def distribution(logits: Tensor, x: float, y: float, temperature: float) -> tupl
     return p, float(torch.special.entr(p).sum() / math.log(2))
 
 
-def decoded(p: Tensor) -> tuple[float, float]:
+def mean_color(p: Tensor) -> tuple[float, float]:
     """The mean colour (a, b) of 313 probabilities."""
     a, b = (p.double() @ ab_bins.centres().double()).tolist()
     return a, b
@@ -133,10 +133,10 @@ def decoded(p: Tensor) -> tuple[float, float]:
 
 def feature_maps(net: nn.Module, L: Tensor) -> dict[str, Tensor]:
     """What every convolution of a network gives after its ReLU, (C, h, w), by name."""
-    return {name: given[0].relu() for name, (_, given) in seen(net, L, nn.Conv2d).items()}
+    return {name: given[0].relu() for name, (_, given) in record_modules(net, L, nn.Conv2d).items()}
 
 
-def strongest(features: Tensor, count: int = 16) -> tuple[list[int], Tensor]:
+def pick_strongest(features: Tensor, count: int = 16) -> tuple[list[int], Tensor]:
     """The channels of (C, h, w) that vary most in this picture: numbers, and maps in [0, 1]."""
     spread = features.flatten(1).std(1)
     chosen = spread.topk(min(count, len(features))).indices

@@ -85,7 +85,7 @@ def soft_encode(ab: Tensor) -> tuple[Tensor, Tensor]:
     return bins[a, b].permute(0, 3, 1, 2), shares[a, b].permute(0, 3, 1, 2)
 
 
-def count(ab: Tensor) -> Tensor:
+def count_bins(ab: Tensor) -> Tensor:
     """ab (N, 2, h, w) -> how many pixels have each bin as their nearest, (313,) int64."""
     bins, _ = _lookup_on(ab.device)
     a, b = ab.round().long().clamp(-REACH, REACH).add(REACH).unbind(1)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from workbench.models import presets
-from workbench.models.blocks import scaled
+from workbench.models.blocks import scale_channels
 from workbench.models.pix2pix import AdversarialRecipe, UNet128, patch_critic, pix2pix_init
 from workbench.provenance import borrowed, inferred, stated
 from workbench.spec import Claim, Colorizer, ModelSpec, Preset
@@ -64,7 +64,7 @@ class AttentiveOutermost(nn.Module):
 
     def __init__(self, channels: int, width: float) -> None:
         super().__init__()
-        middle = scaled(64, width)
+        middle = scale_channels(64, width)
         self.conv = nn.ConvTranspose2d(channels, middle, 4, 2, 1, bias=False)
         self.norm = nn.BatchNorm2d(middle)
         self.attention = SelfAttention(middle)
@@ -94,14 +94,14 @@ class AttentionGenerator(Colorizer):
             self.unet = UNet128(width, gate)
         pix2pix_init(self)
         if spectral:
-            spectrally_normed(self)
+            add_spectral_norm(self)
 
     def forward(self, L: Tensor) -> Tensor:
         """L (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in CIELAB units."""
         return self.unet(L) * 110.0  # (N, 2, H, W)
 
 
-def spectrally_normed(module: nn.Module) -> nn.Module:
+def add_spectral_norm(module: nn.Module) -> nn.Module:
     """Divide every convolution's weight by its largest singular value (Miyato et al. 2018)."""
     for layer in list(module.modules()):
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
@@ -111,13 +111,13 @@ def spectrally_normed(module: nn.Module) -> nn.Module:
 
 def critic(attention: int = 32, width: float = 1.0, spectral: bool = False) -> nn.Sequential:
     """The paper's "4-layer CNN" on (L, ab), with self-attention at 32 or 64 (at 64 for 128)."""
-    channels = tuple(scaled(c, width) for c in (64, 128, 256))
+    channels = tuple(scale_channels(c, width) for c in (64, 128, 256))
     gates: dict[int, nn.Module] = {}
     if attention:
         block = 1 if attention == 32 else 0
         gates[block] = SelfAttention(channels[block])
     net = pix2pix_init(patch_critic(channels, outputs=1, strides=(2, 2, 2), gates=gates))
-    return spectrally_normed(net) if spectral else net  # type: ignore[return-value]
+    return add_spectral_norm(net) if spectral else net  # type: ignore[return-value]
 
 
 def recipe(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def scaled(channels: int, width: float) -> int:
+def scale_channels(channels: int, width: float) -> int:
     """The paper's number of channels times `width`, at least 8."""
     return max(8, round(channels * width))
 
@@ -33,7 +33,7 @@ def _padded(x: Tensor, stride: int, dim: int) -> Tensor:
     return x.index_select(dim, places.clamp(max=side - 1))
 
 
-def alone(x: Tensor) -> bool | Tensor:
+def is_one_place(x: Tensor) -> bool | Tensor:
     """Whether x (N, C, H, W) is one place, 1 x 1; in an exported graph a tensor, for every size."""
     if torch.compiler.is_exporting():
         return torch.arange(x.shape[-2] * x.shape[-1], device=x.device).amax(0) == 0

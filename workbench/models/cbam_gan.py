@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench.models import presets
-from workbench.models.blocks import alone, pool_to_two, scaled
+from workbench.models.blocks import is_one_place, pool_to_two, scale_channels
 from workbench.models.eye import CLASSES
 from workbench.models.pix2pix import AdversarialRecipe, UNet128, patch_critic, pix2pix_init
 from workbench.provenance import borrowed, inferred, stated
@@ -74,7 +74,7 @@ class CBAM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) -> the same shape."""
         x = x * self.channel(x)  # (N, C, H, W)
-        single = alone(x)
+        single = is_one_place(x)
         if single is True:
             return x
         gated = x * self.spatial(x)  # (N, C, H, W)
@@ -89,7 +89,7 @@ class Classification(nn.Module):
 
     def __init__(self, channels: int, classes: int, width: float) -> None:
         super().__init__()
-        first, second, third = (scaled(c, width) for c in (1024, 512, 256))
+        first, second, third = (scale_channels(c, width) for c in (1024, 512, 256))
         self.convs = nn.Sequential(
             *(
                 layer
@@ -136,7 +136,9 @@ class CbamGenerator(Colorizer):
         classification: bool = True,
     ) -> None:
         super().__init__()
-        branch = Classification(scaled(512, width), classes, width) if classification else None
+        branch = (
+            Classification(scale_channels(512, width), classes, width) if classification else None
+        )
         self.unet = UNet128(width, (lambda c, _: CBAM(c)) if cbam else None, fuse=branch)
         pix2pix_init(self)
 
@@ -166,7 +168,7 @@ def recipe(
     soft_labels: the class is the eye's answer about the colour picture, 1000 ImageNet classes,
     for every picture, labelled or not.
     """
-    channels = tuple(scaled(c, critic_width) for c in (64, 128, 256, 512))
+    channels = tuple(scale_channels(c, critic_width) for c in (64, 128, 256, 512))
     critic = pix2pix_init(patch_critic(channels, outputs=2, strides=(2, 2, 2, 1)))
     return AdversarialRecipe(
         net, critic, images, adversarial="log", first=first, last=last, decay=decay,

@@ -21,9 +21,9 @@ from torch.nn import functional as F
 
 from workbench import losses
 from workbench.models import ab_bins, presets
-from workbench.models.blocks import crop_like, pad_to_multiple, scaled
+from workbench.models.blocks import crop_like, pad_to_multiple, scale_channels
 from workbench.provenance import borrowed, inferred, stated
-from workbench.spec import Claim, Colorizer, ModelSpec, Preset, Recipe, fall
+from workbench.spec import Claim, Colorizer, ModelSpec, Preset, Recipe, lower_rates
 
 STRIDE = 8
 TEMPERATURE = 0.38  # Zhang et al. 2016, section 2.3
@@ -50,7 +50,7 @@ class Colorful(Colorizer):
 
     def __init__(self, width: float = 1.0, bins: bool = True, rebalanced: bool = True) -> None:
         super().__init__()
-        c64, c128, c256, c512 = (scaled(c, width) for c in (64, 128, 256, 512))
+        c64, c128, c256, c512 = (scale_channels(c, width) for c in (64, 128, 256, 512))
         self.bins, self.rebalanced = bins, rebalanced and bins
         self.trunk = nn.Sequential(
             *block(1, c64, 2, stride=2),
@@ -143,7 +143,7 @@ class ColorfulRecipe(Recipe):
     def schedule(self, seen: int) -> None:
         """Divide the learning rate by 10 in `steps` equal parts, or let it fall at the end."""
         if not self.steps:
-            fall(self.optimizers, seen, self.images, self.decay)
+            lower_rates(self.optimizers, seen, self.images, self.decay)
             return
         done = int(seen / self.images * (self.steps + 1))
         for group in self.optimizers["net"].param_groups:

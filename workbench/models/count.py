@@ -12,7 +12,7 @@ from torch import nn
 from workbench.spec import ModelSpec, stored_elsewhere
 
 
-def count(net: nn.Module) -> int:
+def count_stored(net: nn.Module) -> int:
     """Parameters of a network; a pretrained backbone, which is not stored with it, left out."""
     skipped = stored_elsewhere(net)
     return sum(p.numel() for key, p in net.named_parameters() if not key.startswith(skipped))
@@ -21,7 +21,7 @@ def count(net: nn.Module) -> int:
 @cache
 def _of(spec: ModelSpec, width: float, options: tuple) -> int:
     with torch.device("meta"):
-        return count(spec.build(width=width, **dict(options)))
+        return count_stored(spec.build(width=width, **dict(options)))
 
 
 def parameters(

@@ -62,9 +62,9 @@ class Eye(nn.Module):
 
     def answer(self, x: Tensor) -> Tensor:
         """Pictures (N, 3 or 1, H, W) in [-1, 1] -> class scores (N, 1000)."""
-        return self.net.classifier(self.pooled(x))
+        return self.net.classifier(self.pooled_features(x))
 
-    def pooled(self, x: Tensor) -> Tensor:
+    def pooled_features(self, x: Tensor) -> Tensor:
         """Pictures (N, 3 or 1, H, W) in [-1, 1] -> pooled features (N, 1280)."""
         if x.shape[-2:] != (SIDE, SIDE):
             x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)

@@ -28,9 +28,15 @@ from torch.nn import functional as F
 from workbench import losses
 from workbench.errors import Problem
 from workbench.models import eye, presets
-from workbench.models.blocks import coordinates, crop_like, initialise, pad_to_multiple, scaled
+from workbench.models.blocks import (
+    coordinates,
+    crop_like,
+    initialise,
+    pad_to_multiple,
+    scale_channels,
+)
 from workbench.provenance import borrowed, inferred, stated
-from workbench.spec import Claim, Colorizer, ModelSpec, OwnBackbone, Preset, Recipe, fall
+from workbench.spec import Claim, Colorizer, ModelSpec, OwnBackbone, Preset, Recipe, lower_rates
 
 STRIDE = 8
 INCEPTION = "inception_resnet_v2.tf_in1k"  # 1000 classes, 299 x 299, 55,843,464 parameters
@@ -136,7 +142,7 @@ class InceptionAttention(Colorizer):
         self.pretrained = pretrained
         layers, before = [], 1 if plain else 3
         for channels, stride in self.ENCODER:
-            after = scaled(channels, width)
+            after = scale_channels(channels, width)
             layers.append(conv(before, after, stride))
             before = after
         self.encoder = nn.Sequential(*layers)
@@ -146,7 +152,7 @@ class InceptionAttention(Colorizer):
                 nn.Conv2d(before + backbone_classes, before, 1), nn.BatchNorm2d(before), nn.ReLU()
             )
         self.attention = Attention(before, score) if attention else None
-        c128, c64, c32 = (scaled(c, width) for c in (128, 64, 32))
+        c128, c64, c32 = (scale_channels(c, width) for c in (128, 64, 32))
         self.decoder = nn.Sequential(
             conv(before, c128),
             nn.Upsample(scale_factor=2),
@@ -231,7 +237,7 @@ class InceptionRecipe(Recipe):
 
     def schedule(self, seen: int) -> None:
         """The learning rate falls to 0 over the last `decay` of all images."""
-        fall(self.optimizers, seen, self.images, self.decay)
+        lower_rates(self.optimizers, seen, self.images, self.decay)
 
 
 class ClassifierRecipe(Recipe):
@@ -255,7 +261,7 @@ class ClassifierRecipe(Recipe):
 
     def schedule(self, seen: int) -> None:
         """The learning rate falls to 0 over the second half."""
-        fall(self.optimizers, seen, self.images, 0.5)
+        lower_rates(self.optimizers, seen, self.images, 0.5)
 
 
 def backbone_options(file: Path) -> dict[str, Any]:

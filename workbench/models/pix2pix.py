@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench import losses
-from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scaled
-from workbench.spec import Colorizer, Recipe, fall
+from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scale_channels
+from workbench.spec import Colorizer, Recipe, lower_rates
 
 
 def pix2pix_init(module: nn.Module) -> nn.Module:
@@ -58,7 +58,7 @@ class UNet128(nn.Module):
         outermost: Callable[[int], nn.Module] = Outermost,
     ) -> None:
         super().__init__()
-        sizes = [scaled(c, width) for c in self.DOWN]
+        sizes = [scale_channels(c, width) for c in self.DOWN]
         self.down = nn.ModuleList()
         for i, (before, after) in enumerate(zip([1, *sizes], sizes, strict=False), 1):
             layers: list[nn.Module] = [] if i == 1 else [nn.LeakyReLU(0.2)]
@@ -69,7 +69,7 @@ class UNet128(nn.Module):
         self.up = nn.ModuleList()
         before = sizes[-1]
         for i, channels in enumerate(self.UP, 1):
-            after = scaled(channels, width)
+            after = scale_channels(channels, width)
             layers = [
                 nn.ReLU(),
                 nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
@@ -84,7 +84,7 @@ class UNet128(nn.Module):
         self.gates = nn.ModuleDict()
         if gate:
             places = [(c, f"down{i}") for i, c in enumerate(sizes, 1)]
-            places += [(scaled(c, width), f"up{i}") for i, c in enumerate(self.UP, 1)]
+            places += [(scale_channels(c, width), f"up{i}") for i, c in enumerate(self.UP, 1)]
             for channels, position in places:
                 if (module := gate(channels, position)) is not None:
                     self.gates[position] = module
@@ -130,7 +130,7 @@ def patch_critic(
     return nn.Sequential(*layers)
 
 
-def normalised(L: Tensor, ab: Tensor) -> Tensor:
+def join_for_critic(L: Tensor, ab: Tensor) -> Tensor:
     """What a critic looks at: (L / 50 - 1, ab / 110), (N, 3, H, W)."""
     return torch.cat((L / 50 - 1, ab / 110), 1)
 
@@ -171,12 +171,12 @@ class AdversarialRecipe(Recipe):
         """Yield the critic's loss, then the net's."""
         fake = self.net(L)
         scores = self.net.class_scores if isinstance(self.net, Colorizer) else None
-        real_logits = self.critic(normalised(L, ab)).float()
-        fake_logits = self.critic(normalised(L, fake.detach())).float()
+        real_logits = self.critic(join_for_critic(L, ab)).float()
+        fake_logits = self.critic(join_for_critic(L, fake.detach())).float()
         yield "critic", self.critic_loss(real_logits, fake_logits)
 
         self.critic.requires_grad_(False)
-        loss = self.net_loss(self.critic(normalised(L, fake)).float())
+        loss = self.net_loss(self.critic(join_for_critic(L, fake)).float())
         loss = loss + self.pixel_weight * losses.l1(fake, ab)
         if scores is not None and answers is not None:
             loss = loss + F.cross_entropy(scores.float(), answers.softmax(1))
@@ -189,4 +189,4 @@ class AdversarialRecipe(Recipe):
         """Set the pixel weight; the learning rates fall to 0 over the last `decay`."""
         done = min(1.0, seen / self.images)
         self.pixel_weight = self.first + (self.last - self.first) * done
-        fall(self.optimizers, seen, self.images, self.decay)
+        lower_rates(self.optimizers, seen, self.images, self.decay)

@@ -16,9 +16,9 @@ from torch.nn import functional as F
 
 from workbench import losses
 from workbench.models import ab_bins
-from workbench.models.blocks import pad_to_multiple, scaled
+from workbench.models.blocks import pad_to_multiple, scale_channels
 from workbench.models.eye import CHANNELS, POOLED, STRIDE, Features
-from workbench.spec import Colorizer, ModelSpec, Preset, Recipe, warm_cosine
+from workbench.spec import Colorizer, ModelSpec, Preset, Recipe, warm_and_lower_rates
 
 CELL = 4  # pixels of the input to a cell of the distribution
 SHOWN = 192  # short side at which it looks
@@ -55,7 +55,7 @@ class Reference(Colorizer):
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        deep, c16, c8, c4 = (scaled(c, width) for c in (256, 192, 128, 64))
+        deep, c16, c8, c4 = (scale_channels(c, width) for c in (256, 192, 128, 64))
         self.eye = Features()
         self.deepest = nn.Conv2d(CHANNELS[4], deep, 1)
         self.whole = nn.Linear(POOLED, deep)
@@ -147,7 +147,7 @@ class ReferenceRecipe(Recipe):
 
     def schedule(self, seen: int) -> None:
         """The learning rate rises over `warm_up` of all images, then falls along a cosine."""
-        warm_cosine(self.optimizers, seen, self.images, self.warm_up)
+        warm_and_lower_rates(self.optimizers, seen, self.images, self.warm_up)
 
 
 SPEC = ModelSpec(

@@ -21,9 +21,9 @@ from torch.nn import functional as F
 
 from workbench import losses
 from workbench.models import presets
-from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scaled
+from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scale_channels
 from workbench.provenance import borrowed, inferred, stated
-from workbench.spec import Colorizer, ModelSpec, Preset, Recipe, fall
+from workbench.spec import Colorizer, ModelSpec, Preset, Recipe, lower_rates
 
 STRIDE = 8
 
@@ -40,14 +40,14 @@ class VanillaCNN(Colorizer):
         super().__init__()
         layers, before = [], 1
         for channels, stride in self.ENCODER:
-            after = scaled(channels, width)
+            after = scale_channels(channels, width)
             layers.append(nn.Conv2d(before, after, 3, stride, 1))
             before = after
         self.encoder = nn.ModuleList(layers)
         decoder = [
-            nn.Conv2d(before, scaled(64, width), 3, 1, 1),
-            nn.Conv2d(scaled(64, width), scaled(32, width), 3, 1, 1),
-            nn.Conv2d(scaled(32, width), 2, 3, 1, 1),
+            nn.Conv2d(before, scale_channels(64, width), 3, 1, 1),
+            nn.Conv2d(scale_channels(64, width), scale_channels(32, width), 3, 1, 1),
+            nn.Conv2d(scale_channels(32, width), 2, 3, 1, 1),
         ]
         self.decoder = nn.ModuleList(decoder)
         initialise(self, lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"))
@@ -84,7 +84,7 @@ class VanillaRecipe(Recipe):
 
     def schedule(self, seen: int) -> None:
         """The learning rate falls to 0 over the last `decay` of all images."""
-        fall(self.optimizers, seen, self.images, self.decay)
+        lower_rates(self.optimizers, seen, self.images, self.decay)
 
 
 WALLNERS_AUGMENTATION = {"shear": 0.2, "zoom": 0.2, "rotate": 20.0}

@@ -17,7 +17,7 @@ from workbench.models import ab_bins
 SIDE = 72
 
 
-def compute(sources: Sequence[str], out: Path) -> dict[str, Any]:
+def compute_prior(sources: Sequence[str], out: Path) -> dict[str, Any]:
     """Count the bins over all pixels (at a quarter of 72 x 72, as the network is asked), save.
 
     Returns what the file says about itself, with the mean ab of the pictures.
@@ -28,7 +28,7 @@ def compute(sources: Sequence[str], out: Path) -> dict[str, Any]:
     for start in range(0, len(pictures.pixels), 256):
         _, ab = split_lab(torch.from_numpy(np.array(pictures.pixels[start : start + 256])))
         total += ab.double().mean((0, 2, 3)) * len(ab)
-        counts += ab_bins.count(F.avg_pool2d(ab, 4))
+        counts += ab_bins.count_bins(F.avg_pool2d(ab, 4))
     about = {
         "data": list(sources), "key": pictures.key, "pictures": len(pictures.pixels),
         "mean_ab": [round(float(v), 4) for v in total / len(pictures.pixels)],

@@ -38,13 +38,13 @@ def write_card(checkpoint: Checkpoint, baselines: Path | None = None) -> Path:
 
     baselines: folder of the tables of grey and truth, by default that of the bundled ones.
     """
-    grid_bytes = grid(checkpoint)
-    text = card(checkpoint, baselines)
+    grid_bytes = make_grid(checkpoint)
+    text = make_card(checkpoint, baselines)
     write_whole(checkpoint.folder, {GRID: grid_bytes, "README.md": text.encode()})
     return checkpoint.folder / "README.md"
 
 
-def card(checkpoint: Checkpoint, baselines: Path | None = None) -> str:
+def make_card(checkpoint: Checkpoint, baselines: Path | None = None) -> str:
     """The card as Markdown with YAML front matter, scores as `model-index` metadata.
 
     Only scores of this revision of the weights count; without any the card says so.
@@ -60,7 +60,8 @@ def card(checkpoint: Checkpoint, baselines: Path | None = None) -> str:
         f"## How it was trained\n\n{_training(spec, config)}",
         f"## Scores\n\n{_table(checkpoint, scores)}",
         f"## Licence and terms\n\n{_terms(config)}",
-        f"## Limits\n\nColours are plausible guesses, not facts about the scene. {differs(spec)}",
+        "## Limits\n\nColours are plausible guesses, not facts about the scene. "
+        + describe_differences(spec),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -71,16 +72,16 @@ def _origin(spec: ModelSpec) -> str:
     return f"A reimplementation of: {spec.source}.\nThe paper's claim: {spec.claim}"
 
 
-def grid(checkpoint: Checkpoint) -> bytes:
+def make_grid(checkpoint: Checkpoint) -> bytes:
     """Truth, lightness and the model's answer for four sample pictures, as WebP of <= 200 kB."""
     import numpy as np
     from PIL import Image
 
     from workbench.coloring.colorize import predict_ab
-    from workbench.data.pictures import square
+    from workbench.data.pictures import decode_square
 
     files = [sample.path.read_bytes() for sample in _samples()]
-    truth = torch.stack([torch.from_numpy(square(file, GRID_SIDE)[0]) for file in files])
+    truth = torch.stack([torch.from_numpy(decode_square(file, GRID_SIDE)[0]) for file in files])
     L, ab = split_lab(truth)
     made = join_rgb(L, predict_ab(checkpoint.net(), L, checkpoint.size))
     rows = [torch.cat(list(row), 2) for row in (truth, join_rgb(L, torch.zeros_like(ab)), made)]
@@ -279,7 +280,7 @@ def _terms(config: dict[str, Any]) -> str:
     )
 
 
-def differs(spec: ModelSpec) -> str:
+def describe_differences(spec: ModelSpec) -> str:
     """The card's sections on what is not the paper's: differences, then who says what."""
     sections = {
         "Differs from the paper": provenance.differences(spec.build),

@@ -35,10 +35,10 @@ def write_page(path: Path, scores: Sequence[Score]) -> None:
 
     Raises Problem when there are no rows or the file cannot be written.
     """
-    write_whole(path.absolute().parent, {path.name: page(scores).encode()})
+    write_whole(path.absolute().parent, {path.name: make_page(scores).encode()})
 
 
-def page(scores: Sequence[Score]) -> str:
+def make_page(scores: Sequence[Score]) -> str:
     """The HTML: plotly.js, figures and means are inside."""
     scores = [score for score in scores if score.protocol == "cw-1"]
     if not scores:

@@ -117,7 +117,7 @@ class _Plain(_Graph):
         return self.net(L)
 
 
-def graph(net: nn.Module, size: int) -> ModelProto:
+def record_graph(net: nn.Module, size: int) -> ModelProto:
     """The network in evaluation mode, recorded for every height and width, weights in float16."""
     need_packages()
     known = facts(net, size)
@@ -275,7 +275,7 @@ def export(checkpoint: Checkpoint, out: Path) -> Path:
     import onnx
 
     net = checkpoint.net()
-    model = graph(net, checkpoint.size)
+    model = record_graph(net, checkpoint.size)
     model.producer_name = "colorization-workbench"
     model.doc_string = f"{checkpoint.title}: L to ab. AI-generated colours."
     config = {k: v for k, v in checkpoint.config.items() if k != "files"}

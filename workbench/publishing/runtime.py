@@ -26,12 +26,12 @@ WEBGPU = ("ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm")
 FILES = (*WASM, *WEBGPU)
 
 
-def bring(out: Path, given: Path | None = None) -> None:
+def copy_runtime(out: Path, given: Path | None = None) -> None:
     """Copy the runtime's files into `out`: from `given`, else the cache, else npm.
 
     given: the package's folder, or its `dist`. Raises Problem with what to do.
     """
-    source = kept() if given is None else _in(given)
+    source = find_runtime() if given is None else _in(given)
     out.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copyfile(source / name, out / name)
@@ -47,7 +47,7 @@ def _in(given: Path) -> Path:
     )
 
 
-def kept() -> Path:
+def find_runtime() -> Path:
     """The folder in the cache that holds the runtime; fetched through npm where it is not there."""
     folder = places.cache() / "runtime" / f"{NAME}-{VERSION}"
     if not all((folder / name).is_file() for name in FILES):
@@ -76,7 +76,7 @@ def _fetch(folder: Path) -> None:
         if done.returncode or len(archives) != 1:
             said = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
             raise Problem(f"npm could not fetch {NAME} {VERSION} ({said}). {otherwise}")
-        check(archives[0])
+        check_archive(archives[0])
         new = Path(spare) / "new"
         new.mkdir()
         with tarfile.open(archives[0]) as archive:
@@ -87,7 +87,7 @@ def _fetch(folder: Path) -> None:
         new.rename(folder)
 
 
-def check(archive: Path, integrity: str = INTEGRITY) -> None:
+def check_archive(archive: Path, integrity: str = INTEGRITY) -> None:
     """Raise Problem where an archive is not the one that this version was tested with."""
     kind, _, expected = integrity.partition("-")
     with archive.open("rb") as stream:

@@ -126,7 +126,7 @@ def assemble(kind: str, out: Path, models: Sequence[str] = (), runtime: Path | N
 
 
 def _gradio(out: Path, models: Sequence[str]) -> None:
-    modules = imported_by("workbench.serving.demo", "workbench.hub")
+    modules = list_imports("workbench.serving.demo", "workbench.hub")
     beside = {file for module in modules for file in module.parent.iterdir() if file.is_file()}
     for file in [*modules, *(f for f in beside if f.suffix not in (".py", ".pyc"))]:
         target = out / file.relative_to(places.ROOT)
@@ -163,7 +163,7 @@ def _static(out: Path, models: Sequence[str], runtime: Path | None) -> None:
         shown = list(available(places.CHECKPOINTS).values())
     if not shown or None in shown:
         raise _no_models()
-    write_page(out / "leaderboard.html", scores.read_all(score_run.roots()))
+    write_page(out / "leaderboard.html", scores.read_all(score_run.score_roots()))
     static_page.write(out, shown, runtime)
 
 
@@ -221,7 +221,7 @@ def _pinned(name: str) -> str:
     return found[1]
 
 
-def imported_by(*modules: str) -> list[Path]:
+def list_imports(*modules: str) -> list[Path]:
     """The files of this package that modules import, directly or not, themselves among them."""
     found: set[Path] = set()
     waiting = list(modules)

@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw
 
 from workbench import samples
 from workbench.checkpoints import Checkpoint
-from workbench.coloring.colorize import marks
+from workbench.coloring.colorize import make_marks
 from workbench.images import XMP
 from workbench.publishing import onnx, runtime
 
@@ -42,11 +42,11 @@ def write(out: Path, checkpoints: Sequence[Checkpoint], given: Path | None = Non
     """
     onnx.need_packages()
     place = f"runtime/{runtime.VERSION}"
-    runtime.bring(out / place, given)
+    runtime.copy_runtime(out / place, given)
     for file in sorted(SOURCE.iterdir()):
         shutil.copyfile(file, out / file.name)
     for side in (192, 512):
-        (out / f"icon-{side}.png").write_bytes(icon(side))
+        (out / f"icon-{side}.png").write_bytes(draw_icon(side))
     (out / "samples").mkdir()
     for sample in samples.SAMPLES.values():
         shutil.copyfile(sample.path, out / "samples" / sample.file)
@@ -83,7 +83,7 @@ def _network(out: Path, checkpoint: Checkpoint) -> dict[str, Any]:
         "revision": checkpoint.revision,
         "color": checkpoint.spec.color,
         "facts": onnx.read_facts(out / name),
-        "marks": marks(checkpoint.name, checkpoint.revision, title=checkpoint.title),
+        "marks": make_marks(checkpoint.name, checkpoint.revision, title=checkpoint.title),
     }
 
 
@@ -108,7 +108,7 @@ def _keeper(out: Path, models: Sequence[str], place: str) -> None:
     (out / KEEPER).write_text(text, encoding="utf-8")
 
 
-def icon(side: int) -> bytes:
+def draw_icon(side: int) -> bytes:
     """The picture of icon.svg as a PNG, for phones."""
     unit = side / 64
     image = Image.new("RGB", (side, side), "#2e2e2e")

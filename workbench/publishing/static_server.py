@@ -37,7 +37,7 @@ class _Handler(SimpleHTTPRequestHandler):
         """Nobody's visit is written down."""
 
 
-def server(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
+def bind_server(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
     """A server of `folder` that is bound, not yet running; raises Problem."""
     if not (folder / "index.html").is_file():
         raise Problem(
@@ -55,7 +55,7 @@ def server(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
 
 def serve(folder: Path, host: str, port: int) -> None:
     """Serve until stopped."""
-    with server(folder, host, port) as running:
+    with bind_server(folder, host, port) as running:
         print(f"http://{host}:{running.server_address[1]}/", flush=True)
         try:
             running.serve_forever()

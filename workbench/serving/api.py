@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import checkpoints, images
-from workbench.coloring.colorize import Settings, has_temperature, marks
+from workbench.coloring.colorize import Settings, has_temperature, make_marks
 from workbench.errors import Problem
-from workbench.evaluation.metrics import of_a_pair
+from workbench.evaluation.metrics import measure_pair
 from workbench.names import printable
-from workbench.serving.studio import shared
+from workbench.serving.studio import shared_studio
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.images import Picture
 
 
-def chosen(names: list[str] | None = None) -> list[Checkpoint]:
+def find_checkpoints(names: list[str] | None = None) -> list[Checkpoint]:
     """The trained models of these names, all of them without names; raises Problem."""
     every = checkpoints.available()
     if not every:
@@ -34,7 +34,7 @@ def chosen(names: list[str] | None = None) -> list[Checkpoint]:
     return [every[name] for name in dict.fromkeys(names or every)]
 
 
-def opened(file: str | None) -> Picture:
+def open_upload(file: str | None) -> Picture:
     """The picture in an uploaded file, from the shelf when it was just opened."""
     if not file or not isinstance(file, str):
         raise Problem("There is no picture yet. Send a file, or choose one of the samples.")
@@ -43,10 +43,10 @@ def opened(file: str | None) -> Picture:
         key = (file, path.stat().st_mtime_ns)
     except (OSError, ValueError):
         raise Problem(f"{printable(path.name)} is no longer here. Upload it again.") from None
-    return shared().opened(key, lambda: images.open_image(path))
+    return shared_studio().open_picture(key, lambda: images.open_image(path))
 
 
-def turned(
+def read_settings(
     size: float | None,
     temperature: float | None,
     chroma: float | None,
@@ -71,9 +71,11 @@ def turned(
     )
 
 
-def painted(picture: Picture, checkpoint: Checkpoint, settings: Settings) -> tuple[Tensor, dict]:
+def colorize_upload(
+    picture: Picture, checkpoint: Checkpoint, settings: Settings
+) -> tuple[Tensor, dict]:
     """RGB (3, H, W) at the picture's depth, and what is known of it, as the API tells it."""
-    rgb, seconds = shared().colorized(checkpoint, picture, settings)
+    rgb, seconds = shared_studio().colorize(checkpoint, picture, settings)
     facts = {
         "model": checkpoint.name,
         "title": checkpoint.title,
@@ -83,7 +85,7 @@ def painted(picture: Picture, checkpoint: Checkpoint, settings: Settings) -> tup
         "ssim": None,
     }
     if not picture.grey:
-        values = of_a_pair(images.to_eight_bits(rgb), picture.rgb)
+        values = measure_pair(images.to_eight_bits(rgb), picture.rgb)
         facts["psnr"], facts["ssim"] = (
             round(value, 4) if value is not None and math.isfinite(value) else None
             for value in values
@@ -91,13 +93,13 @@ def painted(picture: Picture, checkpoint: Checkpoint, settings: Settings) -> tup
     return rgb, facts
 
 
-def png(picture: Picture, checkpoint: Checkpoint, settings: Settings, rgb: Tensor) -> bytes:
+def encode_png(picture: Picture, checkpoint: Checkpoint, settings: Settings, rgb: Tensor) -> bytes:
     """A PNG of the result at full size that says what coloured it."""
-    about = marks(checkpoint.name, checkpoint.revision, settings, checkpoint.title)
+    about = make_marks(checkpoint.name, checkpoint.revision, settings, checkpoint.title)
     return images.encode(rgb, exif=picture.exif, icc=picture.icc, marks=about, dpi=picture.dpi)
 
 
-def models() -> list[dict[str, Any]]:
+def list_models() -> list[dict[str, Any]]:
     """List the models that can be named in /colorize and /compare.
 
     Returns:
@@ -107,7 +109,7 @@ def models() -> list[dict[str, Any]]:
     """
     rows = []
     for name, checkpoint in checkpoints.available().items():
-        net, spec = shared().network(checkpoint), checkpoint.spec
+        net, spec = shared_studio().network(checkpoint), checkpoint.spec
         rows.append(
             {
                 "name": name,

@@ -30,12 +30,19 @@ from workbench import checkpoints, images, spare
 from workbench.coloring.colorize import Settings
 from workbench.errors import Problem, reason_of
 from workbench.models.colorful import TEMPERATURE
-from workbench.names import plain, shortened
-from workbench.names import shown as bare
+from workbench.names import escape_html as bare
+from workbench.names import escape_markdown, shorten_stem
 from workbench.samples import SAMPLES
-from workbench.serving.api import chosen, models, opened, painted, png, turned
+from workbench.serving.api import (
+    colorize_upload,
+    encode_png,
+    find_checkpoints,
+    list_models,
+    open_upload,
+    read_settings,
+)
 from workbench.serving.headers import SafeHeaders
-from workbench.serving.studio import shared
+from workbench.serving.studio import shared_studio
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,7 +80,7 @@ COLORS = {  # of gradio's theme: light, dark
 # ---------------------------------------------------------------- between visitors and engine
 
 
-def told(function: Callable) -> Callable:
+def raise_as_sentence(function: Callable) -> Callable:
     """Let a Problem reach the visitor, or the API's caller, as its sentence."""
 
     @wraps(function)
@@ -86,21 +93,21 @@ def told(function: Callable) -> Callable:
     return wrapped
 
 
-def kept(data: bytes, name: str) -> str:
+def keep_file(data: bytes, name: str) -> str:
     """A file in gradio's cache, which forgets it after a day: its path."""
     return save_bytes_to_cache(data, name, get_upload_folder())
 
 
-def on_screen(rgb: Tensor, name: str) -> str:
+def keep_for_screen(rgb: Tensor, name: str) -> str:
     """A file that shows uint8 or uint16 RGB (3, H, W) in a browser: its path."""
-    data, kind = images.for_screen(images.to_eight_bits(rgb))
-    return kept(data, f"{name}.{kind.partition('/')[2]}")
+    data, kind = images.encode_for_screen(images.to_eight_bits(rgb))
+    return keep_file(data, f"{name}.{kind.partition('/')[2]}")
 
 
-def written(picture: Picture, checkpoint: Checkpoint, settings: Settings, rgb: Tensor) -> str:
+def keep_result(picture: Picture, checkpoint: Checkpoint, settings: Settings, rgb: Tensor) -> str:
     """The result at full size as a PNG that says what coloured it: its path."""
-    name = f"{shortened(Path(picture.name).stem, 120)}_{checkpoint.name}.png"
-    return kept(png(picture, checkpoint, settings, rgb), name)
+    name = f"{shorten_stem(Path(picture.name).stem, 120)}_{checkpoint.name}.png"
+    return keep_file(encode_png(picture, checkpoint, settings, rgb), name)
 
 
 class Page(gr.Blocks):
@@ -152,9 +159,12 @@ def colorize(
         A PNG at the picture's own size and bit depth, and an object of facts: model, revision,
         seconds, settings, the picture's measures, PSNR and SSIM if it had colour.
     """
-    picture, settings = opened(file), turned(size, temperature, chroma, rebalancing, mirror)
-    checkpoint = chosen([model] if model else None)[0]
-    rgb, facts = painted(picture, checkpoint, settings)
+    picture, settings = (
+        open_upload(file),
+        read_settings(size, temperature, chroma, rebalancing, mirror),
+    )
+    checkpoint = find_checkpoints([model] if model else None)[0]
+    rgb, facts = colorize_upload(picture, checkpoint, settings)
     facts |= {
         "settings": asdict(settings) | {"size": settings.size or checkpoint.size},
         "width": rgb.shape[-1],
@@ -165,7 +175,7 @@ def colorize(
         "notes": list(picture.notes),
         "colourized_by_ai": True,
     }
-    return written(picture, checkpoint, settings, rgb), facts
+    return keep_result(picture, checkpoint, settings, rgb), facts
 
 
 def compare(
@@ -181,12 +191,12 @@ def compare(
         A gallery of PNGs with titles, and a row for each: model, title, revision, seconds, and
         PSNR (dB) and SSIM against the picture's own colours, null where it had none.
     """
-    picture, settings = opened(file), Settings()
-    gallery, rows, all_of_them = [], [], chosen(models)
-    shared().colorized_by_all(all_of_them, picture, settings)  # at once, then from the shelf
+    picture, settings = open_upload(file), Settings()
+    gallery, rows, all_of_them = [], [], find_checkpoints(models)
+    shared_studio().colorize_by_all(all_of_them, picture, settings)  # at once, then from the shelf
     for checkpoint in all_of_them:
-        rgb, facts = painted(picture, checkpoint, settings)
-        gallery.append((written(picture, checkpoint, settings, rgb), checkpoint.title))
+        rgb, facts = colorize_upload(picture, checkpoint, settings)
+        gallery.append((keep_result(picture, checkpoint, settings, rgb), checkpoint.title))
         rows.append(facts)
     return gallery, rows
 
@@ -194,7 +204,7 @@ def compare(
 # --------------------------------------------------------------------------------- the screen
 
 
-def look(
+def show_all(
     source: str,
     names: list[str],
     temperature: float,
@@ -206,28 +216,31 @@ def look(
     if not names:
         raise Problem("Choose at least one model.")
     own = temperature == TEMPERATURE  # the slider where it stood: each network's own
-    picture, settings = opened(source), turned(size, None if own else temperature, chroma)
+    picture, settings = (
+        open_upload(source),
+        read_settings(size, None if own else temperature, chroma),
+    )
     stem = Path(picture.name).stem
-    before = on_screen(shared().grey(picture), f"{stem}_grey")
-    made, all_of_them = [], chosen(names)
-    shared().colorized_by_all(all_of_them, picture, settings)  # at once, then from the shelf
+    before = keep_for_screen(shared_studio().grey(picture), f"{stem}_grey")
+    made, all_of_them = [], find_checkpoints(names)
+    shared_studio().colorize_by_all(all_of_them, picture, settings)  # at once, then from the shelf
     for checkpoint in all_of_them:
-        rgb, facts = painted(picture, checkpoint, settings)
+        rgb, facts = colorize_upload(picture, checkpoint, settings)
         words = [checkpoint.title, f"{facts['seconds']:.2f} s"]
         words += [f"{facts['psnr']:.1f} dB"] if facts["psnr"] is not None else []
-        screen = on_screen(rgb, f"{stem}_{checkpoint.name}")
+        screen = keep_for_screen(rgb, f"{stem}_{checkpoint.name}")
         made.append({"name": checkpoint.name, "screen": screen, "caption": " · ".join(words)})
         made[-1] |= {"title": checkpoint.title, "before": before, "settings": settings}
     if not picture.grey:
         truth = {"name": TRUTH, "title": "the upload", "caption": "The upload: the truth"}
-        made.append(truth | {"screen": on_screen(picture.rgb, stem), "before": before})
+        made.append(truth | {"screen": keep_for_screen(picture.rgb, stem), "before": before})
     titles = [(each["title"], each["name"]) for each in made if each["name"] != TRUTH]
-    shown = shown if shown in names else first_of(all_of_them)
+    shown = shown if shown in names else choose_first(all_of_them)
     gallery = [(each["screen"], each["caption"]) for each in made]
-    return made, gallery, gr.Radio(choices=titles, value=shown), *view(made, shown, source)
+    return made, gallery, gr.Radio(choices=titles, value=shown), *show_one(made, shown, source)
 
 
-def first_of(found: list[Checkpoint]) -> str:
+def choose_first(found: list[Checkpoint]) -> str:
     """The name of the model whose result a visitor sees first: the likeliest to be believed.
 
     Ours, which is not from a paper; else one that chooses among colours; else whichever is there.
@@ -236,37 +249,37 @@ def first_of(found: list[Checkpoint]) -> str:
     return best.name
 
 
-def view(made: list[dict], shown: str | None, source: str) -> tuple:
+def show_one(made: list[dict], shown: str | None, source: str) -> tuple:
     """The slider, the line below it and the download for one of the results."""
     each = next((each for each in made if each["name"] == shown), None)
     if each is None:
         return gr.skip(), gr.skip(), gr.skip()
-    picture = opened(source)
+    picture = open_upload(source)
     height, width = picture.rgb.shape[-2:]
     after = f"coloured by {each['title']}" if shown != TRUTH else "the upload, as it was"
     words = [f"{width} × {height} pixels. Left: what the networks see. Right: {after}."]
-    line = " ".join([*words, plain(" ".join(picture.notes))])
+    line = " ".join([*words, escape_markdown(" ".join(picture.notes))])
     file = each["screen"]
     if shown != TRUTH:
-        checkpoint, settings = chosen([shown])[0], each["settings"]
-        rgb, _ = shared().colorized(checkpoint, picture, settings)
-        file = written(picture, checkpoint, settings, rgb)
+        checkpoint, settings = find_checkpoints([shown])[0], each["settings"]
+        rgb, _ = shared_studio().colorize(checkpoint, picture, settings)
+        file = keep_result(picture, checkpoint, settings, rgb)
     return (each["before"], each["screen"]), line, file
 
 
-def view_at(made: list[dict], source: str, event: gr.SelectData) -> tuple:
+def show_clicked(made: list[dict], source: str, event: gr.SelectData) -> tuple:
     """The result that was clicked in the gallery, and its view."""
     name = made[event.index]["name"]
-    return None if name == TRUTH else name, *view(made, name, source)
+    return None if name == TRUTH else name, *show_one(made, name, source)
 
 
-def upload(file: str) -> str:
+def check_upload(file: str) -> str:
     """The uploaded file's path, if it is a picture; what was there before stays if not."""
-    opened(file)
+    open_upload(file)
     return file
 
 
-def sample(event: gr.SelectData) -> tuple[str, None]:
+def choose_sample(event: gr.SelectData) -> tuple[str, None]:
     """The clicked sample's path; the upload's field is emptied."""
     return str(list(SAMPLES.values())[event.index].path), None
 
@@ -288,15 +301,15 @@ def theme() -> gr.Theme:
 
 def build() -> gr.Blocks:
     """The screen and the endpoints, with their queue."""
-    spare.sweep(Path(get_upload_folder()))
-    every, complaints = checkpoints.look()
+    spare.sweep_folders(Path(get_upload_folder()))
+    every, complaints = checkpoints.scan()
     for sentence in complaints:
         logging.getLogger(__name__).warning(sentence)
     first = str(next(iter(SAMPLES.values())).path)
     start = [[], [], None, None, None, None]
     if every:  # whoever comes sees a picture at once, however long the queue is
-        start = list(look(first, list(every), TEMPERATURE, 1, 0, None))
-        start[2] = first_of(list(every.values()))
+        start = list(show_all(first, list(every), TEMPERATURE, 1, 0, None))
+        start[2] = choose_first(list(every.values()))
     listed = [(each.title, name) for name, each in every.items()]
     alone = {"concurrency_id": "networks", "concurrency_limit": 1}
     screen = {"api_visibility": "private"}
@@ -341,18 +354,18 @@ def build() -> gr.Blocks:
         viewed = [slider, line, download]
         gr.on(
             [source.change, names.change, temperature.release, chroma.release, size.change],
-            told(look), [source, names, temperature, chroma, size, shown],
+            raise_as_sentence(show_all), [source, names, temperature, chroma, size, shown],
             [made, results, shown, *viewed],
             show_progress="minimal", show_progress_on=[slider], trigger_mode="always_last",
             **alone, **screen,
         )  # fmt: skip
         quick = {"show_progress": "hidden", **screen}
-        shown.input(told(view), [made, shown, source], viewed, **quick)
-        results.select(told(view_at), [made, source], [shown, *viewed], **quick)
-        file.upload(told(upload), file, source, **screen)
-        samples.select(sample, None, [source, file], **quick)
+        shown.input(raise_as_sentence(show_one), [made, shown, source], viewed, **quick)
+        results.select(raise_as_sentence(show_clicked), [made, source], [shown, *viewed], **quick)
+        file.upload(raise_as_sentence(check_upload), file, source, **screen)
+        samples.select(choose_sample, None, [source, file], **quick)
         if not every:
-            page.load(told(chosen), None, None, **screen)  # says so
+            page.load(raise_as_sentence(find_checkpoints), None, None, **screen)  # says so
         _endpoints(listed, alone)
     page.queue(max_size=WAITING, default_concurrency_limit=4)
     return page
@@ -375,26 +388,28 @@ def _endpoints(listed: list[tuple[str, str]], alone: dict[str, Any]) -> None:
         gallery, rows = gr.Gallery(label="PNGs", format="png"), gr.JSON(label="Rows")
         one, many = gr.Button(), gr.Button()
     asked = [file, model, size, temperature, chroma, rebalancing, mirror]
-    one.click(told(colorize), asked, [result, facts], api_name="colorize", **alone)
-    many.click(told(compare), [file, several], [gallery, rows], api_name="compare", **alone)
-    gr.api(told(models), api_name="models")
+    one.click(raise_as_sentence(colorize), asked, [result, facts], api_name="colorize", **alone)
+    many.click(
+        raise_as_sentence(compare), [file, several], [gallery, rows], api_name="compare", **alone
+    )
+    gr.api(raise_as_sentence(list_models), api_name="models")
 
 
 def launch(port: int = 7860, host: str = "127.0.0.1", mcp: bool = False) -> None:
     """Serve the demo until it is stopped; with `mcp` its endpoints are also tools for agents."""
     middleware = [Middleware(SafeHeaders)]
     build().launch(
-        server_name=host, server_port=port, mcp_server=mcp, **_served(),
+        server_name=host, server_port=port, mcp_server=mcp, **_serving_options(),
         app_kwargs={"middleware": middleware},
     )  # fmt: skip
 
 
-def mounted(path: str) -> FastAPI:
+def mount_demo(path: str) -> FastAPI:
     """An application with the demo at `path`, for a server that has other pages too."""
-    return gr.mount_gradio_app(FastAPI(), build(), path, **_served())
+    return gr.mount_gradio_app(FastAPI(), build(), path, **_serving_options())
 
 
-def _served() -> dict[str, Any]:
+def _serving_options() -> dict[str, Any]:
     return {
         "theme": theme(),
         "css_paths": CSS,

@@ -37,7 +37,7 @@ class Queue:
         self._waiting: deque[object] = deque()
 
     @contextmanager
-    def turn(self, on_wait: Callable[[int], None] | None = None) -> Iterator[None]:
+    def take_place(self, on_wait: Callable[[int], None] | None = None) -> Iterator[None]:
         """Wait for one's turn; `on_wait` hears how many are in front, each time that changes."""
         ticket = object()
         with self._changed:
@@ -105,7 +105,7 @@ class Studio:
                 self._networks.popitem(last=False)
             return self._networks[key]
 
-    def opened(
+    def open_picture(
         self,
         key: Hashable,
         read: Callable[[], Picture],
@@ -116,9 +116,9 @@ class Studio:
         Decoding takes its turn like a network: large pictures are never opened side by side.
         """
         if (picture := self.shelf.get(("picture", key))) is None:
-            with self.queue.turn(on_wait):
+            with self.queue.take_place(on_wait):
                 picture = read()
-            give_back()
+            return_memory()
             deep = 0 if picture.rgb16 is None else picture.rgb16.nbytes
             self.shelf.put(("picture", key), picture, picture.rgb.nbytes + deep)
         return picture
@@ -137,12 +137,12 @@ class Studio:
         """The picture's lightness as uint8 RGB (3, H, W)."""
         import torch
 
-        from workbench.coloring.colorize import paint
+        from workbench.coloring.colorize import join_at_depth
 
         L = self.lightness(picture)
-        return paint(L, torch.zeros(2, *L.shape[-2:]))
+        return join_at_depth(L, torch.zeros(2, *L.shape[-2:]))
 
-    def colorized(
+    def colorize(
         self,
         checkpoint: Checkpoint,
         picture: Picture,
@@ -154,34 +154,34 @@ class Studio:
         From the shelf when the same weights made it before. `on_wait` hears how many visitors are
         in front while another's picture is being made.
         """
-        found = self.colorized_by_all([checkpoint], picture, settings, on_wait)[checkpoint.name]
+        found = self.colorize_by_all([checkpoint], picture, settings, on_wait)[checkpoint.name]
         if isinstance(found, Problem):
             raise found
         return found
 
-    def colorized_by_all(
+    def colorize_by_all(
         self,
         checkpoints: Sequence[Checkpoint],
         picture: Picture,
         settings: Settings,
         on_wait: Callable[[int], None] | None = None,
     ) -> dict[str, tuple[Tensor, float] | Problem]:
-        """`colorized` by several models in one turn of the queue: name -> what it made.
+        """`colorize` by several models in one turn of the queue: name -> what it made.
 
         Several at a time, each on one thread. A model that cannot be used has its Problem there,
         and the rest go on.
         """
         from workbench.coloring.colorize import TOGETHER
-        from workbench.coloring.together import at_once
+        from workbench.coloring.together import run_at_once
 
         found = {each.name: self._kept(each, picture, settings) for each in checkpoints}
         missing = [each for each in checkpoints if found[each.name] is None]
         if missing:
             works = [partial(self._made, each, picture, settings) for each in missing]
-            with self.queue.turn(on_wait):
+            with self.queue.take_place(on_wait):
                 self.lightness(picture)  # once, before all of them ask for it
                 few = picture.full[0].numel() <= TOGETHER
-                made = at_once(works) if few else [work() for work in works]
+                made = run_at_once(works) if few else [work() for work in works]
             found |= zip((each.name for each in missing), made, strict=True)
         return found
 
@@ -207,11 +207,11 @@ class Studio:
             del made, L
         except Problem as problem:
             return problem
-        give_back()
+        return_memory()
         return self.shelf.put(key, (rgb, seconds), rgb.nbytes)
 
 
-def give_back() -> None:
+def return_memory() -> None:
     """Hand what was freed back to the machine.
 
     The C library keeps it otherwise, in pieces: after some thousand pictures that is gigabytes.
@@ -240,6 +240,6 @@ def _key(
 
 
 @cache
-def shared() -> Studio:
+def shared_studio() -> Studio:
     """The one studio of this process, whichever faces it serves."""
     return Studio()

@@ -13,7 +13,7 @@ from typing import Any
 
 from workbench import places
 from workbench.errors import Problem
-from workbench.study.export import VOTE_COLUMNS, export, methods
+from workbench.study.export import VOTE_COLUMNS, export, write_methods
 from workbench.study.results import load
 from workbench.study.tables import Study
 from workbench.study.trials import plan_of
@@ -89,7 +89,7 @@ configs:
 ---
 # {plan.title or study.name}
 
-{methods(found)}
+{write_methods(found)}
 
 Every figure is computed from the raw votes in `votes.parquet` (the same as `votes.csv`);
 `codebook.md` has every column, rule and choice. The pictures are not part of this data set: their

@@ -116,9 +116,9 @@ def vote_rows(study: Study, rows: Sequence[Row]) -> list[Row]:
                 "trial": row["number"],
                 "practice": row["kind"] == "practice",
                 "catch": row["kind"] == "catch",
-                "shown_at": utc(row["shown_at"] / 1000),
-                "answered_at": utc(row["answered_at"] / 1000),
-                "received_at": utc(row["received_at"]),
+                "shown_at": utc_text(row["shown_at"] / 1000),
+                "answered_at": utc_text(row["answered_at"] / 1000),
+                "received_at": utc_text(row["received_at"]),
             }
         )
     return out
@@ -135,8 +135,8 @@ def rater_rows(votes: Votes, study: Study, results: Results, rows: Sequence[Row]
             "rater": rater.code,
             "colour_vision": rater.colour_vision,
             "consent_version": rater.consent_version,
-            "consent_at": utc(rater.consent_at),
-            "finished_at": utc(rater.finished_at),
+            "consent_at": utc_text(rater.consent_at),
+            "finished_at": utc_text(rater.finished_at),
             "votes": scored.get(rater.code, 0),
             "flags": " ".join(results.flags.get(rater.code, [])),
         }
@@ -151,10 +151,10 @@ def ranking_rows(votes: Votes, study: Study, results: Results) -> list[Row]:
     return rows + [{**row, "counted": "unflagged"} for row in kept.table()]
 
 
-def codebook(study: Study, results: Results) -> str:
+def write_codebook(study: Study, results: Results) -> str:
     """What every column means, the plan of the study, and its models."""
     plan = plan_of(study)
-    lines = [f"# {plan.title or study.name}: codebook", "", methods(results), ""]
+    lines = [f"# {plan.title or study.name}: codebook", "", write_methods(results), ""]
     for file, columns in (
         ("votes.csv, votes.parquet", VOTE_COLUMNS),
         ("raters.csv", RATER_COLUMNS),
@@ -189,7 +189,7 @@ def codebook(study: Study, results: Results) -> str:
     return "\n".join(lines)
 
 
-def files(votes: Votes, study: Study) -> dict[str, bytes]:
+def make_files(votes: Votes, study: Study) -> dict[str, bytes]:
     """Every file of an export, by name."""
     rows = votes.rows(study)
     results = load(votes, study)
@@ -198,8 +198,8 @@ def files(votes: Votes, study: Study) -> dict[str, bytes]:
         "votes.csv": as_csv(vote_table, list(VOTE_COLUMNS)),
         "raters.csv": as_csv(rater_rows(votes, study, results, rows), list(RATER_COLUMNS)),
         "ranking.csv": as_csv(ranking_rows(votes, study, results), list(RANKING_COLUMNS)),
-        "codebook.md": codebook(study, results),
-        "methods.md": methods(results) + "\n",
+        "codebook.md": write_codebook(study, results),
+        "methods.md": write_methods(results) + "\n",
     }
     return {
         **{name: text.encode() for name, text in texts.items()},
@@ -209,21 +209,21 @@ def files(votes: Votes, study: Study) -> dict[str, bytes]:
 
 def export(votes: Votes, study: Study, folder: Path) -> list[Path]:
     """Write every file of an export into a folder; where they are."""
-    made = files(votes, study)
+    made = make_files(votes, study)
     write_whole(folder, made)
     return [folder / name for name in made]
 
 
-def archive(votes: Votes, study: Study) -> bytes:
+def make_archive(votes: Votes, study: Study) -> bytes:
     """Every file of an export in one zip, in a folder named after the study."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as folder:
-        for name, data in files(votes, study).items():
+        for name, data in make_files(votes, study).items():
             folder.writestr(f"{study.name}/{name}", data)
     return out.getvalue()
 
 
-def utc(seconds: float | None) -> str | None:
+def utc_text(seconds: float | None) -> str | None:
     """Seconds since 1970 -> 2026-01-31T12:00:00.000Z."""
     if seconds is None:
         return None
@@ -231,7 +231,7 @@ def utc(seconds: float | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def methods(results: Results) -> str:
+def write_methods(results: Results) -> str:
     """A paragraph for a paper, with the numbers of this study filled in."""
     plan = results.plan
     names = ", ".join(model_name(shown) for shown in results.models)
@@ -239,7 +239,7 @@ def methods(results: Results) -> str:
     shown = (
         f"Pictures were rendered as squares of {plan.size} pixels, at most "
         f"{plan.limit} of them, coloured by {names}; sides and order were balanced by the server "
-        f"(seed {plan.seed}) and no model was named. {as_shown(results.screens)}"
+        f"(seed {plan.seed}) and no model was named. {describe_screens(results.screens)}"
     )
     checks = f"{plan.caught} catch trials per rater" if plan.caught else "No catch trials"
     rules = plan.rules
@@ -296,11 +296,11 @@ def methods(results: Results) -> str:
         if np.isnan(results.alpha)
         else f" Krippendorff's alpha (nominal) is {results.alpha:.2f}."
     )
-    weak = few_raters(results)
+    weak = warn_of_few_raters(results)
     return f"{who}. {design} {shown} {flagged} {found} {weak}{ends}{agreement}".strip()
 
 
-def as_shown(screens: Sequence[tuple[str, str, str]]) -> str:
+def describe_screens(screens: Sequence[tuple[str, str, str]]) -> str:
     """How pictures stood on the screens, from (shown size, viewport, theme) of every answer."""
     known = [screen for screen in screens if screen[0]]
     if not known:
@@ -326,7 +326,7 @@ def as_shown(screens: Sequence[tuple[str, str, str]]) -> str:
     return said
 
 
-def few_raters(results: Results) -> str:
+def warn_of_few_raters(results: Results) -> str:
     """What a bootstrap over few raters is worth, in a sentence with a space behind; or ""."""
     if results.unflagged >= FEW_RATERS:
         return ""

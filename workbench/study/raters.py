@@ -81,7 +81,7 @@ class FlagRules:
     outlier_z: float = 3.5  # |z| beyond this
 
 
-def flags(
+def flag_raters(
     rater: ArrayLike,
     dwell_ms: ArrayLike,
     side: ArrayLike,

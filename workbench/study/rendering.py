@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from workbench import places
 from workbench.errors import Problem, reason_of
-from workbench.names import shortened
+from workbench.names import shorten_stem
 from workbench.study.plans import CATCH, TRUTH, Plan
 from workbench.study.trials import plan_of
 from workbench.study.votes import Votes
@@ -102,7 +102,7 @@ def render(
     shutil.rmtree(places.studies() / name / "pictures", ignore_errors=True)
     made: list[dict[str, str]] = []
     for title, sha256, rgb in _photographs(plan, places.studies() / name / UPLOADS):
-        versions = {TRUTH: rgb, CATCH: turned_colours(rgb)}
+        versions = {TRUTH: rgb, CATCH: rotate_to_purple(rgb)}
         versions |= {shown: paint(rgb) for shown, paint in painters.items()}
         for shown, picture in versions.items():
             _write(picture_file(name, sha256, shown), images.encode(picture))
@@ -130,7 +130,7 @@ def open_study(votes: Votes, name: str) -> None:
     votes.set_state(name, "open")
 
 
-def turned_colours(rgb: Tensor) -> Tensor:
+def rotate_to_purple(rgb: Tensor) -> Tensor:
     """uint8 RGB (3, H, W) with its hues turned around under a strong purple cast, same lightness.
 
     For catch trials: nobody who looks takes it for the photograph, or prefers it.
@@ -161,14 +161,14 @@ def _photographs(plan: Plan, uploads: Path) -> Iterator[tuple[str, str, Tensor]]
     """(title, sha256 of the source, uint8 RGB (3, S, S)) of at most `limit` colour photographs."""
     import torch
 
-    from workbench.data.pictures import is_grey, square
+    from workbench.data.pictures import decode_square, is_grey
 
     titles: set[str] = set()
     for item in _items(plan, uploads):
         if len(titles) == plan.limit:
             return
         try:
-            rgb, _ = square(item.data, plan.size)
+            rgb, _ = decode_square(item.data, plan.size)
         except Problem:
             continue  # no picture: `data check` names such files
         if is_grey(rgb):
@@ -201,5 +201,5 @@ def keep_uploads(study: str, files: Sequence[tuple[str, bytes]]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for place, (name, data) in enumerate(files):
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(name).name)
-        stem = shortened(Path(safe).stem)
+        stem = shorten_stem(Path(safe).stem)
         _write(folder / f"{place:04d}_{stem}{Path(safe).suffix[:8]}", data)

@@ -15,7 +15,7 @@ from workbench.study import ranking
 from workbench.study.plans import TRUTH, Plan
 from workbench.study.ranking import FoolRate, Ranking
 from workbench.study.raters import (
-    flags,
+    flag_raters,
     krippendorff_alpha,
     outlying_fools,
     outlying_preferences,
@@ -168,7 +168,7 @@ def analyse(
         pictures = _preferred_pictures(pairs, models)
     side = [-1 if r["choice"] == "left" else 1 if r["choice"] == "right" else 0 for r in rows]
     outlying = np.concatenate([outlying, np.zeros(len(raters) - len(outlying))])
-    raised = flags(
+    raised = flag_raters(
         [number[row["rater"]] for row in rows],
         [row["dwell_ms"] for row in rows],
         side,

@@ -178,8 +178,10 @@ def _painter(place: int) -> Callable[[Tensor], Tensor]:
 
     from workbench import color
 
-    chroma, turn = (0.9, 0.7, 0.55, 0.4, 0.25)[place % 5], 0.15 * place
-    rotation = torch.tensor([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    chroma, angle = (0.9, 0.7, 0.55, 0.4, 0.25)[place % 5], 0.15 * place
+    rotation = torch.tensor(
+        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    )
 
     def paint(rgb: Tensor) -> Tensor:
         L, ab = color.split_lab(rgb)

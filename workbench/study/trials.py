@@ -20,7 +20,7 @@ from typing import Any
 from workbench.errors import Problem
 from workbench.study.plans import CATCH, TRUTH, Plan, plan_from
 from workbench.study.tables import Rater, Study, Trial
-from workbench.study.votes import Answer, Turn, Votes
+from workbench.study.votes import Answer, RaterLock, Votes
 
 PENDING_SECONDS = 900  # a question that was put so long ago without an answer is put again
 CHOICES = {"pair": ("left", "right", "tie"), "real_or_fake": ("left", "right")}
@@ -46,15 +46,15 @@ class Question:
 
 def plan_of(study: Study) -> Plan:
     """The plan that a study was created with."""
-    return plan_from(stored(study.plan, dict, study), f"study {study.name}")
+    return plan_from(read_stored(study.plan, dict, study), f"study {study.name}")
 
 
 def pictures_of(study: Study) -> list[dict[str, str]]:
     """{picture, sha256} of every photograph that was rendered."""
-    return stored(study.pictures, list, study)
+    return read_stored(study.pictures, list, study)
 
 
-def stored(text: str, kind: type, study: Study) -> Any:
+def read_stored(text: str, kind: type, study: Study) -> Any:
     """A list or table that was kept with a study as JSON; Problem where it is damaged."""
     try:
         found = json.loads(text)
@@ -85,15 +85,15 @@ def next_question(votes: Votes, study: Study, rater: Rater) -> Question | None:
     """
     plan = plan_of(study)
     require_open(study)
-    with votes.turn(study, rater) as turn:
-        asked = turn.asked()
+    with votes.lock_rater(study, rater) as lock:
+        asked = lock.list_trials()
         chosen = [trial for trial, _ in asked]
         waiting = [trial for trial, answered in asked if not answered]
         while len(waiting) < 2 and len(chosen) < plan.total:
-            chosen.append(_add(turn, plan, chosen, votes.clock()))
+            chosen.append(_add(lock, plan, chosen, votes.clock()))
             waiting.append(chosen[-1])
         if waiting:
-            turn.put(waiting[0])
+            lock.mark_shown(waiting[0])
     if not waiting:
         votes.finish(rater)
         return None
@@ -175,16 +175,16 @@ def _kinds(plan: Plan, study: Study, rater: Rater) -> list[str]:
     return ["practice"] * plan.practised + rest
 
 
-def _add(turn: Turn, plan: Plan, asked: list[Trial], now: float) -> Trial:
+def _add(lock: RaterLock, plan: Plan, asked: list[Trial], now: float) -> Trial:
     number = len(asked)
-    kind = _kinds(plan, turn.study, turn.rater)[number]
-    random = Random(f"{plan.seed}/{turn.study.name}/{turn.rater.code}/{number}")
-    models: list[str] = json.loads(turn.study.models)
-    pictures = {entry["picture"]: entry["sha256"] for entry in pictures_of(turn.study)}
+    kind = _kinds(plan, lock.study, lock.rater)[number]
+    random = Random(f"{plan.seed}/{lock.study.name}/{lock.rater.code}/{number}")
+    models: list[str] = json.loads(lock.study.models)
+    pictures = {entry["picture"]: entry["sha256"] for entry in pictures_of(lock.study)}
     if not models or not pictures:
-        raise Problem(f"Study {turn.study.name!r} has no rendered pictures: run `study render`.")
+        raise Problem(f"Study {lock.study.name!r} has no rendered pictures: run `study render`.")
     if kind == "scored":
-        tally = turn.tally(now - PENDING_SECONDS)
+        tally = lock.count_shown(now - PENDING_SECONDS)
     else:  # the rater's own trials of this kind are what is balanced
         tally = [(trial.picture, trial.shown, 1) for trial in asked if trial.kind == kind]
     groups: list[tuple[str, ...]]
@@ -198,7 +198,7 @@ def _add(turn: Turn, plan: Plan, asked: list[Trial], now: float) -> Trial:
         groups = [tuple(models)]
     picture, group = _fewest(groups, list(pictures), tally, asked, random)
     shown = _sides(group, tally, random)
-    return turn.add(
+    return lock.add(
         number=number,
         kind=kind,
         picture=picture,

@@ -257,13 +257,13 @@ class Votes:
     # trials and votes ------------------------------------------------------------------------
 
     @contextmanager
-    def turn(self, study: Study, rater: Rater) -> Iterator[Turn]:
+    def lock_rater(self, study: Study, rater: Rater) -> Iterator[RaterLock]:
         """The rater's turn, alone: read what was asked, add a trial. Used by trials.next_trial."""
         with self._session(write=True) as session:
             alive = session.scalar(_locked(sa.select(Rater.id).where(Rater.id == rater.id)))
             if alive is None:
                 raise Problem("Your answers were deleted as you asked. There is nothing to go on.")
-            yield Turn(session, study, rater, self.clock)
+            yield RaterLock(session, study, rater, self.clock)
 
     def trial(self, rater: Rater, trial_id: int) -> Trial | None:
         """One of the rater's trials."""
@@ -373,7 +373,7 @@ def _row(vote: Vote, trial: Trial, rater: str, study: str) -> dict[str, Any]:
     }
 
 
-class Turn:
+class RaterLock:
     """One rater's turn inside a transaction."""
 
     def __init__(
@@ -381,7 +381,7 @@ class Turn:
     ) -> None:
         self._session, self.study, self.rater, self._clock = session, study, rater, clock
 
-    def asked(self) -> list[tuple[Trial, bool]]:
+    def list_trials(self) -> list[tuple[Trial, bool]]:
         """The rater's trials in order, each with whether it has been answered."""
         query = (
             sa.select(Trial, Vote.id)
@@ -391,7 +391,7 @@ class Turn:
         )
         return [(trial, vote is not None) for trial, vote in self._session.execute(query)]
 
-    def tally(self, since: float) -> list[tuple[str, str, int]]:
+    def count_shown(self, since: float) -> list[tuple[str, str, int]]:
         """(picture, shown, count) of scored trials that are answered or issued after `since`."""
         query = (
             sa.select(Trial.picture, Trial.shown, sa.func.count())
@@ -411,7 +411,7 @@ class Turn:
         self._session.flush()
         return trial
 
-    def put(self, trial: Trial) -> None:
+    def mark_shown(self, trial: Trial) -> None:
         """Note that the rater sees this trial now: nobody answers sooner than they can look."""
         trial.issued_at = self._clock()
 

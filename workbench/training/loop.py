@@ -23,7 +23,7 @@ from workbench.spec import Recipe
 from workbench.training import record
 from workbench.training.batches import Batches
 from workbench.training.record import Record, Report
-from workbench.training.run import Run, machine, use_bf16
+from workbench.training.run import Run, describe_machine, use_bf16
 from workbench.training.step import step
 
 
@@ -89,7 +89,7 @@ def train(
     # --- From where: the state of an earlier call, when it is of this very run.
     header = {
         "run": asdict(run), **about, "images": len(pictures.pixels), "data": pictures.key,
-        "check": pictures.report, "machine": machine(device, ranks), "bf16": bf16,
+        "check": pictures.report, "machine": describe_machine(device, ranks), "bf16": bf16,
     }  # fmt: skip
     kept = Record(
         out, run, recipe, average, watch, about, header, list(pictures.classes), first, report, save
@@ -131,20 +131,20 @@ def train(
             done = seen >= run.images
             asked = False
             if seen // run.batch_size % 4 == 0 or done:
-                asked = agreed(stop() or (out / record.STOP).exists(), ranks, device)
-            kept.tick(seen)
-            look = run.due(seen, batch, strip_every) or done
-            if run.due(seen, batch, log_every) or look or asked:
+                asked = any_was_asked(stop() or (out / record.STOP).exists(), ranks, device)
+            kept.report_progress(seen)
+            look = run.is_due(seen, batch, strip_every) or done
+            if run.is_due(seen, batch, log_every) or look or asked:
                 values = {n: float(s) / count for n, s in sums.items()}
-                kept.line(seen, average_values(values, ranks, device), look)
+                kept.add_line(seen, average_values(values, ranks, device), look)
                 sums, count = {}, 0
-            if done or asked or kept.due(seen, batch):
-                kept.keep(seen)
+            if done or asked or kept.is_due(seen, batch):
+                kept.keep_state(seen)
             if asked and not done:
                 ahead.cancel()
-                kept.use(seen)
+                kept.use_average(seen)
                 raise Stopped(seen)
-    return kept.use(seen)
+    return kept.use_average(seen)
 
 
 def share_gradients(optimizer: torch.optim.Optimizer, ranks: int) -> None:
@@ -162,7 +162,7 @@ def share_gradients(optimizer: torch.optim.Optimizer, ranks: int) -> None:
         start += grad.numel()
 
 
-def agreed(asked: bool, ranks: int, device: torch.device) -> bool:
+def any_was_asked(asked: bool, ranks: int, device: torch.device) -> bool:
     """Whether any process was asked to stop."""
     return average_values({"asked": float(asked)}, ranks, device)["asked"] > 0
 

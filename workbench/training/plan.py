@@ -65,7 +65,7 @@ class Plan:
         return steps * self.run.batch_size / (time.monotonic() - begun)
 
 
-def plan(
+def make_plan(
     spec: ModelSpec,
     sources: Sequence[str],
     *,
@@ -94,7 +94,7 @@ def plan(
     build, recipe = dict(chosen.build), dict(chosen.recipe)
     preset_width = build.pop("width", 1.0)
     typed_width, width = width, preset_width if width is None else width
-    assign(options, spec, build, recipe)
+    assign_options(options, spec, build, recipe)
 
     side = source_side(max(size for size, _ in parse_sizes(run.size)))
     pictures = known_classes(data.load(sources, side, progress=progress))
@@ -157,7 +157,7 @@ def plan(
     return made
 
 
-def fitting(base: nn.Module, net: nn.Module) -> dict[str, torch.Tensor]:
+def pick_fitting(base: nn.Module, net: nn.Module) -> dict[str, torch.Tensor]:
     """The weights of `base` that have their place, by name and shape, in `net`."""
     state = net.state_dict()
     return {
@@ -169,20 +169,20 @@ def fitting(base: nn.Module, net: nn.Module) -> dict[str, torch.Tensor]:
 
 def carry_over(base: nn.Module, net: nn.Module) -> None:
     """Copy into `net` every weight of `base` that has its place there."""
-    net.load_state_dict(fitting(base, net), strict=False)
+    net.load_state_dict(pick_fitting(base, net), strict=False)
 
 
 def _what_is_new(base: nn.Module, net: nn.Module, name: str) -> list[str]:
     """Sentences on what a run that starts from `base` does not take from it."""
     said = [f"Optimizers and critic begin anew: {name} holds the network's weights alone."]
     new = [key for key in net.state_dict() if not key.startswith(stored_elsewhere(net))]
-    if new := sorted(set(new) - set(fitting(base, net))):
+    if new := sorted(set(new) - set(pick_fitting(base, net))):
         parts = ", ".join(dict.fromkeys(key.rpartition(".")[0] for key in new))
         said.append(f"{parts}: new, because {name} has no such layer of that size.")
     return said
 
 
-def assign(
+def assign_options(
     options: Sequence[str], spec: ModelSpec, build: dict[str, Any], recipe: dict[str, Any]
 ) -> None:
     """Sort "key=value" texts into the network's and the recipe's keyword arguments."""
@@ -198,7 +198,7 @@ def assign(
             raise Problem(f"--set {text!r}: {spec.name} takes key=value with {', '.join(known)}.")
         for names, target in homes:
             if key in names:
-                target[key] = _fitting(key, literal(value), names[key])
+                target[key] = _fitting(key, parse_value(value), names[key])
 
 
 def _options_of(function: Callable[..., Any], *without: str) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def _fitting(key: str, value: Any, default: Any) -> Any:
     return value
 
 
-def literal(text: str) -> Any:
+def parse_value(text: str) -> Any:
     """ "0.3" -> 0.3, "true" -> True, "none" -> None, anything else stays a text."""
     if text.lower() in ("true", "false", "none"):
         return {"true": True, "false": False, "none": None}[text.lower()]

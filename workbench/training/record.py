@@ -160,13 +160,13 @@ class Record:
         """How long the run has taken, earlier calls included."""
         return self.elapsed + time.monotonic() - self.begun
 
-    def tick(self, seen: int) -> None:
+    def report_progress(self, seen: int) -> None:
         """Report how far it is, at most twice a second."""
         if self.first and time.monotonic() - self.told > 0.5:
             self.told = time.monotonic()
             self.report({"seen": seen, "images": self.run.images})
 
-    def line(self, seen: int, values: dict[str, float], look: bool) -> None:
+    def add_line(self, seen: int, values: dict[str, float], look: bool) -> None:
         """A line of the log: the mean losses since the last one; a look at the pictures.
 
         Raises Problem when the losses are no longer finite.
@@ -201,13 +201,13 @@ class Record:
         self.report(status)
         write_status(self.out, status)
 
-    def due(self, seen: int, batch: int) -> bool:
+    def is_due(self, seen: int, batch: int) -> bool:
         """Whether it is time to keep the state."""
         if self.run.save_every:
-            return self.run.due(seen, batch, self.run.save_every)
+            return self.run.is_due(seen, batch, self.run.save_every)
         return time.monotonic() - self.saved > SAVE_SECONDS
 
-    def keep(self, seen: int) -> None:
+    def keep_state(self, seen: int) -> None:
         """Keep what is needed to go on from here."""
         if not self.first:
             return
@@ -219,7 +219,7 @@ class Record:
         })  # fmt: skip
         self.saved = time.monotonic()
 
-    def use(self, seen: int) -> dict[str, Any]:
+    def use_average(self, seen: int) -> dict[str, Any]:
         """Put the average weights where they can be used; the config, {} of the other processes."""
         if not self.first:
             return {}

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from workbench.coloring.colorize import quick_type
+from workbench.coloring.colorize import pick_quick_type
 from workbench.errors import Problem
 
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -96,7 +96,7 @@ class Run:
         left = max(2, self.images - seen)
         return min(self.batch_size, -(-left // ranks) * ranks)
 
-    def due(self, seen: int, batch: int, every: int) -> bool:
+    def is_due(self, seen: int, batch: int, every: int) -> bool:
         """Whether a multiple of `every` images was passed by the batch that ends at `seen`."""
         return seen // every > (seen - batch) // every
 
@@ -112,10 +112,10 @@ def use_bf16(precision: str, device: torch.device) -> bool:
         return precision == "bf16"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and quick_type() is not None
+    return device.type == "cpu" and pick_quick_type() is not None
 
 
-def machine(device: torch.device, processes: int) -> dict[str, Any]:
+def describe_machine(device: torch.device, processes: int) -> dict[str, Any]:
     """What the run ran on: for config.json and the log."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)

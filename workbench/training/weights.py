@@ -47,7 +47,7 @@ def share_minutes(speeds: Mapping[str, float], minutes: float) -> dict[str, int]
     return {name: max(1, int(images * scale)) for name, images in wanted.items()}
 
 
-def jobs(
+def plan_jobs(
     images: Mapping[str, int],
     data: Sequence[str],
     validation: Sequence[str],
@@ -78,7 +78,7 @@ def jobs(
     return made
 
 
-def run(
+def run_jobs(
     planned: Sequence[Job], out: Path, work: Callable[[Sequence[str]], None]
 ) -> Iterator[tuple[Job, float]]:
     """Do what is not done yet; yields each job before it begins, with the share that is done.
@@ -132,7 +132,7 @@ def own_scores(folder: Path) -> list[Score]:
     ]
 
 
-def adopt(run_folder: Path, root: Path, always: bool = False) -> str:
+def adopt_run(run_folder: Path, root: Path, always: bool = False) -> str:
     """Put a run where the bundled weights are, when it scores better there; returns a sentence.
 
     Better: a higher mean PSNR at 128 over the data sets that both have scores of. A model that is

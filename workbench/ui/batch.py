@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.jobs.batch import Batch, Painter, unpacked
-from workbench.names import plain
+from workbench.jobs.batch import Batch, Painter, unpack_uploads
+from workbench.names import escape_markdown
 from workbench.samples import SAMPLES
 from workbench.ui import state
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WIDTH = 150  # of a small picture, pixels of the screen
 
 
-def samples() -> None:
+def show_samples() -> None:
     """Our own pictures, to be tried."""
     chosen = list(SAMPLES.values())
     st.image([each.path for each in chosen], [each.title for each in chosen], width=WIDTH)
@@ -35,40 +35,40 @@ def start(
         chosen = [(file.name, file.getvalue()) for file in uploads]
     else:
         chosen = [(each.file, each.path.read_bytes()) for each in SAMPLES.values()]
-    files, failures = unpacked(chosen)
+    files, failures = unpack_uploads(chosen)
     with st.spinner("The networks are waking up…"):
         painters = [
             Painter(c.name, c.title, c.revision, state.network(c), c.size) for c in checkpoints
         ]
-    batch = Batch(files, painters, settings, state.queue().turn, failures, form)
+    batch = Batch(files, painters, settings, state.queue().take_place, failures, form)
     batch.start()
     return batch
 
 
-def progress(batch: Batch, running: bool) -> None:
+def show_progress(batch: Batch, running: bool) -> None:
     """How far the batch is; once it has ended, the whole page runs again."""
     share = batch.done / max(batch.total, 1)
     text = f"{batch.done} of {batch.total} files"
-    st.progress(share, f"{text} – {plain(batch.current)}" if batch.current else text)
+    st.progress(share, f"{text} – {escape_markdown(batch.current)}" if batch.current else text)
     if running and not batch.is_alive():
         st.rerun()
     if running and st.button("Stop", icon=":material/stop:", disabled=batch.stopped):
         batch.stop()
     for failure in batch.failures:
-        st.warning(plain(failure), icon=":material/error:")
+        st.warning(escape_markdown(failure), icon=":material/error:")
     if running:
-        pictures(batch)
+        show_pictures(batch)
 
 
-def pictures(batch: Batch) -> None:
+def show_pictures(batch: Batch) -> None:
     """The first files, small: what went in and what came out."""
     for name, shown in list(batch.shown.items()):
         titles, files = zip(*shown, strict=True)
-        st.caption(plain(name))
-        st.image(list(files), [plain(title) for title in titles], width=WIDTH)
+        st.caption(escape_markdown(name))
+        st.image(list(files), [escape_markdown(title) for title in titles], width=WIDTH)
 
 
-def result(batch: Batch) -> None:
+def show_result(batch: Batch) -> None:
     """The ZIP to take home, then the pictures."""
     st.download_button(
         "All results (ZIP)",
@@ -83,4 +83,4 @@ def result(batch: Batch) -> None:
         "A folder for each model with your file names kept, metrics.csv, settings.json and "
         "report.txt. The first files, small:"
     )
-    pictures(batch)
+    show_pictures(batch)

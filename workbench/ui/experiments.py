@@ -12,7 +12,7 @@ from workbench import ablation, charts
 from workbench.evaluation.metrics import METRICS
 from workbench.models import MODELS, ab_bins
 from workbench.spec import ModelSpec
-from workbench.ui.lessons.pieces import chart, numbers
+from workbench.ui.lessons.pieces import show_chart, show_numbers
 
 BADGES = {
     ablation.HOLDS: (":material/check:", "green"),
@@ -46,10 +46,10 @@ def command(model: str) -> str:
 def show(spec: ModelSpec, projected: bool) -> None:
     """A model's claims and the table behind them; without one, the command that makes it."""
     st.markdown(f"**{spec.source}**\n\n{spec.claim}")
-    tables = ablation.tables(spec.name)
+    tables = ablation.read_tables(spec.name)
     if not tables:
         st.info(f"This comparison has not been run here yet. Run it with `{command(spec.name)}`.")
-        absent(spec, projected)
+        show_absent(spec, projected)
         return
     where = next(iter(tables))
     if len(tables) > 1:
@@ -63,26 +63,26 @@ def show(spec: ModelSpec, projected: bool) -> None:
     ]
     if missing:
         st.warning(f"Not trained yet: {', '.join(missing)}.", icon=":material/hourglass:")
-    claims(table)
+    show_claims(table)
     if projected:
-        numbers(means(table))
+        show_numbers(means(table))
         return
     digits = {
         METRICS[name].title: st.column_config.NumberColumn(format=METRICS[name].format)
         for name in ablation.METRICS
     }
     st.dataframe(entries(table), hide_index=True, placeholder="–", column_config=digits)
-    st.caption(how(table["about"]))
+    st.caption(describe_making(table["about"]))
     enough = all(c["verdict"] != ablation.UNDECIDED for c in table["claims"])
     st.caption((OFTEN if enough else ONCE) + SIZES)
 
 
-def claims(table: Mapping[str, Any]) -> None:
+def show_claims(table: Mapping[str, Any]) -> None:
     """Each claim with its verdict, our difference and, where it prints one, the paper's."""
     for claim in table["claims"]:
         icon, color = BADGES[claim["verdict"]]
         row = st.container(horizontal=True, vertical_alignment="center")
-        row.badge(ablation.in_words(claim), icon=icon, color=color)
+        row.badge(ablation.describe_verdict(claim), icon=icon, color=color)
         row.markdown(f"{claim['text']}: {difference(claim)}", width="stretch")
 
 
@@ -137,7 +137,7 @@ def papers_columns(paper: Mapping[str, Any] | None) -> dict[str, object]:
     return {"Paper: PSNR": text("psnr"), "Paper: SSIM": text("ssim")}
 
 
-def absent(spec: ModelSpec, projected: bool) -> None:
+def show_absent(spec: ModelSpec, projected: bool) -> None:
     """The entries and claims that would be trained and judged, with the paper's numbers."""
     rows = [
         {"Entry": name, "What it is": preset.title}
@@ -150,13 +150,13 @@ def absent(spec: ModelSpec, projected: bool) -> None:
     ]
     frame = pd.DataFrame(rows).dropna(axis=1, how="all")
     if projected:
-        numbers(frame)
+        show_numbers(frame)
     else:
         st.dataframe(frame, hide_index=True, placeholder="–")
     st.markdown("\n".join(f"- {claim.text}" for claim in spec.claims))
 
 
-def how(about: Mapping[str, Any]) -> str:
+def describe_making(about: Mapping[str, Any]) -> str:
     """How a table was made, in a sentence or two."""
     run = about["run"]
     seeds = ", ".join(map(str, about.get("seeds", [run["seed"]])))
@@ -171,10 +171,10 @@ def how(about: Mapping[str, Any]) -> str:
     )
 
 
-def prior(projected: bool) -> None:
+def show_prior(projected: bool) -> None:
     """The bundled prior of the 313 bins, in its own colours."""
     shares = ab_bins.load_prior()
-    chart(charts.prior_plane(shares), "prior", projected)
+    show_chart(charts.prior_plane(shares), "prior", projected)
     top = (shares / shares.sum()).topk(10)
     reach = float(ab_bins.centres()[top.indices].norm(dim=1).max())
     st.caption(
@@ -187,7 +187,7 @@ def prior(projected: bool) -> None:
     )
 
 
-def in_class() -> None:
+def show_class() -> None:
     """Where a class goes on: a training to watch, and the exercises."""
     st.markdown(
         "Start a `quick` training and watch its film-strip while it learns; then answer the "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench import __version__
-from workbench.jobs.form import SUFFIXES, Form, stem
+from workbench.jobs.form import SUFFIXES, Form, stem_of
 from workbench.jobs.made import Made
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def archive(picture: Picture, made: list[Made], form: Form = Form()) -> bytes:
         for each in made:
             folder.writestr(form.name(picture, each), form.write(picture, each))
         text = json.dumps(sidecar(picture, made, form), indent=2, ensure_ascii=False)
-        folder.writestr(f"{stem(picture.name)}_settings.json", text)
+        folder.writestr(f"{stem_of(picture.name)}_settings.json", text)
     return buffer.getvalue()
 
 
@@ -71,17 +71,17 @@ def chosen_form() -> Form:
     return Form(st.session_state.get("form", "png"), st.session_state.get("stamped", False))
 
 
-def downloads(picture: Picture, made: list[Made], where=st) -> None:
+def offer_downloads(picture: Picture, made: list[Made], where=st) -> None:
     """One button for all results, one for each; files are made when they are asked for."""
     together = where.container(width="content")
     with where.popover("One result", icon=":material/download:"):
         form = choose_form()
         for each in made:
-            download_one(picture, each, form, label=each.title, width="stretch")
+            offer_download(picture, each, form, label=each.title, width="stretch")
     together.download_button(
         "All results (ZIP)",
         lambda: archive(picture, made, form),
-        file_name=f"{stem(picture.name)}_colourized.zip",
+        file_name=f"{stem_of(picture.name)}_colourized.zip",
         mime="application/zip",
         icon=":material/folder_zip:",
         on_click="ignore",
@@ -90,7 +90,7 @@ def downloads(picture: Picture, made: list[Made], where=st) -> None:
     )
 
 
-def download_one(
+def offer_download(
     picture: Picture,
     made: Made,
     form: Form = Form(),

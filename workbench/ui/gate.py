@@ -27,19 +27,19 @@ def password() -> str:
     return ""
 
 
-def same(given: str, expected: str) -> bool:
+def is_same_text(given: str, expected: str) -> bool:
     """Whether two texts are equal, in a time that tells nothing about where they differ."""
     digests = (hashlib.sha256(text.encode()).digest() for text in (given, expected))
     return hmac.compare_digest(*digests)
 
 
-def may() -> bool:
+def may_control() -> bool:
     """Whether this visitor may start and stop things, and name folders of this server.
 
     Who knows the password may; where none is set, only visitors of their own machine.
     """
     if not (expected := password()):
-        return places.local()
+        return places.is_local()
     given = st.session_state.get("study_gate")
     return given == hashlib.sha256(expected.encode()).hexdigest()
 
@@ -49,9 +49,9 @@ def check_folder(path: Path, roots: Sequence[Path]) -> None:
 
     On one's own machine every folder is open; with a password those below `roots`.
     """
-    if not may():
+    if not may_control():
         raise Problem("Folders of this server are open only to those who know its password.")
-    if places.local():
+    if places.is_local():
         return
     whole = path.expanduser().resolve()
     if not any(whole.is_relative_to(root.resolve()) for root in roots):
@@ -65,7 +65,7 @@ def check_source(text: str) -> None:
     """Problem where this visitor may not use what `--data` would take: see `check_folder`."""
     kind, colon, rest = text.strip().partition(":")
     if colon and kind in ("hub", "torchvision", "kaggle"):
-        if not may():
+        if not may_control():
             raise Problem("Downloads are open only to those who know this server's password.")
         return
     path = rest.rpartition("@")[0] or rest if colon and kind == "video" else text.strip()
@@ -78,7 +78,7 @@ def check_source(text: str) -> None:
 def require_password() -> None:
     """Go on only for whoever knows the password; stops the page otherwise."""
     expected = password()
-    if not expected and places.local():
+    if not expected and places.is_local():
         return
     if not expected:
         st.info(
@@ -108,7 +108,7 @@ def _right(given: str, expected: str) -> bool:
     here, bucket = state.study_limits(), voting.address_bucket()
     here.check(limits.PASSWORD, bucket)
     here.check(limits.PASSWORDS, "all")
-    if same(given, expected):
+    if is_same_text(given, expected):
         return True
     here.count(limits.PASSWORD, bucket)
     here.count(limits.PASSWORDS, "all")

@@ -17,7 +17,7 @@ import streamlit as st
 from workbench import spare
 from workbench.errors import Problem
 from workbench.serving.studio import Queue, Shelf
-from workbench.serving.studio import shared as studio
+from workbench.serving.studio import shared_studio as studio
 
 if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from torch import Tensor, nn
@@ -37,7 +37,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
 _settled = 0  # modules that were there when the collector was last told to leave them alone
 
 
-def settle() -> None:
+def freeze_imports() -> None:
     """Keep the garbage collector from walking through all that was imported.
 
     Streamlit collects after every run of a page; with torch and pandas that is 0.2 s during which
@@ -45,7 +45,7 @@ def settle() -> None:
     """
     global _settled
     if not _settled:
-        spare.sweep()
+        spare.sweep_folders()
         atexit.register(gc.unfreeze)  # or what is left over is called a leak when the server ends
     if len(sys.modules) > _settled:
         _settled = len(sys.modules)
@@ -64,9 +64,9 @@ def shelf() -> Shelf:
 
 @st.cache_resource(ttl=10, show_spinner=False)
 def _looked() -> tuple[dict[str, Checkpoint], list[str]]:
-    from workbench.checkpoints import look
+    from workbench.checkpoints import scan
 
-    return look()
+    return scan()
 
 
 def checkpoints() -> dict[str, Checkpoint]:
@@ -77,7 +77,7 @@ def checkpoints() -> dict[str, Checkpoint]:
 checkpoints.clear = _looked.clear
 
 
-def passed_over() -> list[str]:
+def list_passed_over() -> list[str]:
     """A sentence about each folder of a model that cannot be used."""
     return _looked()[1]
 
@@ -87,11 +87,11 @@ def network(checkpoint: Checkpoint) -> nn.Module:
     return studio().network(checkpoint)
 
 
-def opened(data: bytes | Path, name: str, key: str) -> Picture:
-    """The picture in an upload or a file, opened once: see `Studio.opened`. Raises Problem."""
+def open_picture(data: bytes | Path, name: str, key: str) -> Picture:
+    """The picture in an upload or a file: see `Studio.open_picture`. Raises Problem."""
     from workbench.images import open_image
 
-    return studio().opened((key, name), lambda: open_image(data, name))
+    return studio().open_picture((key, name), lambda: open_image(data, name))
 
 
 def lightness(picture: Picture) -> Tensor:
@@ -99,24 +99,24 @@ def lightness(picture: Picture) -> Tensor:
     return studio().lightness(picture)
 
 
-def colorized(
+def colorize(
     checkpoint: Checkpoint,
     picture: Picture,
     settings: Settings,
     on_wait: Callable[[int], None] | None = None,
 ) -> tuple[Tensor, float]:
-    """The picture in colour and the seconds it took: `Studio.colorized`."""
-    return studio().colorized(checkpoint, picture, settings, on_wait)
+    """The picture in colour and the seconds it took: `Studio.colorize`."""
+    return studio().colorize(checkpoint, picture, settings, on_wait)
 
 
-def colorized_by_all(
+def colorize_by_all(
     checkpoints: list[Checkpoint],
     picture: Picture,
     settings: Settings,
     on_wait: Callable[[int], None] | None = None,
 ) -> dict[str, tuple[Tensor, float] | Problem]:
-    """Several models' pictures, made at the same time: `Studio.colorized_by_all`."""
-    return studio().colorized_by_all(checkpoints, picture, settings, on_wait)
+    """Several models' pictures, made at the same time: `Studio.colorize_by_all`."""
+    return studio().colorize_by_all(checkpoints, picture, settings, on_wait)
 
 
 def has_bins(checkpoint: Checkpoint) -> bool:
@@ -133,24 +133,24 @@ def entropy(checkpoint: Checkpoint, picture: Picture) -> Tensor:
     key = ("entropy", checkpoint.revision, picture.sha256)
     if (bits := shelf().get(key)) is None:
         L = lightness(picture)
-        with queue().turn():
+        with queue().take_place():
             bits = entropy_map(network(checkpoint), L, checkpoint.size)
         shelf().put(key, bits, bits.nbytes)
     return bits
 
 
-def sampled(
+def draw_samples(
     checkpoint: Checkpoint, picture: Picture, count: int, seed: int, temperature: float
 ) -> list[Tensor]:
     """`count` draws from the network's distribution, each uint8 RGB (3, H, W)."""
-    from workbench.coloring.colorize import paint, sample_ab
+    from workbench.coloring.colorize import join_at_depth, sample_ab
 
     key = ("sampled", checkpoint.revision, picture.sha256, count, seed, temperature)
     if (drawn := shelf().get(key)) is None:
         L = lightness(picture)
-        with queue().turn():
+        with queue().take_place():
             planes = sample_ab(network(checkpoint), L, count, seed, checkpoint.size, temperature)
-        drawn = [paint(L, ab) for ab in planes]
+        drawn = [join_at_depth(L, ab) for ab in planes]
         shelf().put(key, drawn, sum(rgb.nbytes for rgb in drawn))
     return drawn
 
@@ -206,9 +206,9 @@ def study_results(study: Study, without: Collection[str] = ()) -> Results:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _study_archive(name: str, stamp: tuple[int, int]) -> bytes:
-    from workbench.study.export import archive
+    from workbench.study.export import make_archive
 
-    return archive(study_votes(), study_votes().study(name))
+    return make_archive(study_votes(), study_votes().study(name))
 
 
 def study_archive(study: Study) -> bytes:
@@ -226,9 +226,9 @@ def study_limits() -> Limits:
 
 def _score_files() -> tuple[tuple[str, int, int], ...]:
     """The files of scores with size and time: what changes when anyone evaluates."""
-    from workbench.evaluation.score_run import roots
+    from workbench.evaluation.score_run import score_roots
 
-    files = (file for root in roots() for file in sorted(root.glob("*/scores/*.csv")))
+    files = (file for root in score_roots() for file in sorted(root.glob("*/scores/*.csv")))
     return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
 
 
@@ -244,7 +244,7 @@ def scores() -> list[Score]:
     return _scores(_score_files())[0]
 
 
-def scores_passed_over() -> list[str]:
+def list_scores_passed_over() -> list[str]:
     """A sentence about each table of scores that cannot be read."""
     return _scores(_score_files())[1]
 
@@ -254,7 +254,7 @@ def _lines(files: tuple[tuple[str, int, int], ...], choice: Choice) -> list[Line
     from workbench.evaluation.summaries import lines
 
     metrics = dict.fromkeys((*choice.metrics, "psnr", "colorfulness"))
-    rows = [score for score in _scores(files)[0] if choice.takes(score)]
+    rows = [score for score in _scores(files)[0] if choice.includes(score)]
     measured = [m for m in metrics if any(getattr(row, m) is not None for row in rows)]
     return lines(rows, measured)
 

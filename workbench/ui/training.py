@@ -12,12 +12,12 @@ from workbench import charts, places
 from workbench.data.sources import GRAMMAR, open_source
 from workbench.errors import Problem
 from workbench.models import MODELS
-from workbench.names import plain
+from workbench.names import escape_markdown
 from workbench.samples import FOLDER as SAMPLES
 from workbench.training import follow
 from workbench.training.follow import FINISHED, RUNNING, STOPPED, Followed
 from workbench.ui import gate
-from workbench.ui.widgets import plot, show_problem
+from workbench.ui.widgets import show_plot, show_problem
 
 BADGES = {
     RUNNING: (":material/play_arrow:", "green"),
@@ -32,12 +32,12 @@ CURVES = {
 MODEST = 100_000  # images: more than this is started from a terminal
 
 
-def listed(typed: str = "") -> dict[str, Path]:
+def list_runs(typed: str = "") -> dict[str, Path]:
     """Every run by the name that charts know it by: bundled, fetched, own, then a typed folder's.
 
     Raises Problem when the typed folder holds no run.
     """
-    roots = [places.CHECKPOINTS, places.fetched(), places.RUNS]
+    roots = [places.CHECKPOINTS, places.fetched_folder(), places.RUNS]
     folders = follow.find(*roots)
     if typed:
         gate.check_folder(Path(typed), [*roots, places.ablations()])
@@ -57,7 +57,7 @@ def listed(typed: str = "") -> dict[str, Path]:
     return found
 
 
-def states(folders: Mapping[str, Path]) -> tuple[dict[str, str], list[str]]:
+def read_states(folders: Mapping[str, Path]) -> tuple[dict[str, str], list[str]]:
     """How each run stands, and a sentence about each whose folder cannot be read."""
     found: dict[str, str] = {}
     complaints: list[str] = []
@@ -77,13 +77,13 @@ def title(name: str, folder: Path) -> str:
     return f"{folder.parent.name}/{folder.name}"
 
 
-def where_it_stands(run: Followed, name: str, may_stop: bool) -> None:
+def show_state(run: Followed, name: str, may_stop: bool) -> None:
     """State, progress and speed in a line, with a button that stops it."""
     icon, color = BADGES[run.state]
     row = st.container(horizontal=True, vertical_alignment="center")
-    row.markdown(f"**{plain(name)}**", width="content")
+    row.markdown(f"**{escape_markdown(name)}**", width="content")
     row.badge(run.state, icon=icon, color=color)
-    row.markdown(progress(run), width="content")
+    row.markdown(describe_progress(run), width="content")
     if run.state == RUNNING and may_stop:
         row.space("stretch")
         if row.button("Stop", icon=":material/stop:", key=f"stop_{run.folder}"):
@@ -94,10 +94,10 @@ def where_it_stands(run: Followed, name: str, may_stop: bool) -> None:
     if run.state == RUNNING:
         st.progress(min(1.0, run.seen / run.images) if run.images else 0.0)
     elif run.state == STOPPED and not run.lines and run.said:
-        st.error(plain(run.said), icon=":material/error:")
+        st.error(escape_markdown(run.said), icon=":material/error:")
 
 
-def progress(run: Followed) -> str:
+def describe_progress(run: Followed) -> str:
     """ "48,000 of 208,000 images, 134/s, 20 min left"; of an ended run how long it took."""
     if not run.images:
         return "reading the pictures" if run.state == RUNNING else ""
@@ -112,7 +112,7 @@ def progress(run: Followed) -> str:
     return ", ".join(words)
 
 
-def curves(runs: Mapping[str, Followed], titles: Mapping[str, str], which: str) -> None:
+def show_curves(runs: Mapping[str, Followed], titles: Mapping[str, str], which: str) -> None:
     """Two charts beside each other of each value that at least one run has logged."""
     logs = {name: run.lines for name, run in runs.items()}
     columns = st.columns(2)
@@ -121,13 +121,13 @@ def curves(runs: Mapping[str, Followed], titles: Mapping[str, str], which: str) 
         figure = charts.training_curves(logs, what, lambda name: titles[name])
         if any(len(trace.x) for trace in figure.data):
             with columns[shown % 2]:
-                plot(figure, f"curve_{what}")
+                show_plot(figure, f"curve_{what}")
             shown += 1
     if not shown:
         st.caption("Nothing has been logged yet: the first line comes after a hundredth of a run.")
 
 
-def film_strip(run: Followed, key: str) -> None:
+def show_film_strip(run: Followed, key: str) -> None:
     """The eight fixed pictures as the network coloured them after so many images; the truth."""
     frames = run.frames
     if not frames:
@@ -145,7 +145,7 @@ def film_strip(run: Followed, key: str) -> None:
         st.image(str(run.truth), width="stretch", caption="The pictures themselves")
 
 
-def papers(run: Followed) -> None:
+def show_papers(run: Followed) -> None:
     """Data check, configuration and machine of a run."""
     check, made = run.header.get("check", {}), run.header
     if not made:
@@ -162,7 +162,9 @@ def papers(run: Followed) -> None:
     }
     left.dataframe(_pairs(facts), hide_index=True)
     if unreadable:
-        left.caption("Could not be read: " + plain(", ".join(map(str, unreadable[:5]))) + ".")
+        left.caption(
+            "Could not be read: " + escape_markdown(", ".join(map(str, unreadable[:5]))) + "."
+        )
     if labels := check.get("labels"):
         counts = sorted(labels.items(), key=lambda pair: -pair[1])
         left.dataframe(
@@ -216,7 +218,7 @@ class Small:
         return places.RUNS / self.name.strip()
 
 
-def busy(running: Iterable[Path]) -> bool:
+def is_busy(running: Iterable[Path]) -> bool:
     """Whether one of the runs under way lies where this page starts its own."""
     return any(folder.parent == places.RUNS for folder in running)
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime import Runtime
 
-from workbench.names import plain
+from workbench.names import escape_markdown
 from workbench.ui import state
 from workbench.ui.viewers import _component
-from workbench.ui.widgets import plot
+from workbench.ui.widgets import show_plot
 from workbench.video.suffixes import SUFFIXES
 
 if TYPE_CHECKING:
@@ -22,13 +22,15 @@ TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
 _pair = _component("pair")
 
 
-def quickest() -> str:
+def find_quickest() -> str:
     """The name of the smallest network, which is shown first; "" where there is none."""
     found = state.checkpoints().values()
     return min(found, key=lambda each: each.bytes).name if found else ""
 
 
-def in_step(before: Path, after: Path, titles: tuple[str, str], rate: float, *, key: str) -> None:
+def show_in_step(
+    before: Path, after: Path, titles: tuple[str, str], rate: float, *, key: str
+) -> None:
     """Show two clips side by side, always at the same moment, with one set of controls."""
     _pair(
         key=key,
@@ -46,7 +48,7 @@ def _address(path: Path, coordinates: str) -> str:
     return f"{st.get_option('server.baseUrlPath').rstrip('/')}{found}"
 
 
-def progress(job: VideoJob, running: bool) -> None:
+def show_progress(job: VideoJob, running: bool) -> None:
     """How far the clip is; once it has ended, the whole page runs again."""
     if running and not job.is_alive():
         st.rerun()
@@ -62,14 +64,14 @@ def progress(job: VideoJob, running: bool) -> None:
         job.stop()
 
 
-def result(job: VideoJob) -> None:
+def show_result(job: VideoJob) -> None:
     """The original and the result in step, what was measured, and the file to take home."""
     from workbench.video import probe
 
     for note in job.report.notes:
-        st.warning(plain(note), icon=":material/info:")
+        st.warning(escape_markdown(note), icon=":material/info:")
     rate = float(probe(job.out).rate)
-    in_step(job.source, job.out, ("Original", job.checkpoint.title), rate, key="video_pair")
+    show_in_step(job.source, job.out, ("Original", job.checkpoint.title), rate, key="video_pair")
     left, right = st.columns([1, 4])
     left.download_button(
         "The clip (MP4)",
@@ -81,13 +83,13 @@ def result(job: VideoJob) -> None:
         on_click="ignore",
     )
     if job.report.stopped and right.button("Go on where it stopped", icon=":material/resume:"):
-        st.session_state["video_job"] = again = job.again()
+        st.session_state["video_job"] = again = job.renew()
         again.start()
         st.rerun()
-    flicker(job)
+    show_flicker(job)
 
 
-def flicker(job: VideoJob) -> None:
+def show_flicker(job: VideoJob) -> None:
     """How much the colours change over time, with and without the smoothing."""
     from workbench import charts
 
@@ -107,9 +109,9 @@ def flicker(job: VideoJob) -> None:
         gain = numbers["psnr_after"] - numbers["psnr_before"]
         columns[2].metric("PSNR, dB", f"{numbers['psnr_after']:.2f}", f"{gain:+.2f}")
     color = job.checkpoint.spec.color
-    plot(charts.over_time(rows, "drift", "change of colour, ΔE", color), "change_of_colour")
+    show_plot(charts.over_time(rows, "drift", "change of colour, ΔE", color), "change_of_colour")
     if numbers["psnr_after"] is not None:
-        plot(charts.over_time(rows, "psnr", "PSNR, dB", color), "psnr")
+        show_plot(charts.over_time(rows, "psnr", "PSNR, dB", color), "psnr")
     st.caption(
         "CDC compares the histograms of frames 1, 2 and 4 apart; the change of colour compares a "
         "frame with the one before it, followed along the motion (ΔE in ab, 0 is steady). Arrows "

@@ -43,7 +43,7 @@ class Cell:
     note: str = ""
 
 
-def gallery(
+def show_gallery(
     cells: list[Cell],
     *,
     key: str,
@@ -74,7 +74,7 @@ def gallery(
     return dict(result.picked) if result.picked else None
 
 
-def slider(before: Cell, after: Cell, *, key: str) -> None:
+def show_slider(before: Cell, after: Cell, *, key: str) -> None:
     """Show two pictures of one size, one behind the other, with a line to draw between them."""
     height, width = before.rgb.shape[-2:]
     _slider(
@@ -105,9 +105,9 @@ def _address(rgb: Tensor) -> str:
     key = ("screen", hashlib.blake2b(pixels.data, digest_size=16).hexdigest(), pixels.shape)
     encoded = state.shelf().get(key)
     if encoded is None:
-        from workbench.images import for_screen
+        from workbench.images import encode_for_screen
 
-        data, kind = for_screen(rgb)
+        data, kind = encode_for_screen(rgb)
         encoded = state.shelf().put(key, (data, kind), len(data))
     data, kind = encoded
     path = Runtime.instance().media_file_mgr.add(data, kind, coordinates=f"{key[1]}")

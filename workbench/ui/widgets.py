@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.names import plain
+from workbench.names import escape_markdown
 from workbench.samples import SAMPLES
 from workbench.ui import state
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def show_problem(problem: Problem) -> None:
     """Say what went wrong, in place."""
-    st.error(plain(problem), icon=":material/error:")
+    st.error(escape_markdown(problem), icon=":material/error:")
 
 
 def show_passed_over(sentences: Sequence[str]) -> None:
@@ -32,7 +32,7 @@ def show_passed_over(sentences: Sequence[str]) -> None:
                 st.text(sentence)
 
 
-def plot(figure: Figure, name: str) -> None:
+def show_plot(figure: Figure, name: str) -> None:
     """A chart with Plotly's own buttons, among them PNG."""
     st.plotly_chart(
         figure,
@@ -46,7 +46,9 @@ def plot(figure: Figure, name: str) -> None:
     )
 
 
-def take_home(make: Callable[[], bytes] | bytes | str, file: str, mime: str = "image/png") -> None:
+def offer_figure(
+    make: Callable[[], bytes] | bytes | str, file: str, mime: str = "image/png"
+) -> None:
     """A button for a figure; the file is made when it is asked for."""
     form = file.rpartition(".")[2].upper()
     st.download_button(
@@ -61,7 +63,7 @@ def take_home(make: Callable[[], bytes] | bytes | str, file: str, mime: str = "i
     )
 
 
-def ticking(show: Callable[..., None], running: bool) -> Callable[..., None]:
+def refresh_while(show: Callable[..., None], running: bool) -> Callable[..., None]:
     """`show`, again every half second while something runs, and once when it has ended.
 
     A fragment only while it runs: a late tick of one that stays would take away what follows it.
@@ -102,11 +104,11 @@ def choose_picture() -> Callable[[], Picture]:
     def opened() -> Picture:
         def ours() -> Picture:
             path = SAMPLES[sample].path
-            return state.opened(path, path.name, sample)
+            return state.open_picture(path, path.name, sample)
 
         try:
             if upload is not None and st.session_state.get("picture_from") == "upload":
-                picture = state.opened(upload.getvalue(), upload.name, upload.file_id)
+                picture = state.open_picture(upload.getvalue(), upload.name, upload.file_id)
             elif "picture" in st.session_state and st.session_state.get("picture_from") == "upload":
                 return st.session_state["picture"]  # the upload was taken away: its picture stays
             else:
@@ -123,7 +125,7 @@ def choose_picture() -> Callable[[], Picture]:
 def _usable() -> dict[str, Checkpoint]:
     """Every model that can be used; none means a sentence and a stop."""
     checkpoints = state.checkpoints()
-    show_passed_over(state.passed_over())
+    show_passed_over(state.list_passed_over())
     if not checkpoints:
         show_problem(
             Problem(
@@ -156,7 +158,7 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
     names = where.pills(
         "Models",
         list(checkpoints),
-        format_func=lambda name: plain(checkpoints[name].title),
+        format_func=lambda name: escape_markdown(checkpoints[name].title),
         selection_mode="multi",
         default=[name for name, each in checkpoints.items() if name == each.spec.name],
         key=key,

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from workbench.errors import Problem, foreign
+from workbench.errors import Problem, guard_decoder
 from workbench.names import printable
 from workbench.video.yuv import space_of
 
@@ -45,12 +45,12 @@ def open_clip(path: Path) -> av.container.InputContainer:
     if path.stat().st_size == 0:
         raise Problem(f"{printable(path.name)} is empty (0 bytes). Copy or upload it again.")
     name = printable(path.name)
-    with foreign(
+    with guard_decoder(
         f"{name} cannot be read as a video: {{error}}. It may be cut short or not "
         "be a video at all; an MP4 with H.264 works everywhere."
     ):
         container = av.open(str(path), metadata_errors="replace")
-        stream = moving(container)
+        stream = moving_stream(container)
         pixels = stream.codec_context.width * stream.codec_context.height if stream else 0
         contents = _contents(container)
         if stream is None or pixels > MOST_PIXELS:
@@ -65,7 +65,7 @@ def open_clip(path: Path) -> av.container.InputContainer:
     return container
 
 
-def moving(container: av.container.InputContainer) -> av.VideoStream | None:
+def moving_stream(container: av.container.InputContainer) -> av.VideoStream | None:
     """The first video stream that is not the cover of a record."""
     for stream in container.streams.video:
         cover = stream.disposition & av.stream.Disposition.attached_pic
@@ -83,10 +83,10 @@ def probe(path: Path) -> Clip:
     """Read a clip's facts; its first frame is decoded. Raises Problem."""
     path = Path(path)
     with (
-        foreign(f"{printable(path.name)} cannot be read as a video: {{error}}."),
+        guard_decoder(f"{printable(path.name)} cannot be read as a video: {{error}}."),
         open_clip(path) as container,
     ):
-        stream = moving(container)
+        stream = moving_stream(container)
         seconds = 0.0
         if stream.duration:
             seconds = float(stream.duration * stream.time_base)
@@ -117,7 +117,7 @@ def probe(path: Path) -> Clip:
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...]:
     """The nine numbers that turn the frame; () where the file has none."""
     try:
-        with foreign("{error}"):
+        with guard_decoder("{error}"):
             data = frame.side_data.get("DISPLAYMATRIX")
             return struct.unpack("<9i", bytes(data)[:36]) if data is not None else ()
     except Problem:  # PyAV knows only some kinds of side data: EXIF in a frame is none of them
@@ -137,7 +137,7 @@ def _decoded(
     packets = container.demux(stream)
     while True:
         try:
-            with foreign("{error}"):
+            with guard_decoder("{error}"):
                 packet = next(packets, None)
         except Problem as problem:
             notes.append(f"The file breaks off before its end ({problem}).")
@@ -145,7 +145,7 @@ def _decoded(
         if packet is None:
             break
         try:
-            with foreign("{error}"):
+            with guard_decoder("{error}"):
                 frames = packet.decode()
         except Problem as problem:
             broken, message = broken + 1, str(problem)
@@ -168,7 +168,7 @@ def read_frames(
     step = max(1, round(1 / (clip.rate * clip.time_base)))
     last, count = None, 0
     with open_clip(clip.path) as container:
-        stream = moving(container)
+        stream = moving_stream(container)
         for frame in _decoded(container, stream, notes):
             time = frame.pts
             if time is None or (last is not None and time <= last):
@@ -202,7 +202,7 @@ def to_rgb(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> np.ndar
     return out.to_ndarray()
 
 
-def even(rgb: np.ndarray) -> np.ndarray:
+def pad_to_even(rgb: np.ndarray) -> np.ndarray:
     """Repeat the last row and column of (H, W, 3) where H or W is odd: H.264 wants them even."""
     height, width = rgb.shape[:2]
     if height % 2 or width % 2:

@@ -23,7 +23,7 @@ CHANGE = 0.35  # or little of it, while this share of the pixels changes its lev
 LEAK = 1e-3  # the least trust inside a scene, so that no pixel is ever without a colour
 
 
-def grid(flow: Tensor) -> Tensor:
+def make_grid(flow: Tensor) -> Tensor:
     """Where `flow` (N, 2, h, w) points, in the coordinates of `grid_sample`: (N, h, w, 2)."""
     height, width = flow.shape[-2:]
     x = torch.arange(width, device=flow.device, dtype=flow.dtype)
@@ -33,14 +33,14 @@ def grid(flow: Tensor) -> Tensor:
     )
 
 
-def sample(picture: Tensor, points: Tensor) -> Tensor:
+def sample_at(picture: Tensor, points: Tensor) -> Tensor:
     """Read `picture` (N, C, h, w) at `points` (N, h, w, 2), bilinearly, edges held."""
     return F.grid_sample(picture, points, padding_mode="border", align_corners=False)
 
 
 def warp(picture: Tensor, flow: Tensor) -> Tensor:
     """Bring `picture` (N, C, h, w) here along `flow` (N, 2, h, w)."""
-    return sample(picture, grid(flow))
+    return sample_at(picture, make_grid(flow))
 
 
 def _blur(x: Tensor, side: int) -> Tensor:
@@ -100,7 +100,7 @@ def optical_flow(here: Tensor, there: Tensor, window: int = 7) -> Tensor:
     return flow
 
 
-def alike(here: Tensor, there: Tensor) -> Tensor:
+def match_brightness(here: Tensor, there: Tensor) -> Tensor:
     """`there` (N, 1, h, w) with the brightness and contrast of `here`: film breathes."""
     gain = (here.std((-2, -1), keepdim=True) + 1) / (there.std((-2, -1), keepdim=True) + 1)
     mean = there.mean((-2, -1), keepdim=True)
@@ -148,18 +148,18 @@ def motion_size(size: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def motion(L: Tensor) -> Motion:
+def find_motion(L: Tensor) -> Motion:
     """The motion between neighbours of L (N + 1, 1, h, w), N pairs, in frames' order."""
     size = motion_size(L.shape[-2:])
     small = L if L.shape[-2:] == size else F.interpolate(L, size=size, mode="area")
     before, now = small[:-1], small[1:]
-    even = alike(now, before)
+    even = match_brightness(now, before)
     pairs = len(now)
     flows = optical_flow(torch.cat((now, even)), torch.cat((even, now)))
-    points = grid(flows)
+    points = make_grid(flows)
     other = torch.cat((flows[pairs:], flows[:pairs]))
-    slip = (flows + sample(other, points)).square().sum(1, keepdim=True)
-    rest = torch.cat((now, even)) - sample(torch.cat((even, now)), points)
+    slip = (flows + sample_at(other, points)).square().sum(1, keepdim=True)
+    rest = torch.cat((now, even)) - sample_at(torch.cat((even, now)), points)
     trust = torch.exp(-_blur(rest.square(), 3) / NOISE**2 - slip / SLIP**2)
     back, ahead = trust[:pairs], trust[pairs:]
     explained = back.mean((1, 2, 3))
@@ -201,16 +201,16 @@ class Smoother:
         self.carry = carry
         self.waiting: _Block | None = None
 
-    def look(self, L: Tensor) -> Motion:
+    def find_motion(self, L: Tensor) -> Motion:
         """The motion of a block's L (N, 1, h, w), its first frame against the last one seen."""
         first = self.carry is None
         before = L[:1] if first else self.carry.L
-        found = motion(torch.cat((before, L)))
+        found = find_motion(torch.cat((before, L)))
         if first:
             found.cut[0] = True
         return found
 
-    def push(
+    def add_block(
         self, L: Tensor, ab: Tensor, known: Tensor, times: list[float], moves: Motion
     ) -> Steady | None:
         """Add a block: L (N, 1, h, w), ab (N, 2, h, w), `known` (N,) False where ab is not given.
@@ -226,8 +226,8 @@ class Smoother:
             own=torch.cat((ab, torch.ones_like(ab[:, :1])), 1) * known.view(-1, 1, 1, 1),
             from_past=moves.trust_back.clamp(min=LEAK) * fade,
             to_past=moves.trust_ahead.clamp(min=LEAK) * fade,
-            back=grid(moves.back),
-            ahead=grid(moves.ahead),
+            back=make_grid(moves.back),
+            ahead=make_grid(moves.ahead),
             moves=found,
             past=[],
             carry=None,
@@ -236,7 +236,7 @@ class Smoother:
         if self.carry is not None:
             sums = self.carry.sums
         for i in range(len(ab)):
-            sums = block.own[i : i + 1] + block.from_past[i : i + 1] * sample(
+            sums = block.own[i : i + 1] + block.from_past[i : i + 1] * sample_at(
                 sums, block.back[i : i + 1]
             )
             block.past.append(sums)
@@ -258,7 +258,7 @@ class Smoother:
                 total = part.past[i] + to_come
                 ab.append(total[:, :2] / total[:, 2:].clamp(min=1e-12))
                 seen = part.own[i : i + 1] + to_come
-                to_come = part.to_past[i : i + 1] * sample(seen, part.ahead[i : i + 1])
+                to_come = part.to_past[i : i + 1] * sample_at(seen, part.ahead[i : i + 1])
         return Steady(torch.cat(ab[::-1]), block.moves, block.carry)
 
 

@@ -22,7 +22,7 @@ import av
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from workbench.errors import Problem, foreign, reason_of
+from workbench.errors import Problem, guard_decoder, reason_of
 from workbench.names import printable
 from workbench.video.clips import Clip, open_clip
 from workbench.video.motion import Carry
@@ -37,7 +37,7 @@ COPIED = ("aac", "mp3", "mp2", "ac3", "eac3", "opus", "flac", "alac")  # sound t
 
 
 @contextmanager
-def writing(out: Path) -> Iterator[None]:
+def guard_writing(out: Path) -> Iterator[None]:
     """Around everything that is written: a full disk, or one that says no, is a Problem."""
     try:
         yield
@@ -79,7 +79,7 @@ class Parts:
     def _state(self) -> dict[str, Any] | None:
         """What an earlier run left; None where that is nothing, or damaged."""
         try:
-            with foreign("{error}"):
+            with guard_decoder("{error}"):
                 text = (self.folder / "state.json").read_text(encoding="utf-8")
                 state = json.loads(text)
                 if state["parts"]:
@@ -198,7 +198,7 @@ def _track(
     """The result's track for one of the source: the same, or AAC; None where neither can be."""
     context = track.codec_context
     try:
-        with foreign("{error}"):
+        with guard_decoder("{error}"):
             if context.codec.canonical_name in COPIED:
                 return result.add_stream_from_template(track)
             rate = context.sample_rate
@@ -234,7 +234,7 @@ def _sound(
     latest, broken = 0.0, 0
     while True:
         try:
-            with foreign("{error}"):
+            with guard_decoder("{error}"):
                 packet = next(packets, None)
         except Problem:
             break  # the pictures' own reader has noted where the file breaks off
@@ -245,7 +245,7 @@ def _sound(
         index = packet.stream.index
         if index in aac:
             try:
-                with foreign("{error}"):
+                with guard_decoder("{error}"):
                     made = [each for frame in packet.decode() for each in aac[index].encode(frame)]
             except Problem:
                 broken += 1
@@ -259,7 +259,7 @@ def _sound(
             yield latest, packet
     for stream in aac.values():
         try:
-            with foreign("{error}"):
+            with guard_decoder("{error}"):
                 rest = list(stream.encode(None))
         except Problem:
             continue  # nothing was ever encoded in it

@@ -24,14 +24,14 @@ from torch import Tensor, nn
 
 from workbench.coloring.colorize import LONGEST, Settings, lightness, predict_coarse
 from workbench.errors import Problem
-from workbench.video.clips import Clip, Encoder, even, probe, read_frames, to_rgb
+from workbench.video.clips import Clip, Encoder, pad_to_even, probe, read_frames, to_rgb
 from workbench.video.motion import Carry, Smoother, Steady, motion_size
-from workbench.video.parts import Parts, writing
-from workbench.video.stages import ahead, share_of_cores
+from workbench.video.parts import Parts, guard_writing
+from workbench.video.stages import make_ahead, share_of_cores
 from workbench.video.trace import Trace, cdc_of_rows, mean
 from workbench.video.yuv import join_yuv
 
-Turn = Callable[[], AbstractContextManager[Any]]
+TakePlace = Callable[[], AbstractContextManager[Any]]
 BLOCK = 16  # frames that go through the network and the smoothing together
 HELD_BYTES = 192 * 2**20  # of frames under way; 4K takes smaller blocks
 BATCH = 4  # frames in one call of the network: the quickest on two cores
@@ -110,7 +110,7 @@ def block_length(clip: Clip) -> int:
 
 def read_blocks(clip: Clip, size: int, start: int, notes: list[str]) -> Iterator[Block]:
     """Blocks of frames from frame number `start` on, with their small upright pictures."""
-    turns = clip.rotation // 90
+    quarters = clip.rotation // 90
     large = network_size(clip, size)
     little = motion_size(large)
     length = block_length(clip)
@@ -120,8 +120,8 @@ def read_blocks(clip: Clip, size: int, start: int, notes: list[str]) -> Iterator
     small: list[Tensor] = []
 
     def upright(frame: av.VideoFrame, size: tuple[int, int]) -> Tensor:
-        stored = size if turns % 2 == 0 else size[::-1]
-        rgb = np.ascontiguousarray(np.rot90(to_rgb(frame, stored), turns))
+        stored = size if quarters % 2 == 0 else size[::-1]
+        rgb = np.ascontiguousarray(np.rot90(to_rgb(frame, stored), quarters))
         return torch.from_numpy(rgb).permute(2, 0, 1)
 
     for moment, frame in read_frames(clip, start, notes):
@@ -144,7 +144,7 @@ def colour_blocks(
     strength: float,
     every: int = 1,
     carry: Carry | None = None,
-    turn: Turn = nullcontext,
+    take_place: TakePlace = nullcontext,
 ) -> Iterator[Coloured]:
     """Colours for each block: the network on every `every`-th frame, settled along the motion.
 
@@ -155,13 +155,13 @@ def colour_blocks(
     waiting: tuple[Block, Tensor] | None = None
     for block in blocks:
         L = block.L
-        moves = smoother.look(L)
+        moves = smoother.find_motion(L)
         known = moves.cut.clone()
         known[::every] = True
-        with turn():
+        with take_place():
             ab = predict(net, L[known], settings)[known.cumsum(0) - 1]
         seconds = [float(moment * clip.time_base) for moment in block.times]
-        steady = smoother.push(L, ab, known, seconds, moves)
+        steady = smoother.add_block(L, ab, known, seconds, moves)
         if waiting and steady:
             yield Coloured(*waiting, steady)
         waiting = (block, ab)
@@ -196,7 +196,7 @@ def colorize_video(
     quality: int = 18,
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
-    turn: Turn = nullcontext,
+    take_place: TakePlace = nullcontext,
 ) -> VideoReport:
     """Colour the clip `source` with `net` and write `out`, an MP4 that a browser plays.
 
@@ -216,7 +216,7 @@ def colorize_video(
     clip = probe(source)
     _check(clip, out, strength, every)
     every = every if strength else 1
-    with writing(out):
+    with guard_writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     key = {
         "source": [str(source.resolve()), source.stat().st_size, source.stat().st_mtime_ns],
@@ -226,7 +226,7 @@ def colorize_video(
         "smoothing": [strength, every],
         "quality": quality,
     }
-    with writing(out):
+    with guard_writing(out):
         parts = Parts(out, key)
     notes: list[str] = []
     began, start = time.monotonic(), parts.frames
@@ -234,10 +234,12 @@ def colorize_video(
         notes.append(f"Went on after frame {start}, where an earlier run had ended.")
     net.eval()
     done, stopped = start, False
-    blocks = ahead(read_blocks(clip, size, start, notes))
-    coloured = ahead(colour_blocks(clip, blocks, net, settings, strength, every, parts.carry, turn))
+    blocks = make_ahead(read_blocks(clip, size, start, notes))
+    coloured = make_ahead(
+        colour_blocks(clip, blocks, net, settings, strength, every, parts.carry, take_place)
+    )
     writer = _Writing(clip, parts, quality)
-    with share_of_cores(), closing(blocks), closing(coloured), writing(out):
+    with share_of_cores(), closing(blocks), closing(coloured), guard_writing(out):
         try:
             for item in coloured:
                 writer.add(item)
@@ -251,7 +253,7 @@ def colorize_video(
             stopped = True
         finally:
             writer.end_part()
-    with writing(out):
+    with guard_writing(out):
         parts.join(out, clip, not stopped, notes)
     if not stopped:
         parts.remove()
@@ -304,10 +306,10 @@ class _Writing:
         if self.encoder is None:
             self.encoder = Encoder(self.parts.next_file(), self.clip, self.quality)
             self.start, self.frames, self.rows = block.times[0], 0, []
-        turns = -(self.clip.rotation // 90)
+        quarters = -(self.clip.rotation // 90)
         for moment, frame, ab in zip(block.times, block.frames, steady.ab, strict=True):
-            rgb = even(to_rgb(frame))
-            yuv = join_yuv(rgb, torch.rot90(ab, turns, (-2, -1)))
+            rgb = pad_to_even(to_rgb(frame))
+            yuv = join_yuv(rgb, torch.rot90(ab, quarters, (-2, -1)))
             self.encoder.add(yuv, moment - self.start, frame.duration)
         seconds = [float(moment * self.clip.time_base) for moment in block.times]
         self.rows += self.trace.rows(seconds, block.small, item.given, steady.ab, steady.moves)

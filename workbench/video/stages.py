@@ -26,7 +26,7 @@ def share_of_cores() -> Iterator[None]:
         yield
 
 
-def ahead(items: Iterable[T], limit: int = 1) -> Iterator[T]:
+def make_ahead(items: Iterable[T], limit: int = 1) -> Iterator[T]:
     """The same items, made in a thread of their own, at most `limit` of them in advance.
 
     An error in the thread is raised here; closing this closes `items` in its thread.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workbench.color import join_rgb, split_lab
 from workbench.evaluation.flicker import STEPS, divergence, histogram, warped_ab_error
-from workbench.video.motion import Motion, grid, sample
+from workbench.video.motion import Motion, make_grid, sample_at
 
 COLOURED = 4.0  # mean chroma from which a frame counts as coloured
 
@@ -49,7 +49,7 @@ class Trace:
             psnr = 10 * torch.log10(255**2 / error)
             earlier = torch.cat((self._last.get(name, ab[:1]), ab[:-1]))
             self._last[name] = ab[-1:]
-            followed = sample(earlier, grid(moves.back))
+            followed = sample_at(earlier, make_grid(moves.back))
             drift = warped_ab_error(ab, followed, moves.trust_back)
             past = self._past.setdefault(name, deque(maxlen=max(STEPS)))
             for i, row in enumerate(rows):

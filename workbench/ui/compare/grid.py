@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.jobs.form import stem
+from workbench.jobs.form import stem_of
 from workbench.jobs.made import Made
 from workbench.ui import state
-from workbench.ui.widgets import take_home
+from workbench.ui.widgets import offer_figure
 
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
@@ -52,7 +52,7 @@ def show(
     with st.spinner(f"{len(checkpoints) * len(chosen)} pictures are being made…"):
         figure = _grid_figure(picture, checkpoints, parameter, tuple(sorted(chosen)), settings)
     st.image(figure)
-    take_home(figure, f"{stem(picture.name)}_{parameter}.png")
+    offer_figure(figure, f"{stem_of(picture.name)}_{parameter}.png")
 
 
 def _grid_figure(
@@ -74,7 +74,7 @@ def _grid_figure(
     if (scale := GRID_SIDE / max(rgb.shape[-2:])) < 1:
         size = [max(1, round(side * scale)) for side in rgb.shape[-2:]]
         rgb = interpolate(rgb[None], size=size, mode="bilinear", antialias=True)[0]
-    with state.queue().turn():
+    with state.queue().take_place():
         figure = grid_figure(
             {each.name: (state.network(each), each.size) for each in checkpoints},
             rgb,

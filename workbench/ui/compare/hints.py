@@ -9,8 +9,8 @@ import streamlit as st
 
 from workbench.jobs.made import Made
 from workbench.ui import state
-from workbench.ui.exports import chosen_form, download_one
-from workbench.ui.viewers import Cell, gallery
+from workbench.ui.exports import chosen_form, offer_download
+from workbench.ui.viewers import Cell, show_gallery
 
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
@@ -50,7 +50,7 @@ def show(
     hinted = _hinted(picture, start, hints, REACHES[reach])
     count = f"{len(hints)} hint{'s' if len(hints) != 1 else ''}"
     cells = [Cell(start.title, start.rgb), Cell("With your colours", hinted.rgb, count)]
-    picked = gallery(cells, key="hint_pictures", cell=380, pick="area", marks=hints)
+    picked = show_gallery(cells, key="hint_pictures", cell=380, pick="area", marks=hints)
     if picked:
         hints.append(picked | {"color": color, "radius": radius})
         st.rerun()
@@ -61,12 +61,12 @@ def show(
     if bar.button("Clear", disabled=not hints, icon=":material/delete:"):
         hints.clear()
         st.rerun()
-    download_one(picture, hinted, chosen_form(), where=bar)
+    offer_download(picture, hinted, chosen_form(), where=bar)
 
 
 def _hinted(picture: Picture, start: Made, hints: list[dict], reach: float) -> Made:
     """The result with the hints' colours spread over it."""
-    from workbench.coloring.colorize import paint
+    from workbench.coloring.colorize import join_at_depth
     from workbench.coloring.hints import Hint, apply_hints
 
     if not hints:
@@ -75,7 +75,7 @@ def _hinted(picture: Picture, start: Made, hints: list[dict], reach: float) -> M
     key = ("hinted", picture.sha256, json.dumps(origin, sort_keys=True))
     if (full := state.shelf().get(key)) is None:
         L = state.lightness(picture)
-        with state.queue().turn():
+        with state.queue().take_place():
             ab = apply_hints(L, start.ab, [Hint(**each) for each in hints], reach)
-        full = state.shelf().put(key, paint(L, ab, picture.full.dtype), start.full.nbytes)
+        full = state.shelf().put(key, join_at_depth(L, ab, picture.full.dtype), start.full.nbytes)
     return Made(f"{start.name}_hints", f"{start.title} with hints", full, start.seconds, origin)

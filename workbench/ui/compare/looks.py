@@ -11,8 +11,8 @@ import streamlit as st
 
 from workbench.jobs.made import Made
 from workbench.ui.compare import grid, hints, maps, samples
-from workbench.ui.compare.results import cells
-from workbench.ui.viewers import gallery, slider
+from workbench.ui.compare.results import make_cells
+from workbench.ui.viewers import show_gallery, show_slider
 
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
@@ -24,18 +24,18 @@ def side_by_side(
     picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
 ) -> None:
     """All results in a grid that zooms together."""
-    gallery(cells(picture, made), key="side_by_side", cell=290)
+    show_gallery(make_cells(picture, made), key="side_by_side", cell=290)
 
 
 def before_and_after(
     picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
 ) -> None:
     """Two pictures of choice with a line to draw between them."""
-    shown = {cell.title: cell for cell in cells(picture, made)}
+    shown = {cell.title: cell for cell in make_cells(picture, made)}
     left, right = st.columns(2)
     before = left.selectbox("Left", list(shown), key="before")
     after = right.selectbox("Right", list(shown), index=1, key="after")
-    slider(shown[before], shown[after], key="slider")
+    show_slider(shown[before], shown[after], key="slider")
 
 
 LOOKS = {

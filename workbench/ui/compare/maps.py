@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.jobs.form import stem
+from workbench.jobs.form import stem_of
 from workbench.jobs.made import Made
 from workbench.ui import state
-from workbench.ui.viewers import Cell, gallery
-from workbench.ui.widgets import take_home
+from workbench.ui.viewers import Cell, show_gallery
+from workbench.ui.widgets import offer_figure
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,34 +91,34 @@ def show(
     if not drawn:
         st.info(kind.absent)
         return
-    from workbench.coloring.grid import figure
-    from workbench.coloring.maps import shade
+    from workbench.coloring.grid import draw_figure
+    from workbench.coloring.maps import shade_map
 
     _legend(kind)
     shown = [
-        Cell(title, shade(values, 0, kind.top), f"mean {values.mean():.1f} {kind.unit}")
+        Cell(title, shade_map(values, 0, kind.top), f"mean {values.mean():.1f} {kind.unit}")
         for title, values in drawn
     ]
     cells = [Cell("The upload", picture.rgb), *shown]
-    gallery(cells, key="maps", cell=290)
-    take_home(
+    show_gallery(cells, key="maps", cell=290)
+    offer_figure(
         partial(
-            figure,
+            draw_figure,
             {name: [each.rgb for each in cells]},
             [f"{each.title} {each.note}".strip() for each in cells],
             f"{kind.unit}: dark is 0, bright {kind.top:g} or more",
             {"Description": f"{name} in {kind.unit} of {len(drawn)} colourings by AI"},
         ),
-        f"{stem(picture.name)}_{name.lower()}.png",
+        f"{stem_of(picture.name)}_{name.lower()}.png",
     )
 
 
 def _legend(kind: Kind) -> None:
     import torch
 
-    from workbench.coloring.maps import shade
+    from workbench.coloring.maps import shade_map
 
-    ramp = shade(torch.linspace(0, 1, 9)[None], 0, 1)[:, 0].T.tolist()
+    ramp = shade_map(torch.linspace(0, 1, 9)[None], 0, 1)[:, 0].T.tolist()
     stops = ", ".join(f"rgb({r} {g} {b})" for r, g, b in ramp)
     st.html(
         f'<div style="font-size:.85rem;opacity:.85">{kind.says}</div>'

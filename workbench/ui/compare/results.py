@@ -31,7 +31,7 @@ def make_all(picture: Picture, checkpoints: list[Checkpoint], settings: Settings
         line.info(f"The networks are busy: {place} in front of you.", icon=":material/groups:")
 
     with line, st.spinner("The networks are colouring…"):
-        found = state.colorized_by_all(checkpoints, picture, settings, on_wait=wait)
+        found = state.colorize_by_all(checkpoints, picture, settings, on_wait=wait)
     for checkpoint in checkpoints:
         if isinstance(problem := found[checkpoint.name], Problem):
             show_problem(problem)
@@ -47,17 +47,17 @@ def make_all(picture: Picture, checkpoints: list[Checkpoint], settings: Settings
     return made
 
 
-def blend(picture: Picture, made: list[Made]) -> Made:
+def blend_results(picture: Picture, made: list[Made]) -> Made:
     """The mean of the results' colours, under the picture's own L."""
-    from workbench.coloring.colorize import blend, paint
+    from workbench.coloring.colorize import blend_ab, join_at_depth
 
-    ab = blend([each.ab for each in made])
-    full = paint(state.lightness(picture), ab, picture.full.dtype)
+    ab = blend_ab([each.ab for each in made])
+    full = join_at_depth(state.lightness(picture), ab, picture.full.dtype)
     origin = {"blend": [each.settings for each in made]}
     return Made("blend", f"Blend of {len(made)}", full, sum(m.seconds for m in made), origin)
 
 
-def note(picture: Picture, made: Made) -> str:
+def describe_result(picture: Picture, made: Made) -> str:
     """Seconds, and PSNR and SSIM against the upload where that had colour."""
     numbers = [f"{made.seconds:.2f} s"]
     if not picture.grey:
@@ -65,14 +65,18 @@ def note(picture: Picture, made: Made) -> str:
     return " · ".join(numbers)
 
 
-def cells(picture: Picture, made: list[Made]) -> list[Cell]:
+def make_cells(picture: Picture, made: list[Made]) -> list[Cell]:
     """The input, each result, and the truth where there is one."""
-    seen = Cell("What the networks see", grey(picture), "lightness only")
+    seen = Cell("What the networks see", show_grey(picture), "lightness only")
     truth = [] if picture.grey else [Cell("The upload", picture.rgb, "the truth")]
-    return [seen, *(Cell(each.title, each.rgb, note(picture, each)) for each in made), *truth]
+    return [
+        seen,
+        *(Cell(each.title, each.rgb, describe_result(picture, each)) for each in made),
+        *truth,
+    ]
 
 
-def grey(picture: Picture) -> Tensor:
+def show_grey(picture: Picture) -> Tensor:
     """The picture's lightness as uint8 RGB (3, H, W)."""
     return state.studio().grey(picture)
 
@@ -82,9 +86,9 @@ def _measured(picture: Picture, made: Made) -> list[str]:
     key = ("measured", picture.sha256, json.dumps(made.settings, sort_keys=True))
     if found := state.shelf().get(key):
         return found
-    from workbench.evaluation.metrics import PAIR_PIXELS, of_a_pair
+    from workbench.evaluation.metrics import PAIR_PIXELS, measure_pair
 
-    psnr, ssim = of_a_pair(made.rgb, picture.rgb)
+    psnr, ssim = measure_pair(made.rgb, picture.rgb)
     words = [f"{psnr:.1f} dB"]
     if ssim is not None:
         words.append(f"SSIM {ssim:.3f}")

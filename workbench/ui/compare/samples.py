@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.jobs.form import stem
+from workbench.jobs.form import stem_of
 from workbench.jobs.made import Made
 from workbench.ui import state
-from workbench.ui.compare.results import grey
-from workbench.ui.viewers import Cell, gallery
-from workbench.ui.widgets import take_home
+from workbench.ui.compare.results import show_grey
+from workbench.ui.viewers import Cell, show_gallery
+from workbench.ui.widgets import offer_figure
 
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
@@ -24,7 +24,7 @@ def show(
     picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
 ) -> None:
     """Several plausible colourings, drawn from the distribution that Colorful predicts."""
-    from workbench.coloring.grid import figure
+    from workbench.coloring.grid import draw_figure
 
     able = [checkpoint for checkpoint in checkpoints if state.has_bins(checkpoint)]
     if not able:
@@ -46,18 +46,18 @@ def show(
     )
     seed = right.number_input("Seed", 0, 9999, 0, key="samples_seed")
     for checkpoint in able:
-        drawn = state.sampled(checkpoint, picture, count, int(seed), temperature)
+        drawn = state.draw_samples(checkpoint, picture, count, int(seed), temperature)
         shown = [Cell(f"Sample {number}", rgb) for number, rgb in enumerate(drawn, 1)]
         st.caption(
             f"{checkpoint.title}: {count} draws from its distribution. What looks alike to the "
             "network is drawn alike."
         )
-        cells = [Cell("What the networks see", grey(picture)), *shown]
-        gallery(cells, key=f"samples_{checkpoint.name}", cell=300)
+        cells = [Cell("What the networks see", show_grey(picture)), *shown]
+        show_gallery(cells, key=f"samples_{checkpoint.name}", cell=300)
         said = f"T = {temperature:g}, seed {seed}"
-        take_home(
+        offer_figure(
             partial(
-                figure,
+                draw_figure,
                 {checkpoint.title: [each.rgb for each in shown]},
                 [each.title for each in shown],
                 f"Colourized by AI; {said}",
@@ -67,5 +67,5 @@ def show(
                     "Settings": said,
                 },
             ),
-            f"{stem(picture.name)}_{checkpoint.name}_samples.png",
+            f"{stem_of(picture.name)}_{checkpoint.name}_samples.png",
         )

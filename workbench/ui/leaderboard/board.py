@@ -12,7 +12,7 @@ import streamlit as st
 from workbench import places
 from workbench.errors import Problem
 from workbench.ui import state
-from workbench.writing import neutral
+from workbench.writing import neutralise
 
 if TYPE_CHECKING:
     from workbench.evaluation.metrics import Metric
@@ -43,13 +43,13 @@ def choose(scores: list[Score]) -> Choice:
     )
     here = [score for score in scores if score.protocol == protocol]
     names = sorted({score.dataset for score in here})
-    if kinds := sorted({kin for name in names if (kin := kinship(name))}):
+    if kinds := sorted({kin for name in names if (kin := describe_kinship(name))}):
         kind = st.segmented_control(
             "Test sets", [EVERY, *kinds], default=EVERY, required=True, key="kinship",
             bind="query-params", help="Whether the training set of the bundled weights has other "
             "pictures of the same source. No test picture itself is in it.",
         )  # fmt: skip
-        names = [name for name in names if kind in (EVERY, kinship(name))]
+        names = [name for name in names if kind in (EVERY, describe_kinship(name))]
     datasets = first.multiselect(
         "Data sets", names, key="sets", bind="query-params", placeholder=f"All {len(names)}"
     )
@@ -70,7 +70,7 @@ def choose(scores: list[Score]) -> Choice:
     return Choice(tuple(datasets or names), size, tuple(metrics or usual or measured[:1]), protocol)
 
 
-def kinship(dataset: str) -> str:
+def describe_kinship(dataset: str) -> str:
     """What a test set is to the training set: same source, foreign source, or "" (not known)."""
     from workbench.data import DATASETS
 
@@ -129,7 +129,7 @@ def table(lines: list[Line], choice: Choice) -> pd.DataFrame:
     return frame.sort_values(column, ascending=first.better == "lower", kind="stable")
 
 
-def traps(names: tuple[str, ...]) -> str:
+def describe_traps(names: tuple[str, ...]) -> str:
     """For each metric the one sentence that keeps a reader from misreading it, as Markdown."""
     from workbench.evaluation.metrics import METRICS
 
@@ -162,9 +162,13 @@ def downloads(frame: pd.DataFrame, scores: list[Score], choice: Choice) -> None:
     name = f"leaderboard_{choice.protocol}_{choice.size}"
     bar = st.container(horizontal=True)
     files = {
-        "Table (CSV)": (lambda: frame.map(neutral).to_csv(index=False), f"{name}.csv", "text/csv"),
+        "Table (CSV)": (
+            lambda: frame.map(neutralise).to_csv(index=False),
+            f"{name}.csv",
+            "text/csv",
+        ),
         "Rows per picture (CSV)": (
-            lambda: pd.DataFrame(scores).map(neutral).to_csv(index=False),
+            lambda: pd.DataFrame(scores).map(neutralise).to_csv(index=False),
             f"{name}_pictures.csv",
             "text/csv",
         ),

@@ -12,11 +12,11 @@ import streamlit as st
 from workbench import charts, places
 from workbench.errors import Problem
 from workbench.evaluation.metrics import METRICS
-from workbench.evaluation.summaries import Choice, generalisation, paired
+from workbench.evaluation.summaries import Choice, compare_paired, generalisation
 from workbench.ui import gate, state
-from workbench.ui.leaderboard.board import data_name, kinship, source_of, title
-from workbench.ui.viewers import Cell, gallery
-from workbench.ui.widgets import plot
+from workbench.ui.leaderboard.board import data_name, describe_kinship, source_of, title
+from workbench.ui.viewers import Cell, show_gallery
+from workbench.ui.widgets import show_plot
 
 if TYPE_CHECKING:
     from workbench.evaluation.scores import Score
@@ -28,7 +28,7 @@ SHOWN = 3  # best, and as many worst, cases
 
 def ranking(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """Means with their 95 % intervals, the best on top."""
-    plot(charts.intervals(lines, choice.metric, title), f"{choice.metric}_intervals")
+    show_plot(charts.intervals(lines, choice.metric, title), f"{choice.metric}_intervals")
     st.caption(
         "A point is the mean over the data sets of their means; the bar its 95 % bootstrap "
         "interval (1,000 resamples over pictures). The dashed line is grey: no colour at all."
@@ -37,7 +37,7 @@ def ranking(rows: list[Score], lines: list[Line], choice: Choice) -> None:
 
 def trade_off(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """Faithful against colourful."""
-    plot(charts.psnr_against_colorfulness(lines, title), "psnr_colourfulness")
+    show_plot(charts.psnr_against_colorfulness(lines, title), "psnr_colourfulness")
     st.caption(
         "Up is nearer to the truth pixel by pixel, right is more colourful. Playing safe moves a "
         "model toward grey; boldness costs PSNR wherever the guess is wrong."
@@ -47,7 +47,7 @@ def trade_off(rows: list[Score], lines: list[Line], choice: Choice) -> None:
 def per_picture(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """How the metric is spread over the pictures."""
     shown = [row for row in rows if row.model != "truth"]
-    plot(charts.distribution(shown, choice.metric, title), f"{choice.metric}_pictures")
+    show_plot(charts.distribution(shown, choice.metric, title), f"{choice.metric}_pictures")
 
 
 def matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
@@ -59,14 +59,16 @@ def matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     names, columns, means = generalisation(rows, trained_on, choice.metric)
     if not any(row.model in state.checkpoints() for row in rows):
         raise Problem("None of the models in this table is here, so their training is not known.")
-    order = sorted(range(len(columns)), key=lambda i: (kinship(columns[i]), columns[i]))
+    order = sorted(range(len(columns)), key=lambda i: (describe_kinship(columns[i]), columns[i]))
     means = [[line[i] for i in order] for line in means]
     columns = [
-        f"{columns[i]} (foreign)" if kinship(columns[i]) == "foreign source" else columns[i]
+        f"{columns[i]} (foreign)"
+        if describe_kinship(columns[i]) == "foreign source"
+        else columns[i]
         for i in order
     ]
     named = [f"{title(name.split(' (')[0])} ({name.split(' (', 1)[1]}" for name in names]
-    plot(charts.generalisation(named, columns, means, choice.metric), "generalisation")
+    show_plot(charts.generalisation(named, columns, means, choice.metric), "generalisation")
     st.caption(
         "Lakhani's question: how does a model fare on pictures like those it was trained on, and "
         "on all others? *Foreign* test sets are of a source of which the training set of the "
@@ -90,7 +92,7 @@ def two_models(rows: list[Score], lines: list[Line], choice: Choice) -> None:
         bind="query-params",
     )
     metric = METRICS[choice.metric]
-    found = paired(
+    found = compare_paired(
         [row for row in rows if row.model == first],
         [row for row in rows if row.model == second],
         metric.name,
@@ -107,7 +109,7 @@ def two_models(rows: list[Score], lines: list[Line], choice: Choice) -> None:
         + ("this data cannot tell them apart." if mean.low <= 0 <= mean.high else "they differ.")
     )
     figure = charts.paired_differences(found.differences, metric.name, first, second, title)
-    plot(figure, f"{metric.name}_{first}_{second}")
+    show_plot(figure, f"{metric.name}_{first}_{second}")
 
 
 def cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
@@ -119,7 +121,7 @@ def cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     left, right = st.columns([1, 2])
     name = left.selectbox("Model", names, format_func=title, key="case", bind="query-params")
     place = ""
-    if gate.may():
+    if gate.may_control():
         place = right.text_input(
             "Where the test pictures are",
             placeholder="a folder with the data sets' parquet files (or set WORKBENCH_DATA)",
@@ -135,12 +137,12 @@ def cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     for heading, few in chosen.items():
         cells = []
         for row in few:
-            truth, made = repainted(name, row, source_of(row.dataset, place))
+            truth, made = colorize_row(name, row, source_of(row.dataset, place))
             value = f"{metric.title} {getattr(row, metric.name):.{metric.digits}f} {metric.unit}"
             cells.append(Cell("Truth", truth, f"{row.dataset}: {PurePosixPath(row.picture).name}"))
             cells.append(Cell(title(name), made, value))
         st.subheader(heading)
-        gallery(cells, key=f"cases_{heading}", cell=190)
+        show_gallery(cells, key=f"cases_{heading}", cell=190)
 
 
 def reported(rows: list[Score], lines: list[Line], choice: Choice) -> None:
@@ -198,13 +200,13 @@ def _badness(row: Score, metric: str) -> float:
     return METRICS[metric].badness(getattr(row, metric), getattr(row, f"{metric}_truth", None))
 
 
-def repainted(name: str, row: Score, source: str):
+def colorize_row(name: str, row: Score, source: str):
     """(truth, result), uint8 RGB (3, S, S), made as the protocol makes them."""
     import torch
 
     from workbench.color import join_rgb, split_lab
     from workbench.coloring.colorize import predict_ab
-    from workbench.data.pictures import square
+    from workbench.data.pictures import decode_square
     from workbench.data.sources import open_source
 
     checkpoint = state.checkpoints()[name]
@@ -217,9 +219,9 @@ def repainted(name: str, row: Score, source: str):
             f"{row.picture} is not in {source}: it was scored on other files than these. "
             "Point to the data set that `evaluate` was given."
         )
-    truth = torch.from_numpy(square(item.data, row.size)[0])
+    truth = torch.from_numpy(decode_square(item.data, row.size)[0])
     L, _ = split_lab(truth[None])
-    with state.queue().turn():
+    with state.queue().take_place():
         ab = predict_ab(state.network(checkpoint), L, checkpoint.size)
     pair = (truth, join_rgb(L, ab)[0])
     return state.shelf().put(key, pair, 2 * truth.nbytes)

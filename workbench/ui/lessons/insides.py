@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.ui import state
-from workbench.ui.lessons.pieces import drawing, figure
+from workbench.ui.lessons.pieces import show_drawing, show_figure
 from workbench.ui.viewers import Cell
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ MAPS = 8  # maps shown at once
 
 def show(checkpoint: Checkpoint, picture: Picture) -> None:
     """The inside of a checkpoint's network: the views that its spec names, in their order."""
-    net, L = state.network(checkpoint), seen_by(checkpoint, picture)
+    net, L = state.network(checkpoint), read_lightness(checkpoint, picture)
     for name in checkpoint.spec.inside:
         VIEWS[name](checkpoint, net, L, picture)
 
 
-def seen_by(checkpoint: Checkpoint, picture: Picture) -> Tensor:
+def read_lightness(checkpoint: Checkpoint, picture: Picture) -> Tensor:
     """L (1, 1, h, w) at the size at which the network looks."""
     from workbench.coloring.colorize import CELL, network_input
 
@@ -34,9 +34,9 @@ def seen_by(checkpoint: Checkpoint, picture: Picture) -> Tensor:
 
 
 def _painted(values: Tensor, high: float | None = None) -> Tensor:
-    from workbench.coloring.maps import shade
+    from workbench.coloring.maps import shade_map
 
-    return shade(values.float(), 0, float(values.max()) if high is None else high)
+    return shade_map(values.float(), 0, float(values.max()) if high is None else high)
 
 
 def _point(picture: Picture, cells: list[Cell], key: str) -> tuple[float, float]:
@@ -46,7 +46,7 @@ def _point(picture: Picture, cells: list[Cell], key: str) -> tuple[float, float]
         st.session_state.setdefault(f"point_{axis}", 50)
     x, y = st.session_state["point_across"] / 100, st.session_state["point_down"] / 100
     marks = [{"x": int(x * width), "y": int(y * height), "color": "#ff3b30"}]
-    picked = figure(cells, key, marks=marks, pick=True, enlarge=True)
+    picked = show_figure(cells, key, marks=marks, pick=True, enlarge=True)
     if picked:
         st.session_state["point_across"] = min(99, int(100 * picked[0] / width))
         st.session_state["point_down"] = min(99, int(100 * picked[1] / height))
@@ -62,7 +62,7 @@ def _here() -> tuple[float, float]:
     return tuple(st.session_state.get(f"point_{axis}", 50) / 100 for axis in ("across", "down"))
 
 
-def gates(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
+def show_gates(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
     """Channel weights and spatial maps of every CBAM."""
     from workbench.lessons.probes import channel_weights, spatial_maps
 
@@ -75,7 +75,7 @@ def gates(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -
             Cell(place, _painted(m, 1), f"{m.min():.2f} to {m.max():.2f}")
             for place, m in maps.items()
         ]
-        figure([Cell("The picture", picture.rgb), *shown], "spatial", cell=190, enlarge=True)
+        show_figure([Cell("The picture", picture.rgb), *shown], "spatial", cell=190, enlarge=True)
         st.caption("Bright is a weight of 1, dark 0. Down is the encoder, up the decoder.")
         st.subheader("Which channels count")
         weights = channel_weights(net, L)
@@ -92,14 +92,14 @@ def gates(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -
         )
 
 
-def classes(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
+def show_classes(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
     """The five likeliest classes, in words."""
     from workbench.errors import Problem
-    from workbench.lessons.probes import beliefs
+    from workbench.lessons.probes import likeliest_classes
 
     st.subheader("What it takes the picture for")
     try:
-        found = beliefs(net, L, checkpoint.config.get("classes", ()))
+        found = likeliest_classes(net, L, checkpoint.config.get("classes", ()))
     except Problem as problem:
         st.info(str(problem))
         return
@@ -107,12 +107,12 @@ def classes(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture)
         st.progress(min(share, 1.0), f"{name}: {share:.1%}")
 
 
-def attends(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
+def show_attention(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
     """Where a point of the picture looks, for every attention."""
-    from workbench.lessons.probes import attention
+    from workbench.lessons.probes import attention_maps
 
     st.subheader("Where a point looks")
-    maps = attention(net, L, *_here())
+    maps = attention_maps(net, L, *_here())
     if not maps:
         st.info("This network was trained without attention.")
         return
@@ -128,29 +128,29 @@ def attends(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture)
                    "training γ is 0: the attention has to earn its place.")  # fmt: skip
 
 
-def fusion(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
+def show_fusion(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
     """With and without what the frozen classifier says of the picture."""
     import torch
 
-    from workbench.coloring.colorize import paint
+    from workbench.coloring.colorize import join_at_depth
     from workbench.coloring.edges import upsample
     from workbench.errors import Problem
-    from workbench.lessons.probes import of_its_own, without_fusion
+    from workbench.lessons.probes import copy_modules, predict_without_fusion
 
     st.subheader("Fusion on and off")
     key = ("fusion", checkpoint.revision, picture.sha256)
     if (pair := state.shelf().get(key)) is None:
         try:
-            with state.queue().turn(), torch.no_grad():
-                both = [of_its_own(net)(L), without_fusion(net, L)]
+            with state.queue().take_place(), torch.no_grad():
+                both = [copy_modules(net)(L), predict_without_fusion(net, L)]
         except Problem as problem:
             st.info(str(problem))
             return
         full = state.lightness(picture)
-        pair = [paint(full, upsample(ab, full.shape[-2:])[0]) for ab in both]
+        pair = [join_at_depth(full, upsample(ab, full.shape[-2:])[0]) for ab in both]
         state.shelf().put(key, pair, sum(rgb.nbytes for rgb in pair))
     moved = float((pair[0].int() - pair[1].int()).abs().float().mean())
-    figure(
+    show_figure(
         [
             Cell("On", pair[0], "the classifier's scores join the features"),
             Cell("Off", pair[1], f"all scores 0; {moved:.1f} of 255 apart in the mean"),
@@ -161,21 +161,19 @@ def fusion(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) 
     )
 
 
-def distribution_of_a_pixel(
-    checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture
-) -> None:
+def show_distribution(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
     """The distribution of one pixel over 313 colours, its entropy, and the temperature."""
     from workbench.coloring.colorize import Settings
-    from workbench.lessons.colors import colored
+    from workbench.lessons.colors import color_of_lab
     from workbench.lessons.diagram import distribution_svg
-    from workbench.lessons.probes import decoded, distribution
+    from workbench.lessons.probes import distribution, mean_color
 
     if not state.has_bins(checkpoint):
         st.info("This network predicts one colour for each pixel, no distribution.")
-        feature_maps(checkpoint, net, L, picture)
+        show_feature_maps(checkpoint, net, L, picture)
         return
     temperature = st.slider("Temperature", 0.05, 1.0, 0.38, 0.01, key="lesson_temperature")
-    rgb, _ = state.colorized(checkpoint, picture, Settings(temperature=temperature))
+    rgb, _ = state.colorize(checkpoint, picture, Settings(temperature=temperature))
     bits = state.entropy(checkpoint, picture)
     left, right = st.columns(2)
     with left:
@@ -188,11 +186,11 @@ def distribution_of_a_pixel(
             "bins",
         )
     p, doubt = distribution(_logits(checkpoint, net, L, picture), x, y, temperature)
-    a, b = decoded(p)
+    a, b = mean_color(p)
     lightness = float(L[0, 0, int(y * L.shape[-2]), int(x * L.shape[-1])])
-    (red, green, blue), _ = colored(lightness, a, b)
+    (red, green, blue), _ = color_of_lab(lightness, a, b)
     with right:
-        drawing(distribution_svg(p, 65), "distribution.svg")
+        show_drawing(distribution_svg(p, 65), "distribution.svg")
         st.html(f'<div style="height:2.5rem;border-radius:.4rem;'
                 f'background:rgb({red} {green} {blue})"></div>')  # fmt: skip
         st.markdown(
@@ -209,22 +207,22 @@ def _logits(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture)
 
     key = ("logits", checkpoint.revision, picture.sha256)
     if (logits := state.shelf().get(key)) is None:
-        with state.queue().turn(), torch.no_grad():
+        with state.queue().take_place(), torch.no_grad():
             logits = net.logits(L).float()
         state.shelf().put(key, logits, logits.nbytes)
     return logits
 
 
-def feature_maps(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
+def show_feature_maps(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Picture) -> None:
     """The feature maps of any convolution, the liveliest first."""
     from workbench.lessons import probes
-    from workbench.lessons.probes import strongest
+    from workbench.lessons.probes import pick_strongest
 
     layers = probes.feature_maps(net, L)
     name = st.select_slider("Convolution", list(layers), key="layer")
-    numbers, maps = strongest(layers[name], MAPS)
+    numbers, maps = pick_strongest(layers[name], MAPS)
     channels, height, width = layers[name].shape
-    figure(
+    show_figure(
         [
             Cell("The picture", picture.rgb),
             *(Cell(f"Channel {n}", _painted(m, 1)) for n, m in zip(numbers, maps, strict=True)),
@@ -238,10 +236,10 @@ def feature_maps(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Pic
 
 
 VIEWS = {  # what a ModelSpec may name in `inside`
-    "features": feature_maps,
-    "gates": gates,
-    "fusion": fusion,
-    "attention": attends,
-    "classes": classes,
-    "distribution": distribution_of_a_pixel,
+    "features": show_feature_maps,
+    "gates": show_gates,
+    "fusion": show_fusion,
+    "attention": show_attention,
+    "classes": show_classes,
+    "distribution": show_distribution,
 }

@@ -10,12 +10,12 @@ import streamlit as st
 import torch
 
 from workbench import charts, provenance
-from workbench.lessons.blocks import blocks
-from workbench.lessons.diagram import amount, network_svg
+from workbench.lessons.blocks import list_blocks
+from workbench.lessons.diagram import amount_text, network_svg
 from workbench.models import MODELS
 from workbench.training.record import read_log
 from workbench.ui import state
-from workbench.ui.lessons.pieces import chart, drawing, exercise
+from workbench.ui.lessons.pieces import show_chart, show_drawing, show_exercise
 
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CURVES = ("net", "critic", "psnr", "ssim", "delta_cf")  # of log.jsonl, those there are
 
 
-def choose() -> ModelSpec:
+def choose_spec() -> ModelSpec:
     """One of the registry: the five of papers, then what is not from a paper."""
     name = st.segmented_control(
         "Network", list(MODELS), format_func=lambda name: MODELS[name].title, required=True,
@@ -45,7 +45,7 @@ def checkpoint_of(spec: ModelSpec) -> Checkpoint | None:
     return found[name]
 
 
-def paper(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
+def show_paper(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
     """The paper, its claim, and where we differ from it."""
     st.subheader(spec.source)
     if spec.url:
@@ -61,7 +61,7 @@ def paper(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> No
         st.markdown(told)
 
 
-def diagram(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
+def show_diagram(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
     """The module, drawn from itself: no weights are made for it."""
     full = "At full width" if spec.ours else "As in the paper"
     which = st.segmented_control(
@@ -75,19 +75,19 @@ def diagram(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> 
         width, size, options = config["width"], config["size"], config.get("options", {})
     with torch.device("meta"):
         net = spec.build(width=width, **options).eval()
-    found = blocks(net, size, size)
+    found = list_blocks(net, size, size)
     parameters = sum(weight.numel() for weight in net.parameters())
     adds = sum(block.multiply_adds for block in found)
     st.markdown(
-        f"**{amount(parameters)}** parameters, **{amount(adds)}** multiply-adds for a picture of "
-        f"{size} × {size}. Shapes: channels × height × width; the bar in a box is its share of the "
-        "largest one's multiply-adds."
+        f"**{amount_text(parameters)}** parameters, **{amount_text(adds)}** multiply-adds for "
+        f"a picture of {size} × {size}. Shapes: channels × height × width; the bar in a box is its "
+        "share of the largest one's multiply-adds."
     )
     svg = network_svg(found, spec.color, f"{spec.title}, width {width:g}")
-    drawing(svg, f"{spec.name}.svg", wide=projected)
+    show_drawing(svg, f"{spec.name}.svg", wide=projected)
 
 
-def source(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
+def show_source(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
     """The classes of the model's own file, as they run here."""
     module = sys.modules[spec.build.__module__]
     own = {
@@ -101,7 +101,7 @@ def source(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> N
     st.code(inspect.getsource(own[name]), language="python", line_numbers=not projected)
 
 
-def training(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
+def show_training(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
     """The losses, as they are written, and the curves of these weights."""
     from workbench import losses
 
@@ -138,15 +138,15 @@ def training(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) ->
     for what in CURVES:
         if what in known:
             figure = charts.training_curves({spec.name: points}, what)
-            chart(figure, f"{spec.name}_{what}", projected)
+            show_chart(figure, f"{spec.name}_{what}", projected)
 
 
-def exercises(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
+def show_exercises(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:
     """To be done on the Training page or here; the answers behind a click."""
     from workbench.models.ab_bins import load_prior
 
     shares = load_prior()
-    exercise(
+    show_exercise(
         f"Overfit one picture: train {spec.title} on a folder with a single photograph in it. What "
         "must the loss do, and what have you learnt when it does not?",
         f"`python -m workbench train {spec.name} --data FOLDER --preset quick`. The loss on that "
@@ -155,24 +155,24 @@ def exercises(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -
         "rate, a swapped a and b), and more data will not mend it. On any other picture this "
         "network is useless, which is what overfitting means.",
     )
-    exercise(
+    show_exercise(
         "Remove rebalancing from *Colorful* (the ablation “unbalanced”). What do the colours do?",
         f"They pale. Of {len(shares)} colours the ten most frequent, all near grey, hold "
         f"{float(shares.topk(10).values.sum() / shares.sum()):.0%} of the pixels of the training "
         "photographs, so the safest bet is one of them; weighting rare colours up makes a bold bet "
         "pay. The Experiments page shows the plane of frequencies and the comparison.",
     )
-    exercise(
+    show_exercise(
         "Which metric does grey win?",
         "Look at *Metric traps*: often PSNR against a bold wrong guess, and SSIM on luma always.",
     )
 
 
 VIEWS = {
-    "Paper": paper,
-    "Diagram": diagram,
-    "Source": source,
-    "Training": training,
+    "Paper": show_paper,
+    "Diagram": show_diagram,
+    "Source": show_source,
+    "Training": show_training,
     "Inside your picture": None,  # the page shows insides.py
-    "Exercises": exercises,
+    "Exercises": show_exercises,
 }

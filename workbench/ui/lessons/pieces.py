@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.ui import state
-from workbench.ui.viewers import Cell, gallery
-from workbench.ui.widgets import choose_picture, plot, take_home
+from workbench.ui.viewers import Cell, show_gallery
+from workbench.ui.widgets import choose_picture, offer_figure, show_plot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ AXIS = 128  # grey of the axes of a gamut: seen on light and on dark
 GUTTER = 8  # white pixels between the pictures of a figure
 
 
-def projector() -> bool:
+def switch_projector() -> bool:
     """The switch for a classroom: larger type, and the choice of the picture is put away."""
     on = st.toggle(
         "Projector",
@@ -41,7 +41,7 @@ def projector() -> bool:
     return on
 
 
-def small_picture(projected: bool) -> Picture:
+def choose_small_picture(projected: bool) -> Picture:
     """Choose a picture; it is reduced so that every view answers at once."""
     if projected:
         with st.popover("Picture", icon=":material/image:"):
@@ -50,12 +50,12 @@ def small_picture(projected: bool) -> Picture:
         opened = choose_picture()
     from dataclasses import replace
 
-    from workbench.lessons.colors import reduced
+    from workbench.lessons.colors import reduce_picture
 
     picture = opened()
     key = ("lesson", picture.sha256)
     if (rgb := state.shelf().get(key)) is None:
-        rgb = reduced(picture.rgb)
+        rgb = reduce_picture(picture.rgb)
         state.shelf().put(key, rgb, rgb.nbytes)
     # another picture, so that the shelf does not take one's results for the other's
     return replace(
@@ -63,7 +63,7 @@ def small_picture(projected: bool) -> Picture:
     )
 
 
-def figure(
+def show_figure(
     cells: list[Cell], key: str, *, cell: int = 280, marks: list[dict] | None = None,
     pick: bool = False, enlarge: bool = False,
 ) -> tuple[int, int] | None:  # fmt: skip
@@ -79,8 +79,8 @@ def figure(
         cells = [
             Cell(each.title, interpolate(each.rgb[None], size=size)[0], each.note) for each in cells
         ]
-    picked = gallery(cells, key=key, cell=cell, marks=marks, pick="point" if pick else None)
-    take_home(lambda: as_png([each.rgb for each in cells]), f"{key}.png")
+    picked = show_gallery(cells, key=key, cell=cell, marks=marks, pick="point" if pick else None)
+    offer_figure(lambda: as_png([each.rgb for each in cells]), f"{key}.png")
     return (int(picked["x"]), int(picked["y"])) if picked else None
 
 
@@ -95,25 +95,25 @@ def as_png(pictures: list[Tensor]) -> bytes:
     return encode(torch.cat(parts, 2))
 
 
-def drawing(svg: str, file: str, *, wide: bool = False) -> None:
+def show_drawing(svg: str, file: str, *, wide: bool = False) -> None:
     """Show an SVG, at its own size or as wide as the page, and offer it as a file."""
     st.image(svg, width="stretch" if wide else "content")
-    take_home(svg, file, "image/svg+xml")
+    offer_figure(svg, file, "image/svg+xml")
 
 
-def numbers(frame: pd.DataFrame, digits: int = 3) -> None:
+def show_numbers(frame: pd.DataFrame, digits: int = 3) -> None:
     """A small table as text: it grows with the projector, which a grid on a canvas does not."""
     st.table(frame.style.format(precision=digits, na_rep="–"), hide_index=True)
 
 
-def chart(figure: Figure, key: str, projected: bool) -> None:
+def show_chart(figure: Figure, key: str, projected: bool) -> None:
     """A chart with its own button for a PNG; larger, type and all, for the back row."""
     if projected:
         figure.update_layout(font_size=PROJECTED_CHART, height=1.5 * figure.layout.height)
-    plot(figure, key)
+    show_plot(figure, key)
 
 
-def exercise(question: str, answer: str) -> None:
+def show_exercise(question: str, answer: str) -> None:
     """A question, its answer behind a click."""
     st.markdown(f"**{question}**")
     with st.expander("Answer"):
@@ -125,9 +125,9 @@ def exercise(question: str, answer: str) -> None:
 
 def richest_lightness() -> str:
     """At which lightness most colours can be shown, computed, in a sentence."""
-    from workbench.lessons.colors import most_chroma_at, richest
+    from workbench.lessons.colors import find_richest, most_chroma_at
 
-    best, share, first, last = richest()
+    best, share, first, last = find_richest()
     blue, yellow = most_chroma_at(-54), most_chroma_at(103)  # the hues of sRGB's pure two
     return (
         f"At L = {best} ({share:.1%} of the square), and nearly as many from {first} to {last}. "
@@ -135,16 +135,16 @@ def richest_lightness() -> str:
     )
 
 
-def one_color() -> None:
+def show_one_color() -> None:
     """Lab on three sliders, the patch, and the gamut of that lightness with the colour in it."""
-    from workbench.lessons.colors import REACH, colored, gamut_plane, share_in_gamut
+    from workbench.lessons.colors import REACH, color_of_lab, gamut_plane, share_in_gamut
 
     left, middle, right = st.columns([2, 1, 2])
     with left:
         L = st.slider("L: black to white", 1, 99, 65, key="lab_L")
         a = st.slider("a: green to red", -REACH, REACH, 40, key="lab_a")
         b = st.slider("b: blue to yellow", -REACH, REACH, 30, key="lab_b")
-    (red, green, blue), shown = colored(L, a, b)
+    (red, green, blue), shown = color_of_lab(L, a, b)
     with middle:
         st.html(
             f'<div role="img" aria-label="The colour: red {red}, green {green}, blue {blue}" '
@@ -162,7 +162,7 @@ def one_color() -> None:
             f"Every a (right: red) and b (up: yellow) that sRGB has at L {L}: "
             f"{share:.0%} of the square."
         )
-        take_home(lambda: as_png([_on_white(marked)]), "gamut.png")
+        offer_figure(lambda: as_png([_on_white(marked)]), "gamut.png")
 
 
 def _marked(plane: Tensor, a: float, b: float) -> Tensor:
@@ -190,12 +190,12 @@ def _on_white(rgba: Tensor) -> Tensor:
     return rgba[:3].where(rgba[3] > 0, 255)
 
 
-def picture_planes(picture: Picture) -> None:
+def show_planes(picture: Picture) -> None:
     """The picture, its L, its a and its b."""
     from workbench.lessons.colors import planes
 
     parts = planes(picture.rgb)
-    figure(
+    show_figure(
         [
             Cell("The picture", picture.rgb),
             Cell("L", parts["L"], "what every network is given"),
@@ -207,28 +207,28 @@ def picture_planes(picture: Picture) -> None:
     )
 
 
-def many_colors_one_grey(picture: Picture) -> None:
+def show_one_grey(picture: Picture) -> None:
     """A dozen colours with one L; then the picture with its hues turned: the same grey."""
     import torch
 
-    from workbench.lessons.colors import alike, grey_of, hue_turned
+    from workbench.lessons.colors import draw_alike, grey_of, rotate_hues
 
     L = st.slider("Lightness of all of them", 5, 95, 60, key="alike_L")
-    colors, grey = alike(L)
+    colors, grey = draw_alike(L)
     strips = torch.cat((colors, grey), 1)
     st.image(strips.permute(1, 2, 0).numpy(), width="stretch")
     st.caption("Above: twelve colours of one L. Below: what is left of each. Nothing tells them "
                "apart, so a network must know *what* it sees to guess the colour.")  # fmt: skip
-    take_home(lambda: as_png([strips]), "one_grey.png")
+    offer_figure(lambda: as_png([strips]), "one_grey.png")
     degrees = st.slider("Turn all hues of the picture by, degrees", 0, 360, 180, 10, key="turn")
-    turned = hue_turned(picture.rgb, degrees)
-    grey_turned = grey_of(turned)
-    differ = float((grey_turned.int() - grey_of(picture.rgb).int()).abs().float().mean())
-    figure(
+    rotated = rotate_hues(picture.rgb, degrees)
+    grey_rotated = grey_of(rotated)
+    differ = float((grey_rotated.int() - grey_of(picture.rgb).int()).abs().float().mean())
+    show_figure(
         [
             Cell("The picture", picture.rgb),
-            Cell("Its hues turned", turned, f"by {degrees}°"),
-            Cell("The grey of both", grey_turned, f"they differ by {differ:.2f} of 255"),
+            Cell("Its hues turned", rotated, f"by {degrees}°"),
+            Cell("The grey of both", grey_rotated, f"they differ by {differ:.2f} of 255"),
         ],
         "turned",
         cell=340,
@@ -238,25 +238,25 @@ def many_colors_one_grey(picture: Picture) -> None:
 # --------------------------------------------------------------------------- traps of metrics
 
 
-def candidates(
+def make_candidates(
     picture: Picture, checkpoint: Checkpoint | None, degrees: float
 ) -> dict[str, Tensor]:
     """What is measured against the picture: grey, wrong hues, one step off, a network's guess."""
     from workbench.coloring.colorize import Settings
-    from workbench.lessons.colors import grey_of, hue_turned
+    from workbench.lessons.colors import grey_of, rotate_hues
     from workbench.lessons.traps import one_step_off
 
     found = {
         "Grey": grey_of(picture.rgb),
-        f"Hues turned by {degrees:g}°": hue_turned(picture.rgb, degrees),
+        f"Hues turned by {degrees:g}°": rotate_hues(picture.rgb, degrees),
         "One step of 255 off": one_step_off(picture.rgb),
     }
     if checkpoint is not None:
-        found[checkpoint.title] = state.colorized(checkpoint, picture, Settings())[0]
+        found[checkpoint.title] = state.colorize(checkpoint, picture, Settings())[0]
     return found
 
 
-def measured(picture: Picture, found: dict[str, Tensor], name: str) -> dict[str, float]:
+def measure_candidates(picture: Picture, found: dict[str, Tensor], name: str) -> dict[str, float]:
     """Candidate -> its value by one of the lesson's measures."""
     from workbench.evaluation import metrics
     from workbench.lessons.traps import argmax_accuracy, ssim_of_luma
@@ -271,9 +271,9 @@ def measured(picture: Picture, found: dict[str, Tensor], name: str) -> dict[str,
     return {title: float(measures[name](rgb[None], truth)) for title, rgb in found.items()}
 
 
-def spread(picture: Picture, found: dict[str, Tensor], name: str) -> str:
+def describe_spread(picture: Picture, found: dict[str, Tensor], name: str) -> str:
     """From which value to which the candidates reach, and who has them, in a sentence."""
-    values = measured(picture, found, name)
+    values = measure_candidates(picture, found, name)
     low, high = min(values, key=values.get), max(values, key=values.get)
     if f"{values[low]:.3f}" == f"{values[high]:.3f}":
         return f"all {len(values)} have {values[low]:.3f}."
@@ -282,19 +282,19 @@ def spread(picture: Picture, found: dict[str, Tensor], name: str) -> str:
     )
 
 
-def table(picture: Picture, found: dict[str, Tensor], names: tuple[str, ...]) -> None:
+def show_table(picture: Picture, found: dict[str, Tensor], names: tuple[str, ...]) -> None:
     """A row per candidate, a column per measure."""
     import pandas as pd
 
-    columns = {name: measured(picture, found, name) for name in names}
-    numbers(
+    columns = {name: measure_candidates(picture, found, name) for name in names}
+    show_numbers(
         pd.DataFrame(
             {"": title} | {name: columns[name][title] for name in names} for title in found
         )
     )
 
 
-def protocols(prediction: Tensor, truth: Tensor) -> None:
+def show_protocols(prediction: Tensor, truth: Tensor) -> None:
     """One pair of pictures under every variant, and how far each is from the usual measure."""
     import pandas as pd
 
@@ -302,7 +302,7 @@ def protocols(prediction: Tensor, truth: Tensor) -> None:
 
     rows = variants(prediction, truth)
     usual = {name: value for name, _, value in rows}
-    numbers(
+    show_numbers(
         pd.DataFrame(
             {
                 "Measure": name,

@@ -9,10 +9,10 @@ import streamlit as st
 
 from workbench.errors import Problem
 from workbench.study import figures, rendering, trials
-from workbench.study.export import few_raters
+from workbench.study.export import warn_of_few_raters
 from workbench.study.results import ENOUGH_RATERS
 from workbench.ui import state
-from workbench.ui.widgets import plot, show_problem
+from workbench.ui.widgets import show_plot, show_problem
 
 if TYPE_CHECKING:
     from workbench.study.plans import Plan
@@ -59,7 +59,7 @@ def next_step(votes: Votes, study: Study, plan: Plan, where) -> None:
     try:
         if study.state == "draft":
             if where.button("Render the pictures"):
-                with st.spinner("The networks are at work…"), state.queue().turn():
+                with st.spinner("The networks are at work…"), state.queue().take_place():
                     rendering.render(votes, name)
                 st.rerun()
             if study.pictures != "[]" and where.button("Open", type="primary"):
@@ -85,13 +85,13 @@ def next_step(votes: Votes, study: Study, plan: Plan, where) -> None:
 def ranking(found: Results, name: str) -> None:
     """Strengths or fool rates with their intervals; who beat whom."""
     st.subheader("Ranking" if found.ranking else "Fool rates", anchor=False)
-    plot(figures.ranking_figure(found), f"{name}_ranking")
+    show_plot(figures.ranking_figure(found), f"{name}_ranking")
     st.dataframe(found.table(), column_config=NUMBERS, hide_index=True)
     if not found.ranking:
         return
     st.subheader("Who was preferred to whom", anchor=False)
-    plot(figures.wins_figure(found), f"{name}_wins")
-    if weak := few_raters(found):
+    show_plot(figures.wins_figure(found), f"{name}_wins")
+    if weak := warn_of_few_raters(found):
         st.caption(weak)
     if found.unflagged < ENOUGH_RATERS:
         return
@@ -137,7 +137,7 @@ def trust(everyone: Results, kept: Results, found: Results, name: str) -> None:
     st.write(f"{len(flagged)} of {len(everyone.raters)} raters are flagged.")
     if flagged:
         st.dataframe(flagged, hide_index=True)
-        plot(figures.effect_figure(everyone, kept), f"{name}_without_flagged")
+        show_plot(figures.effect_figure(everyone, kept), f"{name}_without_flagged")
 
 
 def delete_rater(votes: Votes, study: Study) -> None:

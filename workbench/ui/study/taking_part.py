@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.errors import Problem
-from workbench.names import plain
+from workbench.names import escape_markdown
 from workbench.study import limits, simulate, trials
 from workbench.ui import gate, state
-from workbench.ui.study.voting import address_bucket, ask, browser, guessing
+from workbench.ui.study.voting import address_bucket, ask, browser, count_guesses
 from workbench.ui.widgets import show_problem
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def choose_study() -> None:
             show_problem(problem)
             continue
         with st.container(border=True):
-            st.subheader(plain(plan.title or plan.name), anchor=False)
+            st.subheader(escape_markdown(plan.title or plan.name), anchor=False)
             st.write(plan.guidance)
             minutes = max(1, round(plan.total * (7 if plan.design == "rank" else 5) / 60))
             st.caption(f"{plan.total} questions, about {minutes} min")
@@ -49,17 +49,17 @@ def choose_study() -> None:
                 st.query_params["study"] = study.name
                 st.rerun()
     if not opened:
-        offer(votes)
+        offer_study(votes)
     withdraw()
 
 
-def offer(votes: Votes) -> None:
+def offer_study(votes: Votes) -> None:
     """Where no study is open: one to try, and the ways to make one."""
     st.write("No study is open now.")
     fresh = simulate.TRY.name not in {study.name for study in votes.studies()}
     if (
         fresh
-        and gate.may()
+        and gate.may_control()
         and st.button("Try one", type="primary", help="Questions about sample pictures.")
     ):
         with st.spinner("Colouring the samples…"):
@@ -76,7 +76,7 @@ def offer(votes: Votes) -> None:
 def join(study: Study) -> None:
     """Instructions, consent, colour vision; then the rater's code goes into the link."""
     plan = trials.plan_of(study)
-    st.title(plain(plan.title or plan.name), anchor=False)
+    st.title(escape_markdown(plan.title or plan.name), anchor=False)
     trials.require_open(study)
     st.markdown(plan.guidance)
     with st.form("consent", border=False):
@@ -95,7 +95,7 @@ def join(study: Study) -> None:
         one = (limits.BROWSER, plan.browsers, limits.DAY)
         if plan.browsers:
             here.check(one, browser())
-        with guessing():
+        with count_guesses():
             rater = state.study_votes().add_rater(
                 study, plan.consent_version, vision, invite=invite, bound=plan.raters
             )
@@ -112,13 +112,13 @@ def join(study: Study) -> None:
 
 def vote(study: Study, code: str) -> None:
     """Question after question, then thanks and the code."""
-    with guessing():
+    with count_guesses():
         rater = state.study_votes().rater(study, code)
         if rater is None:
             del st.query_params["rater"]
             raise Problem("No answers are stored under that code. Check it, or begin again.")
     if refused := st.session_state.pop("study_refused", None):
-        st.info(plain(refused))
+        st.info(escape_markdown(refused))
     if ask(study, rater):
         note = f"You can stop and come back by this link. Your code is `{rater.code}`."
         st.caption(note, text_alignment="center")
@@ -134,6 +134,6 @@ def withdraw() -> None:
     with st.expander("Delete my answers"), st.form("withdraw", border=False):
         code = st.text_input("Your code", key="withdraw_code").strip()
         if st.form_submit_button("Delete for good") and code:
-            with guessing():
+            with count_guesses():
                 gone = state.study_votes().delete_rater(code)
             st.success(f"Deleted, with {gone} answers.")

@@ -61,7 +61,7 @@ def browser() -> str:
 
 
 @contextmanager
-def guessing() -> Iterator[None]:
+def count_guesses() -> Iterator[None]:
     """Around whatever a stranger may guess (codes, invitations): only failures are counted.
 
     What is known is looked up first and always let in: behind a proxy everybody has one address,
@@ -80,7 +80,7 @@ def ask(study: Study, rater: Rater) -> bool:
     question = trials.next_question(votes, study, rater)
     if question is None:
         return False
-    ground()
+    draw_ground()
     plan = trials.plan_of(study)
     feedback = st.session_state.get("study_feedback", {"text": "", "kind": ""})
     practice = question.number < plan.practised
@@ -148,7 +148,7 @@ def answer_of(said: Any) -> tuple[str, Answer]:
         raise trials.Refused("That answer was not understood. Please give it again.") from None
 
 
-def ground() -> None:
+def draw_ground() -> None:
     """One neutral grey behind the question, in the light and in the dark theme alike."""
     st.html(
         "<style>[data-testid='stAppViewContainer'], [data-testid='stMain'],"
@@ -168,7 +168,7 @@ def _session() -> str:
     return st.session_state.setdefault("study_session", new_code())
 
 
-def marked_once(png: bytes, words: str) -> bytes:
+def mark_once(png: bytes, words: str) -> bytes:
     """A PNG with a text in it that follows from `words` and says nothing of them."""
     body = b"tEXtid\0" + hashlib.sha256(words.encode()).hexdigest().encode()
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
@@ -182,7 +182,7 @@ def _addresses(study: Study, question: trials.Question | None) -> list[str]:
         data = picture_file(study.name, question.picture_sha256, shown).read_bytes()
         coordinates = f"{question.token}/{place}"
         # the address is made of the bytes: the same picture has another one in every question
-        data = marked_once(data, f"{question.token}/{place}")
+        data = mark_once(data, f"{question.token}/{place}")
         path = Runtime.instance().media_file_mgr.add(data, "image/png", coordinates=coordinates)
         addresses.append(f"{st.get_option('server.baseUrlPath').rstrip('/')}{path}")
     return addresses
