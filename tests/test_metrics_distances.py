@@ -150,7 +150,7 @@ def test_kept_distances_replace_those_of_earlier_weights_and_stand_on_the_leader
     (tmp_path / "odd" / realism.FILE).write_text('{"a": 1}')
     assert len(realism.read_roots([tmp_path])[1]) == 1
 
-    monkeypatch.setattr("workbench.evaluation.score_run.roots", lambda: [tmp_path])
+    monkeypatch.setattr("workbench.evaluation.score_run.score_roots", lambda: [tmp_path])
 
     def page() -> None:
         from workbench.evaluation.summaries import Choice
