@@ -44,6 +44,7 @@ try:
     )
     found = kept if leave_out else everyone
     results.ranking(found, study.name)
+    results.explain(study, found, everyone.flagged if leave_out else ())
     results.picture_by_picture(study, found)
     results.trust(everyone, kept, found, study.name)
 

@@ -216,6 +216,24 @@ def test_a_simulated_study_is_analysed_and_exported(design, tmp_path):
     votes.close()
 
 
+@pytest.mark.parametrize("design", ["pair", "rank"])
+def test_what_colourfulness_explains_is_measured_on_the_pictures_of_a_study(design):
+    votes, study = simulate.simulate(design=design, raters=6, trials=6)
+    found = results.load(votes, study)
+    adjusted = results.load_adjusted(votes, study)
+    per_model, per_measure = results.tabulate_adjusted(found.models, adjusted)
+    plain = {row["model"]: row["strength"] for row in found.table()}
+    assert {row["model"]: pytest.approx(row["strength"]) for row in per_model} == plain
+    assert [row["measure"] for row in per_measure] == [
+        "Colourfulness",
+        "Mean chroma",
+        "PSNR to grey",
+    ]
+    assert all(row["low"] <= row["effect"] <= row["high"] for row in per_measure)
+    assert results.load_adjusted(votes, study, set(found.raters[1:])) is None
+    votes.close()
+
+
 def test_the_simulation_recovers_the_order_of_its_strengths():
     votes, study = simulate.simulate(raters=30, trials=20)
     found = results.load(votes, study)

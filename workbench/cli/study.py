@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -96,12 +96,16 @@ def results(
     without_flagged: Annotated[
         bool, typer.Option("--without-flagged", help="Leave flagged raters out.")
     ] = False,
+    adjusted: Annotated[
+        bool, typer.Option("--adjusted", help="What colourfulness explains of the strengths.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """The ranking or the fool rates, with 95 % intervals."""
     from workbench.cli import print_rows
+    from workbench.errors import Problem
     from workbench.study.export import write_methods
-    from workbench.study.results import load
+    from workbench.study.results import load, load_adjusted, tabulate_adjusted
     from workbench.study.votes import Votes
 
     votes = Votes()
@@ -109,13 +113,23 @@ def results(
     found = load(votes, study)
     if without_flagged:
         found = load(votes, study, found.flagged)
-    rows = [
-        {key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}
-        for row in found.table()
-    ]
-    print_rows(rows, as_json)
+    if adjusted:
+        beside = load_adjusted(votes, study, found.flagged if without_flagged else ())
+        if beside is None:
+            raise Problem("--adjusted needs strengths (not fool rates) from two raters at least.")
+        for table in tabulate_adjusted(found.models, beside):
+            print_rows(_round_numbers(table), as_json)
+        return
+    print_rows(_round_numbers(found.table()), as_json)
     if not as_json:
         print(write_methods(found))
+
+
+def _round_numbers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}
+        for row in rows
+    ]
 
 
 def export(name: Name, folder: Annotated[Path, typer.Argument(help="Where to.")]) -> None:

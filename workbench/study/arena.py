@@ -46,8 +46,8 @@ KEEP = (
     "colourization. It is not published."
 )
 CHOICES = {
-    "left": "Left is better",
-    "right": "Right is better",
+    "left": "A is better",
+    "right": "B is better",
     "tie": "Both are good",
     "bad": "Both are bad",
 }

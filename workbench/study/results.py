@@ -6,13 +6,14 @@ import itertools
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from workbench.errors import Problem
 from workbench.study import ranking
-from workbench.study.confounders import differences
+from workbench.study.confounders import CONFOUNDERS, differences, measures_of
 from workbench.study.plans import TRUTH, Plan
 from workbench.study.ranking import FoolRate, Ranking
 from workbench.study.raters import (
@@ -22,6 +23,7 @@ from workbench.study.raters import (
     outlying_preferences,
     side_bias,
 )
+from workbench.study.rendering import picture_file
 from workbench.study.tables import Study
 from workbench.study.trials import model_name, plan_of
 from workbench.study.votes import Votes
@@ -230,6 +232,18 @@ def pair_votes(
     )
 
 
+def load_adjusted(
+    votes: Votes, study: Study, without: Collection[str] = ()
+) -> ranking.Adjusted | None:
+    """`adjust` for a study, from what was kept with its questions or from its pictures."""
+    rows = votes.rows(study)
+
+    def measures(row: Row) -> list[dict[str, float]]:
+        return measures_of(row, partial(picture_file, study.name))
+
+    return adjust(plan_of(study), list_models(study, rows), rows, measures, without)
+
+
 def adjust(
     plan: Plan,
     models: Sequence[str],
@@ -265,6 +279,34 @@ def adjust(
         len(models),
         seed=plan.seed,
     )
+
+
+def tabulate_adjusted(
+    models: Sequence[str], found: ranking.Adjusted
+) -> tuple[list[Row], list[Row]]:
+    """Rows per model (strength, as colourful as the others, and what is explained) and per measure.
+
+    The effects are log odds for one standard deviation more of a measure.
+    """
+    order = np.argsort(-found.strength)
+    per_model: list[Row] = [
+        {
+            "model": model_name(models[i]),
+            "strength": float(found.strength[i] + found.explained[i]),
+            "alike": float(found.strength[i]),
+            "low": float(found.low[i]),
+            "high": float(found.high[i]),
+            "explained": float(found.explained[i]),
+        }
+        for i in order
+    ]
+    per_measure: list[Row] = [
+        {"measure": title, "effect": float(effect), "low": float(low), "high": float(high)}
+        for title, effect, low, high in zip(
+            CONFOUNDERS.values(), found.effect, found.effect_low, found.effect_high, strict=True
+        )
+    ]
+    return per_model, per_measure
 
 
 def _fooled_pictures(

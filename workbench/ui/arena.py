@@ -71,7 +71,7 @@ def show_battle(picture: Picture) -> None:
         st.session_state["arena_round"], st.session_state["arena_choice"] = here, None
     if refused := st.session_state.pop("arena_refused", None):
         st.info(refused)
-    titles = ["Left", "Right"]
+    titles = ["A", "B"]
     notes = ["", ""]
     if choice:
         titles = [figures.title_of(shown) for shown in here.battle.shown]
@@ -79,7 +79,7 @@ def show_battle(picture: Picture) -> None:
     cells = [
         Cell(title, rgb, note) for title, rgb, note in zip(titles, here.painted, notes, strict=True)
     ]
-    show_gallery(cells, key=f"arena_{here.battle.token.partition('.')[0]}", cell=300)
+    show_gallery(cells, key=f"arena_{here.battle.token.partition('.')[0]}", cell=420)
     bar = st.container(horizontal=True)
     if choice:
         bar.button(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from workbench.images import Picture
     from workbench.jobs.clip import VideoJob
     from workbench.study.limits import Limits
+    from workbench.study.ranking import Adjusted
     from workbench.study.results import Results
     from workbench.study.tables import Study
     from workbench.study.votes import Votes
@@ -202,6 +203,18 @@ def _study_results(name: str, stamp: tuple[int, int], without: frozenset[str]) -
 def study_results(study: Study, without: Collection[str] = ()) -> Results:
     """A study's figures, computed again when a vote came or went."""
     return _study_results(study.name, study_votes().stamp(study), frozenset(without))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _study_adjusted(name: str, stamp: tuple[int, int], without: frozenset[str]) -> Adjusted | None:
+    from workbench.study.results import load_adjusted
+
+    return load_adjusted(study_votes(), study_votes().study(name), without)
+
+
+def study_adjusted(study: Study, without: Collection[str] = ()) -> Adjusted | None:
+    """A study's strengths beside colourfulness, computed again when a vote came or went."""
+    return _study_adjusted(study.name, study_votes().stamp(study), frozenset(without))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import streamlit as st
 from workbench.errors import Problem
 from workbench.study import figures, rendering, trials
 from workbench.study.export import warn_of_few_raters
-from workbench.study.results import ENOUGH_RATERS
+from workbench.study.results import ENOUGH_RATERS, tabulate_adjusted
 from workbench.ui import state
 from workbench.ui.widgets import show_plot, show_problem
 
@@ -24,6 +25,9 @@ NUMBERS = {
     "strength": st.column_config.NumberColumn(format="%+.2f"),
     "low": st.column_config.NumberColumn("95 % low", format="%.3f"),
     "high": st.column_config.NumberColumn("95 % high", format="%.3f"),
+    "alike": st.column_config.NumberColumn(format="%+.2f"),
+    "explained": st.column_config.NumberColumn(format="%+.2f"),
+    "effect": st.column_config.NumberColumn(format="%+.2f"),
     "fool_rate": st.column_config.NumberColumn("fool rate", format="%.3f"),
     "deviation": st.column_config.NumberColumn("±", format="%.3f"),
     "share": st.column_config.NumberColumn(format="%.3f"),
@@ -101,6 +105,26 @@ def ranking(found: Results, name: str) -> None:
         for row in found.separations()
     ]
     st.dataframe(separations, column_config=NUMBERS, hide_index=True)
+
+
+def explain(study: Study, found: Results, without: Collection[str]) -> None:
+    """Is it only more colourful? Strengths with what three measures explain taken out."""
+    if not found.ranking:
+        return
+    with st.expander("Is it only more colourful?"):
+        adjusted = state.study_adjusted(study, without)
+        if adjusted is None:
+            st.caption("That takes the votes of two raters at least.")
+            return
+        per_model, per_measure = tabulate_adjusted(found.models, adjusted)
+        st.caption(
+            "Differences in colourfulness, mean chroma and PSNR to grey stand beside the models in "
+            "one Bradley-Terry model. *Alike* is a model's strength between pictures that agree in "
+            "all three, with its 95 % interval over raters; *explained* is the strength minus that."
+        )
+        st.dataframe(per_model, column_config=NUMBERS, hide_index=True)
+        st.caption("What one standard deviation more of a measure adds to the log odds.")
+        st.dataframe(per_measure, column_config=NUMBERS, hide_index=True)
 
 
 def picture_by_picture(study: Study, found: Results) -> None:
