@@ -216,3 +216,29 @@ def test_no_number_of_a_paper_is_where_a_person_reads():
         assert not re.search(r"[Pp]aper 00\d", text), file.name
         if file.name != "scores.py":  # the old names it still reads
             assert not re.search(r"seed00\d", text), file.name
+
+
+def test_places_are_counted_over_sets_and_a_model_that_lacks_one_is_not_ranked():
+    some = [
+        *rows("a", [30, 30], "x"), *rows("b", [20, 20], "x"), *rows("c", [20, 20], "x"),
+        *rows("a", [10, 10], "y"), *rows("b", [30, 30], "y"), *rows("c", [20, 20], "y"),
+        *rows("short", [90, 90], "x"),
+    ]  # fmt: skip
+    places = summaries.aggregate_ranks(some, "psnr")
+    assert [each.model for each in places] == ["b", "a", "c", "short"]
+    found = {each.model: each for each in places}
+    assert found["a"].ranks == (1, 3)  # `short` is better on x and takes no place there
+    assert found["b"].ranks == (2.5, 1)
+    assert [found[name].borda for name in "abc"] == [2, 2.5, 1.5]
+    assert found["short"].missing == ("y",)
+    assert found["short"].mean_rank is None
+
+
+def test_places_by_a_metric_where_less_is_better_and_where_the_truth_is():
+    low = [*rows("a", [3, 5], metric="delta_e"), *rows("b", [9, 9], metric="delta_e")]
+    assert [each.model for each in summaries.aggregate_ranks(low, "delta_e")] == ["a", "b"]
+    near = [
+        row("a", "p", colorfulness=50.0, colorfulness_truth=40.0),
+        row("b", "p", colorfulness=38.0, colorfulness_truth=40.0),
+    ]
+    assert [each.model for each in summaries.aggregate_ranks(near, "colorfulness")] == ["b", "a"]

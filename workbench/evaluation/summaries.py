@@ -61,6 +61,19 @@ class Paired:
 
 
 @dataclass(frozen=True)
+class Places:
+    """A model's places over data sets. missing: the sets it has no rows of; then it has none."""
+
+    model: str
+    revision: str
+    datasets: tuple[str, ...]
+    missing: tuple[str, ...]
+    ranks: tuple[float, ...]  # on each data set, 1 is best
+    mean_rank: float | None = None
+    borda: float | None = None
+
+
+@dataclass(frozen=True)
 class Choice:
     """What the visitor wants to see; kept in the page's address."""
 
@@ -202,6 +215,43 @@ def compare_paired(first: Iterable[Score], second: Iterable[Score], metric: str)
         tuple(f"{key[0]}: {key[3]}" for key in shared),
         tuple(difference.tolist()),
     )
+
+
+def aggregate_ranks(scores: Iterable[Score], metric: str) -> list[Places]:
+    """Models ranked on each data set, then over the sets: best mean rank first.
+
+    On a set a model's place is that of its mean, ties share the mean of their places. Only models
+    with rows of every set are ranked, among themselves; the others come last, with what they lack.
+    Borda 1781: a point for each model left behind on a set, half a one for a tie.
+    """
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    grouped: dict[tuple[str, str, str], list[Score]] = {}
+    for score in scores:
+        if score.model != "truth" and getattr(score, metric) is not None:
+            grouped.setdefault((score.model, score.revision, score.dataset), []).append(score)
+    for (model, revision, dataset), rows in grouped.items():
+        value = _metric_mean([rows], metric).value
+        if (better := METRICS[metric].better) == "truth":
+            value = -abs(value - float(np.mean(_column(rows, f"{metric}_truth"))))
+        found.setdefault((model, revision), {})[dataset] = -value if better == "lower" else value
+    sets = sorted({dataset for values in found.values() for dataset in values})
+    whole = [key for key, values in found.items() if len(values) == len(sets)]
+    merits = np.array([[found[key][dataset] for dataset in sets] for key in whole])  # (k, sets)
+    merits = merits.reshape(len(whole), len(sets))
+    above = (merits[None] > merits[:, None]).sum(1)  # (k, sets): how many are better
+    level = (merits[None] == merits[:, None]).sum(1) - 1
+    ranks = 1 + above + level / 2
+    points = len(whole) - ranks
+    places = [
+        Places(*key, tuple(sets), (), tuple(ranks[i]), float(ranks[i].mean()), points[i].sum())
+        for i, key in enumerate(whole)
+    ]
+    places.sort(key=lambda each: (each.mean_rank, each.model))
+    short = [key for key in found if key not in whole]
+    return places + [
+        Places(*key, tuple(found[key]), tuple(d for d in sets if d not in found[key]), ())
+        for key in sorted(short)
+    ]
 
 
 def generalisation(

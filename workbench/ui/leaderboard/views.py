@@ -12,11 +12,12 @@ import streamlit as st
 from workbench import charts, places
 from workbench.errors import Problem
 from workbench.evaluation.metrics import METRICS, OF_SETS
-from workbench.evaluation.summaries import Choice, compare_paired, generalisation
+from workbench.evaluation.summaries import Choice, aggregate_ranks, compare_paired, generalisation
 from workbench.ui import gate, state
 from workbench.ui.leaderboard.board import data_name, describe_kinship, source_of, title
 from workbench.ui.viewers import Cell, show_gallery
 from workbench.ui.widgets import show_passed_over, show_plot
+from workbench.writing import neutralise
 
 if TYPE_CHECKING:
     from workbench.evaluation.scores import Score
@@ -227,6 +228,44 @@ def colorize_row(name: str, row: Score, source: str):
     return state.shelf().put(key, pair, 2 * truth.nbytes)
 
 
+def show_ranks(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """Places on each data set, their mean and Borda's points."""
+    places = aggregate_ranks(rows, choice.metric)
+    table = [
+        {
+            "Model": title(each.model),
+            "Mean rank": each.mean_rank,
+            "Borda": each.borda,
+            **dict(zip(each.datasets, each.ranks, strict=False)),
+            "Lacks": ", ".join(each.missing),
+            "Revision": each.revision,
+        }
+        for each in places
+    ]
+    numbers = {name: st.column_config.NumberColumn(format="%.1f") for name in choice.datasets}
+    shapes = numbers | {
+        "Model": st.column_config.TextColumn(pinned=True),
+        "Mean rank": st.column_config.NumberColumn(format="%.2f"),
+        "Borda": st.column_config.NumberColumn(format="%.1f"),
+    }
+    frame = pd.DataFrame(table)
+    st.dataframe(frame, hide_index=True, column_config=shapes, placeholder="–")
+    st.download_button(
+        "Ranks (CSV)",
+        lambda: frame.map(neutralise).to_csv(index=False),
+        f"ranks_{choice.metric}.csv",
+        "text/csv",
+        on_click="ignore",
+        icon=":material/download:",
+        key="ranks_csv",
+    )
+    st.caption(
+        f"Places by {METRICS[choice.metric].title} on each set; ties share a place. *Borda*: a "
+        "point for every model left behind on a set. A mean over sets lets one set with large "
+        "differences decide; places do not. A model that lacks a set is shown and not ranked."
+    )
+
+
 def show_realism(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """How far each model's pictures are from the true ones, taken as one set."""
     from workbench.evaluation import realism, score_run
@@ -234,10 +273,11 @@ def show_realism(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     kept, complaints = realism.read_roots(score_run.score_roots())
     show_passed_over(complaints)
     if not kept:
-        raise Problem(
+        st.info(
             "No distance of sets is here yet: `python -m workbench distance --keep --data …` "
             "measures it."
         )
+        return
     wide = max((row.datasets for row in kept), key=len)
     of_wide = [row for row in kept if row.datasets == wide]
     size = min({row.size for row in of_wide}, key=lambda size: (size != choice.size, size))
@@ -275,6 +315,7 @@ VIEWS = {
     "Intervals": ranking,
     "Faithful or colourful": trade_off,
     "Per picture": per_picture,
+    "Ranks": show_ranks,
     "As a set": show_realism,
     "Two models": two_models,
     "Best and worst": cases,
