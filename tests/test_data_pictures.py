@@ -15,6 +15,7 @@ from small_pictures import colours, encoded, run, write
 from workbench import places
 from workbench.data import pictures
 from workbench.errors import Problem
+from workbench.images.grey import CHROMA_PER_SPREAD, is_faint
 
 
 def array(seed: int = 0, size: tuple[int, int] = (20, 16)) -> np.ndarray:
@@ -126,7 +127,7 @@ def test_sixteen_bits_are_scaled_and_not_cut_off():
     ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
     rgb, _ = pictures.decode_square(saved(Image.fromarray(ramp), "PNG"), 16)
     assert np.abs(rgb[0].astype(int) - np.round(ramp / 257)).max() <= 1
-    assert pictures.is_grey(rgb)
+    assert is_faint(rgb)
 
 
 def test_the_first_frame_of_an_animation_is_taken():
@@ -145,8 +146,8 @@ def test_grey_is_a_mean_chroma_under_three_as_scikit_image_counts_it():
         rgb = np.clip(grey + tint, 0, 255).astype(np.uint8)
         chroma = np.linalg.norm(rgb2lab(rgb)[..., 1:], axis=-1).mean()
         if abs(chroma - 3) > 0.05:
-            verdicts.add(pictures.is_grey(rgb.transpose(2, 0, 1)))
-            assert pictures.is_grey(rgb.transpose(2, 0, 1)) == (chroma < 3)
+            verdicts.add(is_faint(rgb.transpose(2, 0, 1)))
+            assert is_faint(rgb.transpose(2, 0, 1)) == (chroma < 3)
     assert verdicts == {True, False}
 
 
@@ -155,7 +156,7 @@ def test_the_short_cut_for_colour_never_calls_a_grey_colour_coloured():
     cube = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3)
     spread = cube.max(-1).astype(float) - cube.min(-1)
     chroma = np.linalg.norm(rgb2lab(cube)[..., 1:], axis=-1)
-    assert (chroma >= pictures.CHROMA_PER_SPREAD * spread - 1e-6).all()
+    assert (chroma >= CHROMA_PER_SPREAD * spread - 1e-6).all()
 
 
 # -------------------------------------------------------------------------------------- loading

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from workbench.errors import Problem
 from workbench.images import encode, files, open_image, stamp_corner
-from workbench.images.profiles import is_grey
+from workbench.images.grey import is_grey
 
 MARKS = {
     "Software": "colorization-workbench",

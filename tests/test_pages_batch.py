@@ -31,10 +31,7 @@ def no_wait():
 @pytest.fixture
 def painters(small_checkpoints: Path) -> list[batches.Painter]:
     found = checkpoints.available(small_checkpoints)
-    return [
-        batches.Painter(c.name, c.title, c.revision, c.net(), c.size)
-        for c in (found["vanilla_cnn"], found["colorful"])
-    ]
+    return [batches.Painter(c, c.net()) for c in (found["vanilla_cnn"], found["colorful"])]
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -67,7 +64,7 @@ def test_names_folders_and_sizes_are_kept_and_every_model_has_its_own_folder(pai
         about = json.loads(out.read("settings.json"))
     assert {row["file"] for row in rows} == pictures
     assert all(float(row["psnr_db"]) > 0 for row in rows)
-    assert {row["revision"] for row in rows} == {p.revision for p in painters}
+    assert {row["revision"] for row in rows} == {p.checkpoint.revision for p in painters}
     assert [model["name"] for model in about["models"]] == [p.name for p in painters]
 
 
@@ -76,7 +73,10 @@ def test_the_first_files_are_kept_small_to_be_looked_at(painters) -> None:
     batch = coloured([("broken.png", b"no picture"), *uploads], painters)
     assert list(batch.shown) == [f"{i}.png" for i in range(batches.SHOWN)]
     for shown in batch.shown.values():
-        assert [title for title, _ in shown] == ["The file", *(p.title for p in painters)]
+        assert [title for title, _ in shown] == [
+            "The file",
+            *(p.checkpoint.title for p in painters),
+        ]
         sizes = {Image.open(io.BytesIO(data)).width for _, data in shown}
         assert sizes == {batches.THUMBNAIL}
 

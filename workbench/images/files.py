@@ -33,7 +33,8 @@ from workbench.images.depth import (
     halve_depth,
     strips,
 )
-from workbench.images.profiles import convert_to_srgb, deep_profile, flat_rgb, is_grey, png_colours
+from workbench.images.grey import is_grey
+from workbench.images.profiles import convert_to_srgb, deep_profile, flat_rgb, png_colours
 from workbench.images.toned import NOTE, is_toned, remove_tone
 from workbench.names import printable
 
@@ -594,6 +595,13 @@ def _short_exif(exif: bytes | None) -> bytes | None:
         if len(exif) <= JPEG_EXIF:
             return exif
     return None
+
+
+def encode_result(
+    picture: Picture, rgb: Tensor, marks: Mapping[str, str], form: str = "png"
+) -> bytes:
+    """`encode` with the EXIF block, the ICC profile and the resolution of the picture it is of."""
+    return encode(rgb, form=form, exif=picture.exif, icc=picture.icc, marks=marks, dpi=picture.dpi)
 
 
 def encode_for_screen(rgb: Tensor, side: int = SHOWN_SIDE) -> tuple[bytes, str]:

@@ -173,19 +173,3 @@ def convert_to_srgb(pixels: np.ndarray, gamma: float, primaries: np.ndarray | No
     for rows in strips(*pixels.shape[1:]):
         light = np.tensordot(primaries.astype(np.float32), linear[pixels[:, rows]], 1)
         pixels[:, rows] = encoded(light)
-
-
-def is_grey(rgb8: np.ndarray) -> bool:
-    """No colour in uint8 (3, H, W): all but one pixel in a thousand differ by at most 12 steps.
-
-    The mean difference must also be under 4, so that an evenly tinted print (sepia) has colour.
-    """
-    far = total = 0
-    for rows in strips(*rgb8.shape[1:]):
-        red, green, blue = rgb8[:, rows]
-        high = np.maximum(np.maximum(red, green), blue)
-        spread = high - np.minimum(np.minimum(red, green), blue)
-        far += int((spread > 12).sum())
-        total += int(spread.sum(dtype=np.int64))
-    pixels = rgb8[0].size
-    return far < 0.001 * pixels and total < 4 * pixels

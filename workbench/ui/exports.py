@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench import __version__
-from workbench.jobs.form import SUFFIXES, Form, stem_of
+from workbench.jobs.form import STAMP, SUFFIXES, Form, stem_of
 from workbench.jobs.made import Made
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ def choose_form(where=st) -> Form:
         key="form",
         persist_state="session",
     )
-    where.toggle(
-        "Write “Colourized by AI” into the picture", key="stamped", persist_state="session"
-    )
+    where.toggle(f"Write “{STAMP}” into the picture", key="stamped", persist_state="session")
     return chosen_form()
 
 
