@@ -18,7 +18,8 @@ from workbench import checkpoints, places
 from workbench.cli import build
 from workbench.coloring.colorize import Settings, make_marks
 from workbench.data import DATASETS
-from workbench.evaluation import metrics, score_run
+from workbench.evaluation import metrics, score_run, scores
+from workbench.evaluation.scores import Score
 from workbench.images import open_image
 from workbench.jobs import batch
 from workbench.jobs.form import Form
@@ -137,6 +138,21 @@ def test_baselines_of_own_pictures_never_lie_with_the_bundled_weights(tmp_path: 
     assert places.scores() in found.parents
     assert places.scores() in score_run.score_roots()
     assert score_run.baselines_folder(tmp_path, "my-holidays") == tmp_path / "baselines" / "scores"
+
+
+def test_a_folder_with_the_name_of_a_known_set_is_somebodys_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "CHECKPOINTS", tmp_path)
+    bundled = tmp_path / "baselines" / "scores"
+    folder = score_run.baselines_folder
+    assert folder(dataset="people", pictures=["people.parquet[0] people/a.webp"]) == bundled
+    assert bundled not in (own := folder(dataset="people", pictures=["me.jpg"]), *own.parents)
+    bundled.mkdir(parents=True)
+    scores.write(bundled / "people.csv", [Score("grey", "-", "people", "a.webp", "cw-1", 256)])
+    assert folder(dataset="people", pictures=["a.webp"]) == bundled
+    assert folder(dataset="people", pictures=["me.jpg"]) == own
+    assert folder(tmp_path / "out", "people", ["me.jpg"]).parents[1] == tmp_path / "out"
 
 
 def test_a_heading_says_which_way_is_better() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,7 +95,8 @@ def evaluate(
             made, wrong = entrants.from_predictions(predictions, name, source.items(), sizes)
             here.append((made, score_run.scores_folder(name, out=out)))
             _say(wrong)
-        folder = score_run.baselines_folder(out, dataset)
+        first = [item.name for item in islice(source.items(), 8)]
+        folder = score_run.baselines_folder(out, dataset, first)
         here += [(baseline, folder) for baseline in entrants.baselines()]
         with _progress(dataset, quiet=shard.index > 0) as progress:
             score_run.score_data(
