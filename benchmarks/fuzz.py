@@ -382,7 +382,7 @@ def bombs(number: int) -> None:
 
 
 STEPS = ("opened", "coloured")  # each holds the queue once
-MEASURED = [0.0, 0.0]  # seconds of the longer turn and MB, of the last of BOMBS
+MEASURED = [0.0, 0.0]  # seconds of the longer step and MB, of the last of BOMBS
 
 
 # --------------------------------------------------------------------------------- counting

@@ -18,7 +18,7 @@ for sentence in picture.notes:
 
 with st.sidebar:
     checkpoints = widgets.choose_models()
-    st.subheader("Turning")
+    st.subheader("Settings")
     settings = widgets.choose_settings()
     with_blend = st.toggle(
         "Add a blend", key="blend", help="The mean colours of the chosen models."

@@ -32,7 +32,7 @@ if not projected:
         "wrong there, and cannot show anything either.",
     )
     pieces.show_exercise(
-        "Turn the hues by 180°. Could a network that is given only L know which picture is real?",
-        "Not from one pixel: both have the same L wherever the screen can show the turned colour. "
+        "Rotate the hues by 180°. Could a network that is given only L know which picture is real?",
+        "Not from one pixel: both have the same L wherever the screen can show the rotated colour. "
         "It can only know that a cat is rarely blue. That knowledge is all that training gives it.",
     )

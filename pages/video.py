@@ -25,7 +25,7 @@ with st.sidebar:
         key="video_strength",
         help="Seconds for which colours are remembered along the motion. 0: each frame for itself.",
     )
-    st.subheader("Turning")
+    st.subheader("Settings")
     settings = widgets.choose_settings()
 
 job: clip.VideoJob | None = st.session_state.get("video_job")

@@ -29,7 +29,7 @@ CARD = "---\nlicense: other\n---\n# A model for tests\n"
 
 @pytest.fixture(scope="session")
 def bundled(small_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five small models with what published ones have: card, log, scores."""
+    """Small models with what published ones have: card, log, scores."""
     from workbench.evaluation.scores import Score, write
 
     root = tmp_path_factory.mktemp("bundled") / "checkpoints"

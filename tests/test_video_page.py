@@ -98,11 +98,11 @@ def test_a_stopped_job_has_a_file_to_show_and_again_goes_on(
     folder = clips.Folder()
     source = make_clip(folder.path / "long.mp4", 80)
     found = checkpoints.available(small_checkpoints)["vanilla_cnn"]
-    turns: list[str] = []
+    entered: list[str] = []
 
     @contextmanager
     def take_place():
-        turns.append("network")
+        entered.append("network")
         yield
 
     class Impatient(clips.VideoJob):
@@ -119,7 +119,7 @@ def test_a_stopped_job_has_a_file_to_show_and_again_goes_on(
     rest.run()
     assert not rest.report.stopped
     assert probe(rest.out).frames == 80
-    assert len(turns) >= 5
+    assert len(entered) >= 5
     kept = folder.path
     del job, rest, folder
     assert not kept.exists()

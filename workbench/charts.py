@@ -349,7 +349,7 @@ def prior_plane(prior: Tensor) -> go.Figure:
         )
     )  # fmt: skip
     figure.update_layout(height=520)
-    figure.update_yaxes(autorange=True)  # go.Image would turn b upside down
+    figure.update_yaxes(autorange=True)  # go.Image would show b upside down
     return styled(figure, x="a (green to red)", y="b (blue to yellow)")
 
 

@@ -35,7 +35,7 @@ STRIP = 1 << 16  # pixels converted at once: a strip's planes stay in the proces
 
 @dataclass(frozen=True)
 class Settings:
-    """What a visitor may turn. None means the model's own."""
+    """What a visitor may set. None means the model's own."""
 
     size: int | None = None  # short side shown to the network, pixels
     temperature: float | None = None  # of a distribution's annealed mean; others ignore it
@@ -377,7 +377,9 @@ def sample_ab(
     """
     scores = predict_logits(net, L[None], size) / temperature  # (1, bins, h, w)
     bins = scores.shape[1]
-    sure = 100 * torch.eye(bins)[..., None, None]  # (bins, bins, 1, 1): sure of each in turn
+    sure = (
+        100 * torch.eye(bins)[..., None, None]
+    )  # (bins, bins, 1, 1): sure of each, one after the other
     colors = _own(net).decode(sure, 1.0).flatten(1)  # (bins, 2)
     mix = torch.exp(-0.5 * (torch.cdist(colors, colors) / ALIKE_BINS) ** 2)
     mix /= mix.norm(dim=1, keepdim=True)

@@ -277,7 +277,7 @@ def _api(repo: str, token_needed: bool) -> Any:
 
 @contextmanager
 def _plainly(name: str, action: str, kept: Path | None = None) -> Iterator[None]:
-    """Turn what the client raises into a sentence; the token is in none of them."""
+    """Make what the client raises a sentence; the token is in none of them."""
     try:
         yield
     except Problem:

@@ -1,7 +1,7 @@
 """Files <-> uint8 tensors: everything that a picture file can be is dealt with here, once.
 
-`open_image` takes what people upload (turned by EXIF, transparent, 16 bit, CMYK, palette, animated,
-in another colour space, huge, broken) and returns a plain sRGB `Picture`. `encode` writes one back,
+`open_image` takes what people upload (rotated by EXIF, transparent, 16 bit, CMYK, palette, animated, in
+another colour space, huge, broken) and returns a plain sRGB `Picture`. `encode` writes one back,
 at 8 or 16 bits, and marks it as coloured by a machine.
 """
 
@@ -50,7 +50,7 @@ READABLE = "PNG, JPEG, TIFF, WebP, AVIF, HEIC, GIF, BMP, JPEG 2000 and PPM"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".avif"}
 SUFFIXES |= {".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".heic", ".heif"}
 AGAIN = "Save or download it again."
-UPRIGHT = "The picture was turned as its EXIF data says."
+UPRIGHT = "The picture was set upright as its EXIF data says."
 DAMAGED = "a damaged picture, or one of a kind that cannot be read here"
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 UNREADABLE = {  # the first bytes of what is known by name and cannot be read
@@ -325,7 +325,7 @@ def _tiff(data: bytes, name: str, notes: list[str], at_least: int | None = None)
             f"{name} is damaged, or a TIFF of a kind that cannot be read here "
             f"({page.describe()}; {{error}}). {AGAIN}"
         ):
-            image.load()  # Pillow turns it
+            image.load()  # Pillow sets it upright
         found.image = image
         if image.mode in DEEP_MODES:
             found.deep = deep_grey(image, page.bits, notes)

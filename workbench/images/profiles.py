@@ -82,7 +82,7 @@ def flat_rgb(
 def _conversion(
     base: str, icc: bytes | None, notes: list[str]
 ) -> tuple[Callable[[Image.Image], Image.Image], bytes | None]:
-    """What turns L, RGB, CMYK or LAB into sRGB, and the profile to write with the result."""
+    """The conversion of L, RGB, CMYK or LAB to sRGB, and the profile to write with the result."""
 
     def plain(image: Image.Image) -> Image.Image:
         return image.convert("RGB")

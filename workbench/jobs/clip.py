@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.video import Progress, VideoReport
 
 SAMPLE = "sample.mp4"
-STRENGTH = 0.5  # of the smoothing, unless a visitor turns it
+STRENGTH = 0.5  # of the smoothing, unless a visitor sets another
 
 
 class Upload(Protocol):

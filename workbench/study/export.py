@@ -253,8 +253,8 @@ def write_methods(results: Results) -> str:
     best = results.table()
     if results.fool is not None:
         design = (
-            f"Two versions of a photograph, its own colours and a colourization, appeared in turn "
-            f"for {plan.exposure_ms} ms each, {plan.gap_ms} ms apart; raters then named the fake "
+            f"Two versions of a photograph, its own colours and a colourization, appeared one after "
+            f"the other for {plan.exposure_ms} ms each, {plan.gap_ms} ms apart; raters then named the fake "
             f"without a time limit, after {plan.practised} practice trials with feedback "
             "(Zhang, Isola & Efros 2016)."
         )

@@ -131,7 +131,7 @@ def open_study(votes: Votes, name: str) -> None:
 
 
 def rotate_to_purple(rgb: Tensor) -> Tensor:
-    """uint8 RGB (3, H, W) with its hues turned around under a strong purple cast, same lightness.
+    """uint8 RGB (3, H, W) with its hues rotated by 180° under a strong purple cast, same lightness.
 
     For catch trials: nobody who looks takes it for the photograph, or prefers it.
     """

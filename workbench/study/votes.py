@@ -258,7 +258,7 @@ class Votes:
 
     @contextmanager
     def lock_rater(self, study: Study, rater: Rater) -> Iterator[RaterLock]:
-        """The rater's turn, alone: read what was asked, add a trial. Used by trials.next_trial."""
+        """The rater, locked: read what was asked, add a trial. Used by trials.next_question."""
         with self._session(write=True) as session:
             alive = session.scalar(_locked(sa.select(Rater.id).where(Rater.id == rater.id)))
             if alive is None:
@@ -374,7 +374,7 @@ def _row(vote: Vote, trial: Trial, rater: str, study: str) -> dict[str, Any]:
 
 
 class RaterLock:
-    """One rater's turn inside a transaction."""
+    """One rater, whom a transaction locks: no second trial is added at the same time."""
 
     def __init__(
         self, session: Session, study: Study, rater: Rater, clock: Callable[[], float]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.spec import ModelSpec
 
 WHAT = """
-Five networks of five papers, built again to the layer, and a reference of ours that is none of
+Networks of published papers, built again to the layer, and a reference of ours that is none of
 them, trained by one trainer on real photographs and compared on one page. Every number on the
 leaderboard is computed from a row per picture that lies beside the weights; none was typed in.
 """

@@ -25,7 +25,7 @@ class Clip:
     """What a video file says of itself."""
 
     path: Path
-    width: int  # as stored, pixels; a player turns the picture by `rotation`
+    width: int  # as stored, pixels; a player rotates the picture by `rotation`
     height: int
     rotation: int  # degrees counter-clockwise, a multiple of 90
     display_matrix: tuple[int, ...]  # the nine numbers of the file, () when it has none
@@ -115,7 +115,7 @@ def probe(path: Path) -> Clip:
 
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...]:
-    """The nine numbers that turn the frame; () where the file has none."""
+    """The nine numbers that rotate the frame; () where the file has none."""
     try:
         with guard_decoder("{error}"):
             data = frame.side_data.get("DISPLAYMATRIX")

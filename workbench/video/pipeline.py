@@ -149,7 +149,7 @@ def colour_blocks(
     """Colours for each block: the network on every `every`-th frame, settled along the motion.
 
     strength in [0, 1]: seconds for which a colour is remembered; 0 takes the network's word.
-    turn: entered around each call of the network.
+    take_place: entered around each call of the network.
     """
     smoother = Smoother(strength, carry)
     waiting: tuple[Block, Tensor] | None = None
@@ -204,10 +204,10 @@ def colorize_video(
     the network looks (`settings.size` wins). strength in [0, 1]: seconds for which colours are
     remembered along the motion; 0 is off. every: the network looks at each `every`-th frame and
     the motion carries its colours to those between (with no strength, it
-    looks at all). quality: CRF of x264. turn: entered around
-    each call of the network, so that a server's visitors can take turns.
+    looks at all). quality: CRF of x264. take_place: entered
+    around each call of the network, so that a server's visitors queue for it.
 
-    When `stop()` turns true, or on Ctrl-C, what is done is written as a playable file. After that,
+    When `stop()` is true, or on Ctrl-C, what is done is written as a playable file. After that,
     or after a kill, the same call goes on where it was (`<out>.parts`). Raises Problem.
     """
     settings = settings or Settings()
