@@ -1,7 +1,7 @@
 """Files <-> uint8 tensors: everything that a picture file can be is dealt with here, once.
 
-`open_image` takes what people upload (rotated by EXIF, transparent, 16 bit, CMYK, palette, animated, in
-another colour space, huge, broken) and returns a plain sRGB `Picture`. `encode` writes one back,
+`open_image` takes what people upload (on its side, transparent, 16 bit, CMYK, palette, animated,
+in another colour space, huge, broken) and returns a plain sRGB `Picture`. `encode` writes one back,
 at 8 or 16 bits, and marks it as coloured by a machine.
 """
 
