@@ -18,7 +18,7 @@ if not projected:
 with st.spinner("Reading the tables…"):
     from workbench.ui import experiments
 
-specs = experiments.models()
+specs = experiments.list_models()
 for tab, spec in zip(st.tabs([spec.title for spec in specs]), specs, strict=True):
     with tab:
         try:

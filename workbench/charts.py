@@ -198,8 +198,8 @@ def training_curves(
     for name, lines in logs.items():
         colors.append(color_of(name))
         dash = DASHES[(colors.count(colors[-1]) - 1) % len(DASHES)]  # a second run of a model
-        points = [(line["seen"], _logged(line, what)) for line in lines
-                  if "seen" in line and _logged(line, what) is not None]  # fmt: skip
+        points = [(line["seen"], _read_logged(line, what)) for line in lines
+                  if "seen" in line and _read_logged(line, what) is not None]  # fmt: skip
         figure.add_scatter(
             x=[seen for seen, _ in points],
             y=[value for _, value in points],
@@ -243,7 +243,7 @@ def plotly_js() -> str:
     return get_plotlyjs()
 
 
-def _logged(line: Mapping[str, Any], what: str) -> float | None:
+def _read_logged(line: Mapping[str, Any], what: str) -> float | None:
     for part in (line, line.get("losses"), line.get("validation")):
         if isinstance(part, Mapping) and isinstance(part.get(what), int | float):
             return part[what]
@@ -337,7 +337,7 @@ def prior_plane(prior: Tensor) -> go.Figure:
     columns, rows = ({value: i for i, value in enumerate(axis)} for axis in axes)
     pixels = [[[0, 0, 0, 0] for _ in axes[0]] for _ in axes[1]]
     words = [["" for _ in axes[0]] for _ in axes[1]]
-    for (a, b), share, rgb in zip(places.tolist(), shares, _shown(places), strict=True):
+    for (a, b), share, rgb in zip(places.tolist(), shares, _show_colors(places), strict=True):
         words[rows[b]][columns[a]] = f"a {a}, b {b}: {share:.3%} of all pixels"
         if share > 0:
             alpha = (math.log10(share) - least) / (most - least)
@@ -353,7 +353,7 @@ def prior_plane(prior: Tensor) -> go.Figure:
     return styled(figure, x="a (green to red)", y="b (blue to yellow)")
 
 
-def _shown(ab: Tensor) -> list[list[int]]:
+def _show_colors(ab: Tensor) -> list[list[int]]:
     """sRGB, 0 to 255, of colours (n, 2) at the lightness nearest 65 that the screen can show."""
     import torch
 

@@ -91,7 +91,7 @@ def colorize(
 
     One broken file does not stop the rest: it is named on stderr, and the exit code is 2.
     """
-    files = list(_files(sources))
+    files = list(_list_files(sources))
     settings = _settings(
         size=size, temperature=temperature, rebalancing=rebalancing, chroma=chroma, mirror=mirror,
         edges=edges,
@@ -147,7 +147,7 @@ def _find_checkpoints(names: list[str]) -> list[Checkpoint]:
     return every
 
 
-def _files(sources: list[Path]) -> Iterator[tuple[Path, Path]]:
+def _list_files(sources: list[Path]) -> Iterator[tuple[Path, Path]]:
     """Yield (file, its place in the output folder); a folder keeps its inner order.
 
     What a folder holds besides is said on stderr; earlier results of this command are passed over.
@@ -195,7 +195,7 @@ def _colour(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     moving = suffix in CLIPS and (suffix not in SUFFIXES or job.single == ".mp4")
     if suffix == ".gif" and not moving:
         moving = _is_film(path)
-    yield from (_clip if moving else _picture)(path, relative, job)
+    yield from (_colour_clip if moving else _colour_picture)(path, relative, job)
 
 
 def _is_film(path: Path) -> bool:
@@ -208,7 +208,7 @@ def _is_film(path: Path) -> bool:
     return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3"
 
 
-def _target(source: Path, relative: Path, model: str, suffix: str, job: Job) -> Path:
+def _find_target(source: Path, relative: Path, model: str, suffix: str, job: Job) -> Path:
     """Where a result goes: its own name, numbered where another file has it already.
 
     A file that is there stays, unless it is this command's own earlier result of this source.
@@ -247,7 +247,7 @@ def _may_write(target: Path, source: Path) -> bool:
         return False
 
 
-def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
+def _colour_picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     import hashlib
 
     from workbench.images import open_image
@@ -261,7 +261,7 @@ def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     form = Form(KINDS[suffix], job.stamp)
     for made in colorize_picture(picture, job.painters, job.settings):
         checkpoint, rgb = made.painter.checkpoint, made.rgb
-        target = _target(path, relative, checkpoint.name, suffix, job)
+        target = _find_target(path, relative, checkpoint.name, suffix, job)
         data = form.encode(picture, rgb, made.marks, stamp=made.marks["Description"])
         sidecar = _sidecar(path, checkpoint, job.settings) | {
             "source_sha256": picture.sha256,
@@ -276,7 +276,7 @@ def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
         yield target
 
 
-def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
+def _colour_clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     from rich.progress import Progress as Bar
 
     from workbench.hub.model_folder import sha256
@@ -284,7 +284,7 @@ def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
 
     for painter in job.painters:
         checkpoint = painter.checkpoint
-        target = _target(path, relative, checkpoint.name, ".mp4", job)
+        target = _find_target(path, relative, checkpoint.name, ".mp4", job)
         with Bar(disable=not sys.stderr.isatty(), transient=True) as bar:
             task = bar.add_task(f"{path.name}, {checkpoint.name}", total=None)
 

@@ -177,7 +177,7 @@ def scores(
     from workbench.evaluation import scores as files
 
     if markdown or into:
-        _measured(out, into)
+        _print_measured(out, into)
         return
     roots = (out,) if out else score_run.score_roots()
     rows = [row for dataset in data or (None,) for row in files.read_all(roots, dataset)]
@@ -187,7 +187,7 @@ def scores(
     print_rows([(_numbers if as_json else _texts)(line) for line in lines], as_json)
 
 
-def _measured(root: Path | None, into: Path | None) -> None:
+def _print_measured(root: Path | None, into: Path | None) -> None:
     """The README's table: of the models below a root that are scored, printed or put in place."""
     from workbench import places
     from workbench.evaluation import measured

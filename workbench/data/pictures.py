@@ -134,7 +134,7 @@ def _decode(item: Item, side: int, keep_grey: bool) -> _Decoded:
     return _Decoded(item.name, item.label, rgb, enlarged=enlarged)
 
 
-def _decoded(sources: Sequence[Source], side: int, keep_grey: bool) -> Iterator[_Decoded]:
+def _decode_all(sources: Sequence[Source], side: int, keep_grey: bool) -> Iterator[_Decoded]:
     """Decode in threads (PIL lets go of the interpreter), in the order of the sources."""
     workers = os.cpu_count() or 1
     waiting: deque[Future[_Decoded]] = deque()
@@ -164,7 +164,7 @@ def _build(
     seen = grey = enlarged = 0
     with replacing(folder / f"{key}.npy") as partial, partial.open("wb") as file:
         _header(file, 0, side)
-        for picture in _decoded(sources, side, keep_grey):
+        for picture in _decode_all(sources, side, keep_grey):
             seen += 1
             if picture.reason:
                 unreadable.append((picture.name, picture.reason))
@@ -177,7 +177,7 @@ def _build(
             if progress and seen % 50 == 0:
                 progress(seen, total)
         if not names:
-            raise Problem(_nothing([source.title for source in sources], unreadable, grey))
+            raise Problem(_say_why_none([source.title for source in sources], unreadable, grey))
         file.seek(0)
         _header(file, len(names), side)
     if progress:
@@ -220,7 +220,7 @@ def _header(file: BinaryIO, number: int, side: int) -> None:
     np.lib.format.write_array_header_1_0(file, about)
 
 
-def _nothing(titles: Sequence[str], unreadable: Sequence[tuple[str, str]], grey: int) -> str:
+def _say_why_none(titles: Sequence[str], unreadable: Sequence[tuple[str, str]], grey: int) -> str:
     where = ", ".join(titles)
     if grey and not unreadable:
         return (

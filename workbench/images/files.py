@@ -194,7 +194,9 @@ def _upright(
     data: bytes, name: str, notes: list[str], at_least: int | None = None
 ) -> tuple[np.ndarray, np.ndarray | None, _Found]:
     """uint8 (3, H, W) in sRGB, uint16 of the same where the file is so deep, and the rest of it."""
-    found = (_tiff if data[:4] in image_tiff.MAGIC else _plain)(data, name, notes, at_least)
+    found = (_decode_tiff if data[:4] in image_tiff.MAGIC else _decode_plain)(
+        data, name, notes, at_least
+    )
     rgb16 = None
     with guard_decoder(f"{name} is damaged and cannot be read ({{error}}). {AGAIN}"):
         keep, icc = False, None
@@ -226,7 +228,7 @@ def _three(deep: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(planes) if len(planes) == 3 else np.repeat(planes, 3, axis=0)
 
 
-def _plain(data: bytes, name: str, notes: list[str], at_least: int | None = None) -> _Found:
+def _decode_plain(data: bytes, name: str, notes: list[str], at_least: int | None = None) -> _Found:
     """Decode everything but TIFF."""
     if data[:2] in (b"P1", b"P2", b"P3") and len(data) > MOST_TEXT:
         raise Problem(
@@ -253,7 +255,7 @@ def _plain(data: bytes, name: str, notes: list[str], at_least: int | None = None
         if "exif" in image.info or b"eXIf" not in data:
             image.load = lambda: None  # its pixels are here already
     else:
-        found.image = image = _loaded(image, data, damaged, notes)
+        found.image = image = _load_pixels(image, data, damaged, notes)
         if image.mode in DEEP_MODES:
             found.deep = deep_grey(image, 16, notes)
     found.exif, found.orientation = _exif(image, notes)
@@ -264,7 +266,7 @@ def _plain(data: bytes, name: str, notes: list[str], at_least: int | None = None
     return found
 
 
-def _loaded(image: Image.Image, data: bytes, damaged: str, notes: list[str]) -> Image.Image:
+def _load_pixels(image: Image.Image, data: bytes, damaged: str, notes: list[str]) -> Image.Image:
     """The image with its pixels. A JPEG that only lacks its end mark is whole."""
     try:
         with guard_decoder(damaged):
@@ -289,7 +291,7 @@ def _loaded(image: Image.Image, data: bytes, damaged: str, notes: list[str]) -> 
         return first
 
 
-def _tiff(data: bytes, name: str, notes: list[str], at_least: int | None = None) -> _Found:
+def _decode_tiff(data: bytes, name: str, notes: list[str], at_least: int | None = None) -> _Found:
     """Decode the photograph of a TIFF: by Pillow where that is right, else by others."""
     page, data = image_tiff.find_photograph(data, name, notes)
     stored = page.samples if page.photometric != 3 else 3

@@ -31,13 +31,13 @@ def copy_runtime(out: Path, given: Path | None = None) -> None:
 
     given: the package's folder, or its `dist`. Raises Problem with what to do.
     """
-    source = find_runtime() if given is None else _in(given)
+    source = find_runtime() if given is None else _find_in(given)
     out.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copyfile(source / name, out / name)
 
 
-def _in(given: Path) -> Path:
+def _find_in(given: Path) -> Path:
     for folder in (given, given / "dist", given / NAME / "dist"):
         if all((folder / name).is_file() for name in FILES):
             return folder

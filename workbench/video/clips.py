@@ -93,7 +93,7 @@ def probe(path: Path) -> Clip:
         elif container.duration:
             seconds = container.duration / 1_000_000
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        first = next(_decoded(container, stream, []), None)
+        first = next(_decode_frames(container, stream, []), None)
         if first is None:
             raise Problem(
                 f"Not one frame of {printable(path.name)} can be decoded. The file is broken, or "
@@ -128,7 +128,7 @@ def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...]:
         return (cos, -sin, 0, sin, cos, 0, 0, 0, 1 << 30)
 
 
-def _decoded(
+def _decode_frames(
     container: av.container.InputContainer, stream: av.VideoStream, notes: list[str]
 ) -> Iterator[av.VideoFrame]:
     """Frames in the order of their times; what is broken is passed over and noted."""
@@ -169,7 +169,7 @@ def read_frames(
     last, count = None, 0
     with open_clip(clip.path) as container:
         stream = moving_stream(container)
-        for frame in _decoded(container, stream, notes):
+        for frame in _decode_frames(container, stream, notes):
             time = frame.pts
             if time is None or (last is not None and time <= last):
                 time = 0 if last is None else last + (step if time is None else 1)

@@ -156,7 +156,7 @@ def show_one_color() -> None:
     plane = gamut_plane(L)
     with right:
         share = share_in_gamut(L)
-        marked = _marked(plane, a, b)
+        marked = _mark_color(plane, a, b)
         st.image(marked.permute(1, 2, 0).numpy(), width="stretch")
         st.caption(
             f"Every a (right: red) and b (up: yellow) that sRGB has at L {L}: "
@@ -165,7 +165,7 @@ def show_one_color() -> None:
         offer_figure(lambda: as_png([_on_white(marked)]), "gamut.png")
 
 
-def _marked(plane: Tensor, a: float, b: float) -> Tensor:
+def _mark_color(plane: Tensor, a: float, b: float) -> Tensor:
     """The plane (4, S, S) in its square, with axes through grey and a ring where a colour is."""
     from workbench.lessons.colors import REACH
 
