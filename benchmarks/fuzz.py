@@ -302,8 +302,8 @@ def _tiff(*shape: int, kind: str) -> bytes:
     import tifffile
 
     out = io.BytesIO()
-    colours = {"photometric": "rgb"} if len(shape) == 3 else {}
-    tifffile.imwrite(out, np.zeros(shape, kind), compression="zlib", **colours)
+    colors = {"photometric": "rgb"} if len(shape) == 3 else {}
+    tifffile.imwrite(out, np.zeros(shape, kind), compression="zlib", **colors)
     return out.getvalue()
 
 

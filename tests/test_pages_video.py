@@ -14,7 +14,7 @@ from workbench import checkpoints
 from workbench.coloring.colorize import Settings
 from workbench.jobs import clip as clips
 from workbench.video import Progress, probe
-from workbench.video.pipeline import colour_blocks, read_blocks
+from workbench.video.pipeline import color_blocks, read_blocks
 
 
 def test_the_sample_clip_is_small_and_has_two_cuts(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_the_sample_clip_is_small_and_has_two_cuts(tmp_path: Path) -> None:
     clip = probe(path)
     assert (clip.width, clip.height, clip.frames) == (432, 320, 36)
     blocks = read_blocks(clip, 64, 0, [])
-    made = colour_blocks(clip, blocks, Tint(), Settings(), 0.5)
+    made = color_blocks(clip, blocks, Tint(), Settings(), 0.5)
     cut = [bool(c) for item in made for c in item.steady.moves.cut]
     assert [i for i, c in enumerate(cut) if c] == [0, 12, 24]
     assert path.stat().st_size < 300_000

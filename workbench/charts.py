@@ -86,13 +86,13 @@ def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go
     figure = go.Figure()
     both = [line for line in lines if {"psnr", "colorfulness"} <= line.means.keys()]
     for line in both:
-        psnr, colour = line.means["psnr"], line.means["colorfulness"]
+        psnr, chroma = line.means["psnr"], line.means["colorfulness"]
         if line.model == "truth" or not _finite(psnr):
             continue
         figure.add_scatter(
-            x=[colour.value],
+            x=[chroma.value],
             y=[psnr.value],
-            error_x=_whiskers(colour),
+            error_x=_whiskers(chroma),
             error_y=_whiskers(psnr),
             mode="markers+text",
             text=[_label(line, both, titles)],
@@ -100,7 +100,7 @@ def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go
             marker={"size": 12, "color": color_of(line.model), "symbol": _mark(line.model)},
             name=titles(line.model),
             hovertemplate=(
-                f"PSNR {psnr.value:.2f} dB<br>colourfulness {colour.value:.1f}<extra></extra>"
+                f"PSNR {psnr.value:.2f} dB<br>colourfulness {chroma.value:.1f}<extra></extra>"
             ),
         )
     if truth := next((line for line in both if line.model == "truth"), None):

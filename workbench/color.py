@@ -105,10 +105,10 @@ def ciede2000(first: Tensor, second: Tensor) -> Tensor:
     difference = (
         difference - 2 * math.pi * (difference > math.pi) + 2 * math.pi * (difference < -math.pi)
     )
-    coloured = C1 * C2 != 0
-    difference = difference * coloured
+    colored = C1 * C2 != 0
+    difference = difference * colored
     # a grey pixel has no hue: the mean hue is then the other's (Sharma's equation 14)
-    hue = torch.where(coloured, h1 + difference / 2, torch.where(C1 == 0, h2, h1))
+    hue = torch.where(colored, h1 + difference / 2, torch.where(C1 == 0, h2, h1))
 
     dL, dC, dH = L2 - L1, C2 - C1, 2 * (C1 * C2).sqrt() * torch.sin(difference / 2)
     from_50, chroma = ((L1 + L2) / 2 - 50) ** 2, (C1 + C2) / 2

@@ -111,7 +111,7 @@ def colorize(
     failed = 0
     for path, relative in files:
         try:
-            for written in _colour(path, relative, job):
+            for written in _colorize_file(path, relative, job):
                 print(f"{printable(path)} -> {printable(written)}")
         except Problem as problem:
             failed += 1
@@ -186,7 +186,7 @@ def _read_sidecar(path: Path) -> dict[str, Any] | None:
     return about if isinstance(about, dict) and about.get("colourized_by_ai") is True else None
 
 
-def _colour(path: Path, relative: Path, job: Job) -> Iterator[Path]:
+def _colorize_file(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     """Colour one file by every model; yield what is written."""
     from workbench.images import SUFFIXES
     from workbench.video.suffixes import SUFFIXES as CLIPS
@@ -195,7 +195,7 @@ def _colour(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     moving = suffix in CLIPS and (suffix not in SUFFIXES or job.single == ".mp4")
     if suffix == ".gif" and not moving:
         moving = _is_film(path)
-    yield from (_colour_clip if moving else _colour_picture)(path, relative, job)
+    yield from (_colorize_clip if moving else _colorize_picture)(path, relative, job)
 
 
 def _is_film(path: Path) -> bool:
@@ -247,7 +247,7 @@ def _may_write(target: Path, source: Path) -> bool:
         return False
 
 
-def _colour_picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
+def _colorize_picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     import hashlib
 
     from workbench.images import open_image
@@ -276,7 +276,7 @@ def _colour_picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
         yield target
 
 
-def _colour_clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
+def _colorize_clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     from rich.progress import Progress as Bar
 
     from workbench.hub.model_folder import sha256

@@ -34,7 +34,7 @@ from workbench.images.depth import (
     strips,
 )
 from workbench.images.grey import is_grey
-from workbench.images.profiles import convert_to_srgb, deep_profile, flat_rgb, png_colours
+from workbench.images.profiles import convert_to_srgb, deep_profile, flat_rgb, png_colors
 from workbench.images.toned import NOTE, is_toned, remove_tone
 from workbench.names import printable
 
@@ -187,7 +187,7 @@ class _Found:
     exif: bytes | None = None
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
-    colours: tuple[float, np.ndarray | None] | None = None  # a PNG's own gamma and primaries
+    colors: tuple[float, np.ndarray | None] | None = None  # a PNG's own gamma and primaries
 
 
 def _upright(
@@ -210,10 +210,10 @@ def _upright(
             if found.deep is not None:
                 notes.append("Of its 16 bits 8 are kept, because its colours were converted.")
     found.image = found.deep = None  # a large picture is not held twice
-    if found.colours:
+    if found.colors:
         for pixels in (rgb8, rgb16):
             if pixels is not None:
-                convert_to_srgb(pixels, *found.colours)
+                convert_to_srgb(pixels, *found.colors)
         notes.append("The picture was converted from the PNG's own gamma to sRGB.")
     return (
         _set_upright(rgb8, found.orientation),
@@ -262,7 +262,7 @@ def _decode_plain(data: bytes, name: str, notes: list[str], at_least: int | None
     if found.orientation != 1:
         notes.append(UPRIGHT)
     found.icc, found.dpi = image.info.get("icc_profile"), _dpi(image.info.get("dpi"))
-    found.colours = png_colours(image)
+    found.colors = png_colors(image)
     return found
 
 

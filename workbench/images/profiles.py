@@ -113,7 +113,7 @@ def _conversion(
     return (lambda image: ImageCms.applyTransform(image, transform)), srgb.tobytes()
 
 
-def png_colours(image: Image.Image) -> tuple[float, np.ndarray | None] | None:
+def png_colors(image: Image.Image) -> tuple[float, np.ndarray | None] | None:
     """The gamma and the primaries (RGB -> linear sRGB, 3 x 3) of a PNG that says both itself.
 
     None where it has a profile, says sRGB, or says what is nearly sRGB's; as browsers do.

@@ -268,13 +268,13 @@ class Watch:
         """Mean PSNR, SSIM, AuC, CIEDE2000, and the difference in colourfulness to the truth."""
         from workbench.evaluation import metrics
 
-        colourful = metrics.colorfulness(painted).mean() - metrics.colorfulness(self.truth).mean()
+        colorful = metrics.colorfulness(painted).mean() - metrics.colorfulness(self.truth).mean()
         values = {
             "psnr": metrics.psnr(painted, self.truth).mean(),
             "ssim": metrics.ssim(painted, self.truth).mean(),
             "auc": metrics.auc(painted, self.truth).mean(),
             "delta_e": metrics.delta_e(painted, self.truth).mean(),
-            "delta_cf": colourful,
+            "delta_cf": colorful,
         }
         return {name: round(float(value), 4) for name, value in values.items()}
 

@@ -81,16 +81,16 @@ def join_yuv(rgb: np.ndarray, ab: Tensor) -> np.ndarray:
     grey = grey_levels(rgb)
     ab = F.interpolate(ab.unsqueeze(0).float(), size=half, mode="bilinear", align_corners=False)[0]
     L = F.avg_pool2d(torch.from_numpy(_grey_tables()[2][grey]).unsqueeze(0), 2)
-    colour = lab_to_rgb(torch.cat((L, ab))).numpy()
+    shown = lab_to_rgb(torch.cat((L, ab))).numpy()
 
     index = ((ab + 129) / 2).clamp(0, 127).to(torch.int32).numpy()
     index = (index[0] * 128 + index[1]).repeat(2, 0).repeat(2, 1)
     index += grey.astype(np.int32) << 14
     out = np.empty((height * 3 // 2, width), np.uint8)
     np.take(_luma_table(weights), index, out=out[:height], mode="clip")
-    luma = np.tensordot(np.float32(weights), colour, 1)
+    luma = np.tensordot(np.float32(weights), shown, 1)
     for plane, channel, weight in ((0, 2, weights[2]), (1, 0, weights[0])):
-        chroma = (colour[channel] - luma) * (112 / (1 - weight)) + 128.5
+        chroma = (shown[channel] - luma) * (112 / (1 - weight)) + 128.5
         area = out[height:].reshape(2, *half)
         area[plane] = chroma
     return out
