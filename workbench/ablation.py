@@ -298,8 +298,8 @@ def ablate(
     """Train every entry at every seed in a folder of its own below `out`, score, judge the claims.
 
     train(entry, plan, folder) runs the training, or goes on with it; tell(table) is called after
-    every entry with what is there so far. settings: of `planned`. Returns the table and its rows;
-    both are also in `out`. Raises Problem.
+    every entry with what is there so far. settings: of `plan_entry`. Returns the table and its
+    rows; both are also in `out`. Raises Problem.
     """
     if not spec.ablations:
         raise Problem(f"{spec.title} has no ablations: its paper compares nothing with itself.")

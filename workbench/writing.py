@@ -32,7 +32,7 @@ def escape_formula(text: str) -> str:
 
 
 def unescape_formula(text: str) -> str:
-    """What `harmless` was given."""
+    """What `escape_formula` was given."""
     bare = text[1:] if text.startswith("'") else text
     return bare if bare.strip().startswith(FORMULA) else text
 

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from workbench import color
 from workbench.color import lab_to_rgb, rgb_to_lab
 
 REC_601, REC_709 = (0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722)  # weights of R', G', B' in Y'
@@ -43,7 +44,7 @@ def _grey_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _light(L: np.ndarray) -> np.ndarray:
     """CIE lightness -> luminance Y in [0, 1]."""
     f = (L + 16) / 116
-    return np.clip(np.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787), 0, 1)
+    return np.clip(np.where(f > color.EDGE_F, f**3, (f - color.OFFSET) / color.SLOPE), 0, 1)
 
 
 def grey_levels(rgb: np.ndarray) -> np.ndarray:
