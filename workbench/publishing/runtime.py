@@ -1,7 +1,8 @@
 """onnxruntime-web: what runs ONNX files in a browser, from npm, checked and kept.
 
 Its WebAssembly is too large for this repository: `copy_runtime` copies it from a folder that
-somebody names, from the cache, or from the npm registry (through npm itself, so that its settings hold).
+somebody names, from the cache, or from the npm registry (through npm itself, so that its settings
+hold).
 """
 
 from __future__ import annotations
