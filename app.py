@@ -13,6 +13,7 @@ PAGES = {
     ],
     "Judge": [
         ("leaderboard", "Leaderboard", ":material/leaderboard:"),
+        ("arena", "Arena", ":material/swords:"),
         ("study", "Study", ":material/how_to_vote:"),
         ("study_results", "Study results", ":material/bar_chart:"),
         ("study_new", "New study", ":material/add_box:"),

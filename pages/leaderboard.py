@@ -7,6 +7,20 @@ from workbench.ui import state, widgets
 from workbench.ui.leaderboard import board
 
 st.title("Leaderboard")
+judged_by = st.segmented_control(
+    "Judged by",
+    ["Metrics", "Visitors"],
+    default="Metrics",
+    required=True,
+    key="judged_by",
+    bind="query-params",
+    help="Metrics: against the photograph's own colours. Visitors: votes in the Arena.",
+)
+if judged_by == "Visitors":
+    from workbench.ui import arena
+
+    arena.show_table()
+    st.stop()
 with st.spinner("Reading the scores…"):
     from workbench.ui.leaderboard import views
 

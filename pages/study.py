@@ -3,6 +3,7 @@
 import streamlit as st
 
 from workbench.errors import Problem
+from workbench.study.plans import ARENA
 from workbench.ui import state, widgets
 from workbench.ui.study import taking_part
 
@@ -11,6 +12,8 @@ try:
         taking_part.choose_study()
     else:
         chosen = state.study_votes().study(st.query_params["study"])
+        if chosen.name == ARENA:
+            st.switch_page("pages/arena.py")
         if "rater" in st.query_params:
             taking_part.vote(chosen, st.query_params["rater"])
         else:

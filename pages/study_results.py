@@ -6,6 +6,7 @@ from workbench.errors import Problem
 from workbench.names import escape_markdown
 from workbench.study import trials
 from workbench.study.export import write_methods
+from workbench.study.plans import ARENA
 from workbench.ui import gate, state, widgets
 from workbench.ui.study import results
 
@@ -13,7 +14,7 @@ st.title("Study results")
 gate.require_password()
 try:
     votes = state.study_votes()
-    studies = votes.studies()
+    studies = [study for study in votes.studies() if study.name != ARENA]
     if not studies:
         st.info(
             "There is no study yet. Make one on the page *New study*, or fill a demonstration with "

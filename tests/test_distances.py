@@ -121,3 +121,43 @@ def test_the_command_compares_whole_sets_through_the_eye(tmp_path):
     rows = {row["model"]: row for row in json.loads(done.stdout)}
     assert set(rows) == {"vanilla_cnn", "grey", "mean_ab", "truth"}
     assert rows["truth"]["kd_lite"] == pytest.approx(0, abs=1e-9)
+
+
+def test_kept_distances_replace_those_of_earlier_weights_and_stand_on_the_leaderboard(
+    tmp_path, monkeypatch
+):
+    from streamlit.testing.v1 import AppTest
+
+    from workbench.evaluation import realism
+
+    def made(model: str, revision: str, value: float, size: int = 128) -> realism.Realism:
+        found = {"pictures": 40, "kd_lite": value, "kd_lite_low": 0.0, "kd_lite_high": 1.0}
+        return realism.make_row(model, revision, ("coco",), size, found)
+
+    beside = tmp_path / "baselines"
+    realism.keep_rows(beside, [made("grey", "-", 0.5), made("truth", "-", 0.0)])
+    realism.keep_rows(
+        tmp_path / "toy", [made("toy", "old", 0.4), made("toy", "old", 0.4, size=256)]
+    )
+    realism.keep_rows(tmp_path / "toy", [made("toy", "new", 0.3)])
+    rows, complaints = realism.read_roots([tmp_path])
+    assert {(row.model, row.revision) for row in rows} == {
+        ("grey", "-"), ("truth", "-"), ("toy", "new"),
+    }  # fmt: skip
+    assert complaints == []
+
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / realism.FILE).write_text('{"a": 1}')
+    assert len(realism.read_roots([tmp_path])[1]) == 1
+
+    monkeypatch.setattr("workbench.evaluation.score_run.score_roots", lambda: [tmp_path])
+
+    def page() -> None:
+        from workbench.evaluation.summaries import Choice
+        from workbench.ui.leaderboard import views
+
+        views.show_realism([], [], Choice((), 128, ("psnr",), "cw-1"))
+
+    shown = AppTest.from_function(page, default_timeout=30).run()
+    assert not shown.exception
+    assert [name.lower() for name in shown.dataframe[0].value["Model"]][:2] == ["truth", "toy"]

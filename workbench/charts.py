@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.evaluation.metrics import METRICS
+from workbench.evaluation.metrics import METRICS, find_metric
 from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import BASELINES, Line, Mean
 
@@ -269,16 +269,16 @@ def styled(figure: go.Figure, x: str = "", y: str = "") -> go.Figure:
 
 
 def _axis(metric: str) -> str:
-    found = METRICS[metric]
+    found = find_metric(metric)
     better = {"higher": "higher is better", "lower": "lower is better", "truth": "as the truth"}
     unit = f" ({found.unit})" if found.unit else ""
     return f"{found.title}{unit}, {better[found.better]}"
 
 
 def _sentence(metric: str, mean: Mean) -> str:
-    digits = METRICS[metric].digits
+    digits = find_metric(metric).digits
     low, value, high = (f"{v:.{digits}f}" for v in (mean.low, mean.value, mean.high))
-    return f"{METRICS[metric].title} {value} [{low}, {high}], {mean.n} pictures"
+    return f"{find_metric(metric).title} {value} [{low}, {high}], {mean.n} pictures"
 
 
 def _label(line: Line, among: Sequence[Line], titles: Titles) -> str:
@@ -289,7 +289,7 @@ def _label(line: Line, among: Sequence[Line], titles: Titles) -> str:
 
 def _merit(line: Line, metric: str) -> float:
     """What grows with being better: the last in this order is drawn on top."""
-    value, better = line.means[metric].value, METRICS[metric].better
+    value, better = line.means[metric].value, find_metric(metric).better
     if better == "truth":
         truth = line.means.get(f"{metric}_truth")
         return -abs(value - truth.value) if truth else value

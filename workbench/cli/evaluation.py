@@ -128,6 +128,10 @@ def distance(
     inception: Annotated[
         bool, typer.Option("--inception", help="FID or KID through torchvision's Inception-v3.")
     ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep them beside the weights, for the Leaderboard.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Keep them below this folder instead.")] = None,
     as_json: JSON = False,
 ) -> None:
     """How far the coloured pictures as a set are from the true ones: kd_lite and fd_lite.
@@ -139,20 +143,37 @@ def distance(
     from itertools import chain, islice
 
     from workbench.cli import print_rows
+    from workbench.data import DATASETS
     from workbench.data.sources import open_source
     from workbench.errors import Problem
-    from workbench.evaluation import distances, entrants
+    from workbench.evaluation import distances, entrants, realism, score_run
     from workbench.evaluation.reader import Reader
 
     if not data:
         raise Problem("Name the pictures with --data: a .parquet file or a folder of pictures.")
+    if keep and (inception or limit):
+        raise Problem(
+            "--keep is for kd_lite and fd_lite of whole sets: without --inception, --limit."
+        )
     if inception:
         features, compare = distances.inception_features(), distances.compare_sets
     else:
         features, compare = Reader().features, distances.compare_sets_lite
-    field = [entrant for entrant, _ in _networks(models, "cpu", None)] + entrants.baselines()
+    networks = _networks(models, "cpu", out)
+    field = [entrant for entrant, _ in networks] + entrants.baselines()
     items = chain.from_iterable(islice(open_source(text).items(), limit) for text in data)
     found = distances.compare_entrants(field, items, features, size, compare)
+    if keep:
+        names = tuple(sorted(score_run.dataset_name(text) for text in data))
+        strange = next((name for name in names if name not in DATASETS), names[0])
+        beside = score_run.baselines_folder(out, strange).parent
+        folders = {entrant.name: scores.parent for entrant, scores in networks}
+        rows: dict[Path, list[realism.Realism]] = {}
+        for each in field:
+            row = realism.make_row(each.name, each.revision, names, size, found[each.name])
+            rows.setdefault(folders.get(each.name, beside), []).append(row)
+        for folder, made in rows.items():
+            typer.echo(f"{realism.keep_rows(folder, made)}", err=True)
     print_rows([{"model": name, **values} for name, values in found.items()], as_json)
 
 

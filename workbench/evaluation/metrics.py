@@ -157,6 +157,28 @@ METRICS: dict[str, Metric] = {
         ),
     )
 }  # fmt: skip
+
+OF_SETS: dict[str, Metric] = {  # not of a picture, but of all of them together
+    metric.name: metric
+    for metric in (
+        Metric(
+            "kd_lite", "Kernel distance (Lite0)", "", "lower", 4,
+            "Not KID: another network, another scale; a set of plausible wrong colours can be as "
+            "near as the right ones",
+        ),
+        Metric(
+            "fd_lite", "Fréchet distance (Lite0)", "", "lower", 2,
+            "Not FID: another network, another scale; comparable between sets of one size only",
+        ),
+    )
+}  # fmt: skip
+
+
+def find_metric(name: str) -> Metric:
+    """What must be known of a metric, of a picture's or of a set's."""
+    return METRICS.get(name) or OF_SETS[name]
+
+
 USUAL = tuple(name for name, metric in METRICS.items() if metric.usual)
 
 

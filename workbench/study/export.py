@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from workbench.study import ranking
-from workbench.study.plans import TRUTH
+from workbench.study.plans import ARENA, TRUTH
 from workbench.study.results import ENOUGH_RATERS, FEW_RATERS, Results, Row, load
 from workbench.study.tables import Study
 from workbench.study.trials import model_name, plan_of
@@ -34,7 +34,8 @@ VOTE_COLUMNS = {
     "right": "what was on the right, or shown second; empty for rank",
     "right_revision": "as left_revision",
     "shown": "everything shown, left to right, as model@revision",
-    "choice": "pair: left, right or tie; real_or_fake: the side named as the fake; "
+    "choice": "pair: left, right or tie; arena: the same, tie for both good, and bad for both bad; "
+    "real_or_fake: the side named as the fake; "
     "rank: positions in `shown`, from 0, best first",
     "correct": "true or false where one answer is right (real_or_fake, catch), else empty",
     "dwell_ms": "milliseconds from the pictures' appearance (real_or_fake: the end of the second "
@@ -47,6 +48,8 @@ VOTE_COLUMNS = {
     "shown_size": "width x height of a picture on the screen, CSS pixels; empty where not recorded",
     "theme": "of the page around the question: light or dark; the ground of the question is always "
     "the same grey",
+    "measures": "arena: colourfulness, mean chroma and PSNR to grey of what was shown, left to "
+    "right, as JSON; else empty",
     "session": "random id of the visit: changes with a reload",
     "app_version": "version of the workbench",
 }
@@ -272,7 +275,7 @@ def write_methods(results: Results) -> str:
         design = (
             "Raters saw two colourizations of one photograph side by side and chose the better "
             "one or a tie."
-            if plan.design == "pair"
+            if plan.design in ("pair", ARENA)
             else "Raters put the colourizations of one photograph in order, best first; an order "
             "counts as all its pairs."
         )

@@ -18,6 +18,7 @@ DESIGNS = {
     "real_or_fake": "Which of two pictures, each shown for a second, was coloured by a computer",
     "rank": "Put the colourizations of one picture in order, best first",
 }
+ARENA = "arena"  # the standing study of the page Arena: its name, and its design
 TRUTH = "truth"  # the photograph's own colours
 CATCH = "catch"  # the photograph with its hues rotated by 180°: nobody attentive prefers it
 
@@ -70,15 +71,17 @@ class Plan:
 
     @property
     def scored(self) -> int:
-        return self.trials or {"pair": 20, "real_or_fake": 50, "rank": 10}[self.design]
+        return self.trials or {"pair": 20, "real_or_fake": 50, "rank": 10, ARENA: 0}[self.design]
 
     @property
     def practised(self) -> int:
+        if self.design == ARENA:
+            return 0
         return (10 if self.design == "real_or_fake" else 2) if self.practice < 0 else self.practice
 
     @property
     def caught(self) -> int:
-        if self.design == "rank":
+        if self.design in ("rank", ARENA):
             return 0
         return self.scored // 10 if self.catch < 0 else self.catch
 
@@ -95,7 +98,7 @@ class Plan:
 
     @property
     def guidance(self) -> str:
-        return self.instructions or INSTRUCTIONS[self.design]
+        return self.instructions or INSTRUCTIONS.get(self.design, "")
 
     @property
     def consent_version(self) -> str:
@@ -116,7 +119,9 @@ def check(plan: Plan) -> None:
         raise Problem(
             f"A study's name is part of its link: small letters, digits and -, not {plan.name!r}."
         )
-    if plan.design not in DESIGNS:
+    if (plan.name == ARENA) != (plan.design == ARENA):
+        refuse(f"the name {ARENA!r} belongs to the page Arena. Choose another.")
+    if plan.design not in (*DESIGNS, ARENA):
         refuse(f"design must be one of {', '.join(DESIGNS)}, not {plan.design!r}.")
     bounds = {
         "limit": (1, 2000), "size": (64, 1024), "trials": (0, 1000), "practice": (-1, 100),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from workbench.errors import Problem
 from workbench.study import ranking
+from workbench.study.confounders import differences
 from workbench.study.plans import TRUTH, Plan
 from workbench.study.ranking import FoolRate, Ranking
 from workbench.study.raters import (
@@ -127,8 +128,14 @@ class Results:
 
 def load(votes: Votes, study: Study, without: Collection[str] = ()) -> Results:
     """The results of a study, leaving out the raters in `without`."""
-    models = tuple(json.loads(study.models))
-    return analyse(plan_of(study), models, votes.rows(study), without)
+    rows = votes.rows(study)
+    return analyse(plan_of(study), list_models(study, rows), rows, without)
+
+
+def list_models(study: Study, rows: Sequence[Row]) -> tuple[str, ...]:
+    """The models of a study, "name@revision"; of the arena, which freezes none, all it showed."""
+    frozen = tuple(json.loads(study.models))
+    return frozen or tuple(dict.fromkeys(each for row in rows for each in row["shown"].split(",")))
 
 
 def analyse(
@@ -203,12 +210,12 @@ def pair_votes(
     plan: Plan, scored: Sequence[Row], number: dict[str, int], place: dict[str, int]
 ) -> PairVotes:
     """Preferences as arrays; an order of k models counts as its k (k - 1) / 2 comparisons."""
-    outcome_of = {"left": 1.0, "tie": 0.5, "right": 0.0}
+    outcome_of = {"left": 1.0, "tie": 0.5, "bad": 0.5, "right": 0.0}
     entries: list[tuple[int, int, int, float, str]] = []
     for row in scored:
         shown = [place[s] for s in row["shown"].split(",")]
         rater = number[row["rater"]]
-        if plan.design == "pair":
+        if plan.design != "rank":
             left, right = shown
             entries.append((rater, left, right, outcome_of[row["choice"]], row["picture"]))
             continue
@@ -220,6 +227,43 @@ def pair_votes(
         right=np.array([entry[2] for entry in entries], dtype=np.int64),
         outcome=np.array([entry[3] for entry in entries], dtype=np.float64),
         picture=np.array([entry[4] for entry in entries], dtype=str),
+    )
+
+
+def adjust(
+    plan: Plan,
+    models: Sequence[str],
+    rows: Sequence[Row],
+    measures: Callable[[Row], list[dict[str, float]]],
+    without: Collection[str] = (),
+) -> ranking.Adjusted | None:
+    """Strengths with what colourfulness and its like explain taken out; None without two raters.
+
+    rows: as `analyse` takes them; measures: of what a row showed, left to right.
+    """
+    scored = [row for row in rows if row["kind"] == "scored" and row["rater"] not in without]
+    raters = tuple(dict.fromkeys(row["rater"] for row in scored))
+    if plan.design == "real_or_fake" or len(raters) < 2:
+        return None
+    number = {rater: place for place, rater in enumerate(raters)}
+    place = {shown: i for i, shown in enumerate(models)}
+    pairs = pair_votes(plan, scored, number, place)
+    measured = []
+    for row in scored:
+        found = measures(row)
+        if plan.design == "rank":
+            order = [int(position) for position in row["choice"].split(",")]
+            measured += [[found[a], found[b]] for a, b in ranking.pairs_of_ranking(order)]
+        else:
+            measured.append(found)
+    return ranking.rank_adjusted(
+        pairs.rater,
+        pairs.left,
+        pairs.right,
+        pairs.outcome,
+        differences(measured),
+        len(models),
+        seed=plan.seed,
     )
 
 

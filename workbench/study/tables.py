@@ -59,6 +59,7 @@ class Trial(Table):
     picture_sha256: Mapped[str] = mapped_column(sa.String(64))
     shown: Mapped[str] = mapped_column(sa.String(512))  # "name@revision,..." left to right
     issued_at: Mapped[float] = mapped_column(sa.Double)
+    measures: Mapped[str] = mapped_column(sa.Text, server_default="")  # JSON, see confounders.py
 
 
 class Vote(Table):

@@ -18,12 +18,16 @@ from random import Random
 from typing import Any
 
 from workbench.errors import Problem
-from workbench.study.plans import CATCH, TRUTH, Plan, plan_from
+from workbench.study.plans import ARENA, CATCH, TRUTH, Plan, plan_from
 from workbench.study.tables import Rater, Study, Trial
 from workbench.study.votes import Answer, RaterLock, Votes
 
 PENDING_SECONDS = 900  # a question that was put so long ago without an answer is put again
-CHOICES = {"pair": ("left", "right", "tie"), "real_or_fake": ("left", "right")}
+CHOICES = {
+    "pair": ("left", "right", "tie"),
+    "real_or_fake": ("left", "right"),
+    ARENA: ("left", "right", "tie", "bad"),  # tie: both good, bad: both bad
+}
 
 
 class Refused(Problem):

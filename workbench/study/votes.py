@@ -360,7 +360,9 @@ class Votes:
 
 def _row(vote: Vote, trial: Trial, rater: str, study: str) -> dict[str, Any]:
     """One vote with its trial, as plain values."""
-    of_trial = ("number", "kind", "picture", "picture_sha256", "shown", "issued_at")
+    of_trial = (
+        "number", "kind", "picture", "picture_sha256", "shown", "issued_at", "measures",
+    )  # fmt: skip
     of_vote = (
         "choice", "correct", "session", "app_version", "shown_at", "answered_at", "dwell_ms",
         "exposures_ms", "viewport", "shown_size", "theme", "received_at",

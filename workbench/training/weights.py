@@ -24,7 +24,15 @@ STATE = "weights.json"
 PRESET = "bundled"
 JUDGED_AT = 128  # side at which two networks are compared before one replaces the other
 JUDGED_BY = "psnr"
-PARTS = ("model*.safetensors*", "log*.jsonl", "README.md", "grid.webp", "strip/*", "scores/[!.]*")
+PARTS = (
+    "model*.safetensors*",
+    "log*.jsonl",
+    "README.md",
+    "grid.webp",
+    "strip/*",
+    "scores/[!.]*",
+    "distances.json",
+)
 
 
 @dataclass(frozen=True)

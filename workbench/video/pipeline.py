@@ -173,7 +173,7 @@ def color_blocks(
 def predict(net: nn.Module, L: Tensor, settings: Settings) -> Tensor:
     """L (N, 1, h, w), at the network's size -> ab (N, 2, ., .), float32, a few at a time.
 
-    The five networks draw colour at half or a quarter of their size, or at 128 pixels: half the
+    Networks draw colour at half or a quarter of their size, or at 128 pixels: half the
     size, but no less than 128 pixels at the short side, loses nothing of it.
     """
     size = min(L.shape[-2:])

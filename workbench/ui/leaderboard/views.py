@@ -11,12 +11,12 @@ import streamlit as st
 
 from workbench import charts, places
 from workbench.errors import Problem
-from workbench.evaluation.metrics import METRICS
+from workbench.evaluation.metrics import METRICS, OF_SETS
 from workbench.evaluation.summaries import Choice, compare_paired, generalisation
 from workbench.ui import gate, state
 from workbench.ui.leaderboard.board import data_name, describe_kinship, source_of, title_of
 from workbench.ui.viewers import Cell, show_gallery
-from workbench.ui.widgets import show_plot
+from workbench.ui.widgets import show_passed_over, show_plot
 
 if TYPE_CHECKING:
     from workbench.evaluation.scores import Score
@@ -227,10 +227,55 @@ def colorize_row(name: str, row: Score, source: str):
     return state.shelf().put(key, pair, 2 * truth.nbytes)
 
 
+def show_realism(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """How far each model's pictures are from the true ones, taken as one set."""
+    from workbench.evaluation import realism, score_run
+
+    kept, complaints = realism.read_roots(score_run.score_roots())
+    show_passed_over(complaints)
+    if not kept:
+        raise Problem(
+            "No distance of sets is here yet: `python -m workbench distance --keep --data …` "
+            "measures it."
+        )
+    wide = max((row.datasets for row in kept), key=len)
+    of_wide = [row for row in kept if row.datasets == wide]
+    size = min({row.size for row in of_wide}, key=lambda size: (size != choice.size, size))
+    shown = sorted((row for row in of_wide if row.size == size), key=lambda row: row.kd_lite)
+    show_plot(
+        charts.intervals([row.as_line() for row in shown], "kd_lite", title_of), "kd_lite_intervals"
+    )
+    kernel, frechet = (OF_SETS[name] for name in ("kd_lite", "fd_lite"))
+    table = pd.DataFrame(
+        {
+            "Model": title_of(row.model),
+            kernel.heading: row.kd_lite,
+            "low": row.kd_lite_low,
+            "high": row.kd_lite_high,
+            frechet.heading: row.fd_lite,
+            "Pictures": row.pictures,
+            "Revision": row.revision,
+        }
+        for row in shown
+    )
+    shapes = {
+        metric.heading: st.column_config.NumberColumn(format=metric.format, help=metric.trap)
+        for metric in (kernel, frechet)
+    } | {end: st.column_config.NumberColumn(format=kernel.format) for end in ("low", "high")}
+    st.dataframe(table, hide_index=True, column_config=shapes, placeholder="–")
+    st.caption(
+        f"All pictures of {len(wide)} data sets together at {size} px, through the 1280 pooled "
+        "features of EfficientNet-Lite0; 95 % intervals over pictures, each resampled with its "
+        "truth. "
+        f"{kernel.trap}. The truth is at 0 from itself."
+    )
+
+
 VIEWS = {
     "Intervals": show_ranking,
     "Faithful or colourful": show_trade_off,
     "Per picture": show_per_picture,
+    "As a set": show_realism,
     "Two models": show_two_models,
     "Best and worst": show_cases,
     "Generalisation": show_matrix,

@@ -9,6 +9,7 @@ import streamlit as st
 from workbench.errors import Problem
 from workbench.names import escape_markdown
 from workbench.study import limits, simulate, trials
+from workbench.study.plans import ARENA
 from workbench.ui import gate, state
 from workbench.ui.study.voting import address_bucket, ask, browser, count_guesses
 from workbench.ui.widgets import show_problem
@@ -29,7 +30,7 @@ def choose_study() -> None:
     """The open studies, each with a link."""
     st.title("User studies")
     votes = state.study_votes()
-    opened = [study for study in votes.studies() if study.state == "open"]
+    opened = [s for s in votes.studies() if s.state == "open" and s.name != ARENA]
     st.write(
         "Which colours look right is for people to say. Whoever takes part sees pictures without "
         "the names of the models that coloured them."
