@@ -8,7 +8,7 @@ from workbench.ui import widgets
 
 st.title("One photograph, every network")
 open_picture = widgets.choose_picture()
-with st.spinner("The networks are waking up…"):
+with st.spinner("Loading the networks…"):
     from workbench.ui import exports
     from workbench.ui.compare import looks, results
 

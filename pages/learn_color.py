@@ -6,7 +6,7 @@ from workbench.ui.lessons import pieces
 
 st.title("Colour")
 projected = pieces.switch_projector()
-with st.spinner("The pictures are waking up…"):
+with st.spinner("Loading the pictures…"):
     picture = pieces.choose_small_picture(projected)
 
 st.header("One colour")

@@ -7,7 +7,7 @@ from workbench.ui.lessons import pieces
 
 st.title("Metric traps")
 projected = pieces.switch_projector()
-with st.spinner("The measures are waking up…"):
+with st.spinner("Loading the measures…"):
     picture = pieces.choose_small_picture(projected)
 
 if picture.grey:

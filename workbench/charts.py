@@ -251,7 +251,7 @@ def _read_logged(line: Mapping[str, Any], what: str) -> float | None:
 
 
 def styled(figure: go.Figure, x: str = "", y: str = "") -> go.Figure:
-    """The house style: transparent ground, mid-grey ink that is read on white and on black."""
+    """Every chart: transparent ground, mid-grey ink that is read on white and on black."""
     figure.update_layout(
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",

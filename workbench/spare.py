@@ -1,4 +1,4 @@
-"""Folders for what a visitor sent: gone with their visit, and swept up where a kill left them.
+"""Folders for what a visitor sent: removed after the visit, or later where a process was killed.
 
 They are named after this process, `workbench-KIND-PID-*`, in the system's folder for temporary
 files. `sweep_folders` is called when a server starts: what an ended process left goes after

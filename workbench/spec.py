@@ -1,4 +1,4 @@
-"""The vocabulary of the house: what a colorizer, a recipe, a model and a data set are."""
+"""The vocabulary: what a colorizer, a recipe, a model and a data set are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The eye: EfficientNet-Lite0 trained on ImageNet, frozen. What it knows, others are told.
+"""The eye: EfficientNet-Lite0 trained on ImageNet, frozen; other models ask it.
 
 Tan & Le, "EfficientNet", ICML 2019; the Lite variant (no squeeze and excitation, ReLU6) and its
 weights are Google's (TensorFlow, Apache-2.0). It is none of the colorizers and never trained

@@ -1,4 +1,4 @@
-"""What the eye says of the training pictures: asked once, kept beside them."""
+"""The eye's class scores of the training pictures: computed once, kept in the cache."""
 
 from __future__ import annotations
 

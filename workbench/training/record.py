@@ -1,4 +1,4 @@
-"""What a run leaves behind: log.jsonl, the film-strip, the state to resume from."""
+"""What a run writes: log.jsonl, the film-strip, the state to resume from."""
 
 from __future__ import annotations
 

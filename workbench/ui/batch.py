@@ -37,7 +37,7 @@ def start(
     else:
         chosen = [(each.file, each.path.read_bytes()) for each in SAMPLES.values()]
     files, failures = unpack_uploads(chosen)
-    with st.spinner("The networks are waking up…"):
+    with st.spinner("Loading the networks…"):
         painters = [Painter(each, state.network(each)) for each in checkpoints]
     batch = Batch(files, painters, settings, state.queue().take_place, failures, form)
     batch.start()

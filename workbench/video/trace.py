@@ -1,4 +1,4 @@
-"""What each frame tells: flicker and PSNR, before and after the smoothing."""
+"""Numbers of each frame: flicker and PSNR, before and after the smoothing."""
 
 from __future__ import annotations
 
