@@ -85,7 +85,7 @@ def main() -> None:
         votes = Votes()
         plan = plans.Plan(name="bench", size=256, trials=1000, practice=0, catch=0,
                           minimum_dwell_ms=0, limit=5)  # fmt: skip
-        painters = {"as-it-is@1": lambda rgb: rgb, "turned@1": rendering.rotate_to_purple}
+        painters = {"as-it-is@1": lambda rgb: rgb, "rotated@1": rendering.rotate_to_purple}
         rendering.make_study(votes, plan, painters=painters)
         rendering.open_study(votes, plan.name)
         with serving(Path(folder) / "server.log") as address:

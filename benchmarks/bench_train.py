@@ -52,7 +52,7 @@ OPTIONS = {
 
 
 def sample_pictures(folder: Path, count: int, side: int) -> Path:
-    """Random cuts of the bundled samples, as JPEG, PNG and WebP in turn."""
+    """Random cuts of the bundled samples, as JPEG, PNG and WebP one after the other."""
     generator = np.random.default_rng(0)
     sources = [Image.open(s.path).convert("RGB") for n, s in SAMPLES.items() if n != "camera"]
     for number in range(count):

@@ -33,8 +33,8 @@ from workbench.evaluation.flicker import cdc_of_histograms, histogram
 from workbench.models import MODELS
 from workbench.video import Clip, Progress, colorize_video, probe
 from workbench.video.clips import read_frames, to_rgb
-from workbench.video.pipeline import colour_blocks, read_blocks
-from workbench.video.trace import COLOURED, Trace, mean
+from workbench.video.pipeline import color_blocks, read_blocks
+from workbench.video.trace import COLORED, Trace, mean
 
 LEGACY = Path(__file__).resolve().parents[2] / "shared" / "data" / "legacy"
 
@@ -82,7 +82,7 @@ def flicker(clip: Clip, net: nn.Module, size: int, strength: float, every: int) 
     trace, rows = Trace(), []
     errors: dict[str, list[float]] = {"before": [], "after": []}
     blocks = read_blocks(clip, size, 0, [])
-    for item in colour_blocks(clip, blocks, net, Settings(), strength, every):
+    for item in color_blocks(clip, blocks, net, Settings(), strength, every):
         seconds = [float(moment * clip.time_base) for moment in item.block.times]
         rows += trace.rows(seconds, item.block.small, item.given, item.steady.ab, item.steady.moves)
         for i, frame in enumerate(item.block.frames):
@@ -90,12 +90,12 @@ def flicker(clip: Clip, net: nn.Module, size: int, strength: float, every: int) 
             L, ab = split_lab(rgb)
             seen["own"].append(histogram(rgb))
             seen["L alone"].append(histogram(join_rgb(L, torch.zeros_like(ab))))
-            coloured = ab.square().sum(0).sqrt().mean() > COLOURED
+            colored = ab.square().sum(0).sqrt().mean() > COLORED
             for name, small in (("before", item.given), ("after", item.steady.ab)):
                 big = F.interpolate(small[i : i + 1], size=L.shape[-2:], mode="bilinear")[0]
                 made = join_rgb(L, big)
                 seen[name].append(histogram(made))
-                if coloured:
+                if colored:
                     error = (made.float() - rgb.float()).square().mean()
                     errors[name].append(float(10 * torch.log10(255**2 / error)))
     row = {f"CDC {name}": cdc_of_histograms(values) for name, values in seen.items()}

@@ -302,8 +302,8 @@ def _tiff(*shape: int, kind: str) -> bytes:
     import tifffile
 
     out = io.BytesIO()
-    colours = {"photometric": "rgb"} if len(shape) == 3 else {}
-    tifffile.imwrite(out, np.zeros(shape, kind), compression="zlib", **colours)
+    colors = {"photometric": "rgb"} if len(shape) == 3 else {}
+    tifffile.imwrite(out, np.zeros(shape, kind), compression="zlib", **colors)
     return out.getvalue()
 
 
@@ -382,7 +382,7 @@ def bombs(number: int) -> None:
 
 
 STEPS = ("opened", "coloured")  # each holds the queue once
-MEASURED = [0.0, 0.0]  # seconds of the longer turn and MB, of the last of BOMBS
+MEASURED = [0.0, 0.0]  # seconds of the longer step and MB, of the last of BOMBS
 
 
 # --------------------------------------------------------------------------------- counting

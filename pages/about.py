@@ -8,11 +8,11 @@ st.title("About")
 st.markdown(about.WHAT)
 
 with st.spinner("Reading the checkpoints…"):
-    models = about.models()
+    models = about.list_models()
 
 st.header("Models")
 st.dataframe(models, hide_index=True, column_config=about.MODEL_COLUMNS)
-for title, paper, claim, difference in about.papers():
+for title, paper, claim, difference in about.list_papers():
     with st.expander(title):
         st.markdown(f"**{paper}**\n\n{claim}")
         if difference:
@@ -23,10 +23,10 @@ st.markdown(about.LICENCES)
 
 st.header("Photographs")
 st.markdown(about.DATA)
-if len(datasets := about.datasets()):
+if len(datasets := about.list_datasets()):
     st.dataframe(datasets, hide_index=True, column_config=about.DATASET_COLUMNS)
 st.subheader("Bundled samples")
-st.dataframe(about.samples(), hide_index=True)
+st.dataframe(about.list_samples(), hide_index=True)
 
 st.header("Versions")
-st.dataframe(about.versions(), hide_index=True)
+st.dataframe(about.list_versions(), hide_index=True)

@@ -11,7 +11,7 @@ st.write(
     "are told who they were."
 )
 open_picture = widgets.choose_picture()
-with st.spinner("The networks are waking up…"):
+with st.spinner("Loading the networks…"):
     from workbench.ui import arena
 
     picture = open_picture()

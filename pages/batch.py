@@ -12,7 +12,7 @@ uploads = st.file_uploader(
 )
 with st.sidebar:
     checkpoints = widgets.choose_models(key="batch_models")
-    st.subheader("Turning")
+    st.subheader("Settings")
     settings = widgets.choose_settings()
     st.subheader("Files")
     form = exports.choose_form()

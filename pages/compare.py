@@ -8,7 +8,7 @@ from workbench.ui import widgets
 
 st.title("One photograph, every network")
 open_picture = widgets.choose_picture()
-with st.spinner("The networks are waking up…"):
+with st.spinner("Loading the networks…"):
     from workbench.ui import exports
     from workbench.ui.compare import looks, results
 
@@ -18,7 +18,7 @@ for sentence in picture.notes:
 
 with st.sidebar:
     checkpoints = widgets.choose_models()
-    st.subheader("Turning")
+    st.subheader("Settings")
     settings = widgets.choose_settings()
     with_blend = st.toggle(
         "Add a blend", key="blend", help="The mean colours of the chosen models."

@@ -10,15 +10,15 @@ st.title("Experiments")
 projected = pieces.switch_projector()
 if not projected:
     st.markdown(
-        "Four of the five papers argue from a comparison with themselves: the same network with "
-        "and without the part in question. Here each is trained again, small, under equal "
+        "These papers argue from a comparison with themselves: the same network with and "
+        "without the part in question. Here each is trained again, small, under equal "
         "conditions. A claim is judged where every entry was trained at three seeds or more; one "
         "training decides nothing, and is said to be undecided."
     )
 with st.spinner("Reading the tables…"):
     from workbench.ui import experiments
 
-specs = experiments.models()
+specs = experiments.list_models()
 for tab, spec in zip(st.tabs([spec.title for spec in specs]), specs, strict=True):
     with tab:
         try:

@@ -30,12 +30,12 @@ if not scores:
     st.info(board.ABSENT)
     st.stop()
 
-choice = board.choose(scores)
+choice = board.choose_rows(scores)
 rows = [score for score in scores if choice.includes(score)]
 lines = state.lines(choice)
-frame = board.table(lines, choice)
-st.dataframe(frame, hide_index=True, column_config=board.columns(choice), placeholder="–")
-board.downloads(frame, rows, choice)
+frame = board.make_table(lines, choice)
+st.dataframe(frame, hide_index=True, column_config=board.configure_columns(choice), placeholder="–")
+board.offer_downloads(frame, rows, choice)
 st.caption(board.describe_traps(choice.metrics))
 
 kinds = views.VIEWS

@@ -6,7 +6,7 @@ from workbench.ui.lessons import pieces
 
 st.title("Colour")
 projected = pieces.switch_projector()
-with st.spinner("The pictures are waking up…"):
+with st.spinner("Loading the pictures…"):
     picture = pieces.choose_small_picture(projected)
 
 st.header("One colour")
@@ -32,7 +32,7 @@ if not projected:
         "wrong there, and cannot show anything either.",
     )
     pieces.show_exercise(
-        "Turn the hues by 180°. Could a network that is given only L know which picture is real?",
-        "Not from one pixel: both have the same L wherever the screen can show the turned colour. "
+        "Rotate the hues by 180°. Could a network that is given only L know which picture is real?",
+        "Not from one pixel: both have the same L wherever the screen can show the rotated colour. "
         "It can only know that a cat is rarely blue. That knowledge is all that training gives it.",
     )

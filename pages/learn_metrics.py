@@ -7,7 +7,7 @@ from workbench.ui.lessons import pieces
 
 st.title("Metric traps")
 projected = pieces.switch_projector()
-with st.spinner("The measures are waking up…"):
+with st.spinner("Loading the measures…"):
     picture = pieces.choose_small_picture(projected)
 
 if picture.grey:
@@ -18,15 +18,15 @@ usable = state.checkpoints()
 name = left.selectbox(
     "Network", list(usable), format_func=lambda name: usable[name].title, key="trap_model"
 )
-degrees = right.slider("Turn the hues by, degrees", 0, 180, 40, 5, key="trap_turn")
+degrees = right.slider("Rotate the hues by, degrees", 0, 180, 40, 5, key="trap_hue")
 found = pieces.make_candidates(picture, usable.get(name), degrees)
 cells = [pieces.Cell(title, rgb) for title, rgb in found.items()]
 pieces.show_figure([pieces.Cell("The truth", picture.rgb), *cells], "traps", cell=200)
 
 st.header("Grey's PSNR")
 st.markdown(
-    "Grey has no colour at all and no courage: it is never far off. Turn the hues until their PSNR "
-    "falls below grey's, and ask which of the two looks more like a photograph."
+    "Grey has no colour at all and no courage: it is never far off. Rotate the hues until their "
+    "PSNR falls below grey's, and ask which of the two looks more like a photograph."
 )
 pieces.show_table(picture, found, ("PSNR, dB", "CIEDE2000", "AuC, %", "Colourfulness"))
 

@@ -7,9 +7,9 @@ from workbench.ui import widgets
 from workbench.ui.lessons import pieces
 
 st.title("The networks")
-st.caption("Five networks of five papers, and a reference of ours.")
+st.caption("Networks of published papers, and a reference of ours.")
 projected = pieces.switch_projector()
-with st.spinner("The networks are waking up…"):
+with st.spinner("Loading the networks…"):
     from workbench.ui.lessons import insides, networks
 
 spec = networks.choose_spec()

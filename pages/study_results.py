@@ -24,13 +24,13 @@ try:
 
     study = results.choose_study(studies)
     plan = trials.plan_of(study)
-    results.counts(votes, study)
+    results.show_counts(votes, study)
     st.caption(
         f"{escape_markdown(plan.title or study.name)}: {plan.design.replace('_', ' ')}, "
         f"{study.state}"
     )
     bar = st.container(horizontal=True, vertical_alignment="bottom")
-    results.next_step(votes, study, plan, bar)
+    results.offer_next_step(votes, study, plan, bar)
 
     everyone = state.study_results(study)
     if not everyone.votes:
@@ -43,10 +43,10 @@ try:
         help="What the plan declared is set. Nothing is deleted either way.",
     )
     found = kept if leave_out else everyone
-    results.ranking(found, study.name)
-    results.explain(study, found, everyone.flagged if leave_out else ())
-    results.picture_by_picture(study, found)
-    results.trust(everyone, kept, found, study.name)
+    results.show_ranking(found, study.name)
+    results.show_explained(study, found, everyone.flagged if leave_out else ())
+    results.show_pictures(study, found)
+    results.show_trust(everyone, kept, found, study.name)
 
     st.subheader("For a paper", anchor=False)
     st.code(write_methods(found), language=None, wrap_lines=True)

@@ -25,19 +25,19 @@ with st.sidebar:
         key="video_strength",
         help="Seconds for which colours are remembered along the motion. 0: each frame for itself.",
     )
-    st.subheader("Turning")
+    st.subheader("Settings")
     settings = widgets.choose_settings()
 
 job: clip.VideoJob | None = st.session_state.get("video_job")
 busy = job is not None and job.is_alive()
 label = "Colour it" if upload else "Colour our sample clip with these settings"
 if st.button(label, type="primary", disabled=busy, icon=":material/play_arrow:"):
-    with st.spinner("The network is waking up…"):
+    with st.spinner("Loading the network…"):
         job = st.session_state["video_job"] = clip.start(checkpoint, settings, strength, upload)
     st.rerun()
 
 if not job:  # nobody's own yet: our sample, coloured once for all visitors
-    with st.spinner("The network is waking up…"):
+    with st.spinner("Loading the network…"):
         job = state.sample_video(checkpoint)
 running = job.is_alive()
 if job.problem:

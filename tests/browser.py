@@ -95,7 +95,7 @@ def workbench_server(
     small_test_set: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
-    """The address of a workbench with five small networks of random weights, and their scores."""
+    """The address of a workbench with small networks of random weights, and their scores."""
     folder = tmp_path_factory.mktemp("workbench")
     with serving(
         folder / "server.log",

@@ -34,7 +34,7 @@ SMALL_BACKBONE = {
 
 @pytest.fixture(scope="session")
 def small_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five checkpoints of width 0.125 with random weights, for WORKBENCH_CHECKPOINTS."""
+    """Checkpoints of width 0.125 with random weights, for WORKBENCH_CHECKPOINTS."""
     import torch
 
     from workbench import checkpoints

@@ -15,7 +15,7 @@ from workbench.cli import data
 from workbench.data.sources import open_source
 
 
-def colours(seed: int = 0, size: tuple[int, int] = (20, 16)) -> Image.Image:
+def colors(seed: int = 0, size: tuple[int, int] = (20, 16)) -> Image.Image:
     """A colourful picture: a smooth gradient that depends on the seed."""
     corners = np.random.default_rng(seed).integers(0, 256, (2, 2, 3), dtype=np.uint8)
     corners[0, 0], corners[1, 1] = (220, 40, 30), (20, 60, 210)
@@ -24,13 +24,13 @@ def colours(seed: int = 0, size: tuple[int, int] = (20, 16)) -> Image.Image:
 
 def encoded(seed: int = 0, form: str = "PNG") -> bytes:
     out = io.BytesIO()
-    colours(seed).save(out, form)
+    colors(seed).save(out, form)
     return out.getvalue()
 
 
 def write(path: Path, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    colours(seed).save(path)
+    colors(seed).save(path)
     return path
 
 

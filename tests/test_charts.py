@@ -33,8 +33,8 @@ def lines(scores) -> list[summaries.Line]:
 
 
 def test_every_model_has_its_own_colour_and_grey_is_grey():
-    colours = [charts.color_of(name) for name in (*MODELS, "grey", "mean_ab", "truth")]
-    assert len(set(colours)) == len(colours)
+    colors = [charts.color_of(name) for name in (*MODELS, "grey", "mean_ab", "truth")]
+    assert len(set(colors)) == len(colors)
     grey = charts.color_of("grey").lstrip("#")
     assert grey[:2] == grey[2:4] == grey[4:]
     assert charts.color_of("colorful") == MODELS["colorful"].color

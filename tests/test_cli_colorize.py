@@ -242,11 +242,11 @@ def test_the_same_command_twice_does_not_colour_its_own_results(colorize, tmp_pa
     grey(tmp_path / "old" / "a.png")
     (tmp_path / "old" / "notes.txt").write_text("x")
     words = (tmp_path / "old", "--model", "vanilla_cnn", "--out", tmp_path / "old" / "colour")
-    for turn in range(2):
+    for repeat in range(2):
         code, said, aside = colorize(*words)
         assert (code, said.count("->")) == (0, 1)
         assert "1 .txt" in aside
-        assert ("1 results of this command" in aside) == bool(turn)
+        assert ("1 results of this command" in aside) == bool(repeat)
     assert len(list((tmp_path / "old" / "colour").iterdir())) == 2
 
 

@@ -96,8 +96,8 @@ def test_a_colour_outside_the_gamut_keeps_lightness_and_hue_and_gives_up_chroma(
     shown_L, shown_ab = color.split_lab(join_at_depth(L, ab))
     assert (shown_L - L).abs().max() < 0.8  # a step of 255; clipped channels lose up to 30
     assert (color.split_lab(color.join_rgb(L, ab))[0] - L).abs().max() > 5
-    turn = torch.cosine_similarity(shown_ab, ab, dim=0)[outside]
-    assert turn.min() > 0.99
+    alike = torch.cosine_similarity(shown_ab, ab, dim=0)[outside]
+    assert alike.min() > 0.99
     clear = torch.cat((L, shown_ab * 1.15))[:, outside, None]  # no farther in than it must
     assert (~color.in_gamut(clear)).float().mean() > 0.95
 
@@ -205,7 +205,7 @@ def test_samples_follow_the_distribution_differ_by_seed_and_repeat_with_it():
     L = lightness(photo(64, 64))
     samples = sample_ab(FourBins(), L, count=60, size=64, temperature=0.5)
     assert samples.shape == (60, 2, 64, 64)
-    # where the network is sure every sample agrees; where it is not each colour has its turn
+    # where the network is sure every sample agrees; where it is not each colour comes up
     assert torch.allclose(samples[:, :, 32, 5], BINS[0].expand(60, 2), atol=0.5)
     nearest = torch.cdist(samples[:, :, 32, 50], BINS).argmin(1)
     shares = torch.bincount(nearest, minlength=4) / 60

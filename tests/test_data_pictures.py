@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage.color import rgb2lab
-from small_pictures import colours, encoded, run, write
+from small_pictures import colors, encoded, run, write
 
 from workbench import places
 from workbench.data import pictures
 from workbench.errors import Problem
+from workbench.images.grey import CHROMA_PER_SPREAD, is_faint
 
 
 def array(seed: int = 0, size: tuple[int, int] = (20, 16)) -> np.ndarray:
-    return np.asarray(colours(seed, size))
+    return np.asarray(colors(seed, size))
 
 
 def saved(image: Image.Image, form: str, **options) -> bytes:
@@ -43,7 +44,7 @@ def load(tmp_path):
 
 @pytest.mark.parametrize("size", [(40, 24), (24, 40), (24, 24), (25, 60)])
 def test_the_centre_square_is_what_scaling_and_cropping_give(size):
-    whole = colours(3, size)
+    whole = colors(3, size)
     short = min(size)
     left, top = (size[0] - short) / 2, (size[1] - short) / 2
     box = tuple(int(x) for x in (left, top, left + short, top + short))
@@ -56,7 +57,7 @@ def test_the_centre_square_is_what_scaling_and_cropping_give(size):
 
 
 def test_at_its_own_size_a_square_picture_is_unchanged():
-    rgb, enlarged = pictures.decode_square(saved(colours(1, (16, 16)), "PNG"), 16)
+    rgb, enlarged = pictures.decode_square(saved(colors(1, (16, 16)), "PNG"), 16)
     assert np.array_equal(rgb.transpose(1, 2, 0), array(1, (16, 16)))
     assert not enlarged
 
@@ -76,7 +77,7 @@ def test_a_smaller_picture_is_enlarged_and_that_is_told():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_picture_is_turned_as_its_exif_says(orientation):
-    upright = colours(5, (16, 16))
+    upright = colors(5, (16, 16))
     undo = {
         2: [Image.Transpose.FLIP_LEFT_RIGHT],
         3: [Image.Transpose.ROTATE_180],
@@ -117,7 +118,7 @@ def test_a_big_jpeg_decoded_small_looks_like_the_same_jpeg_decoded_whole():
     ],
 )
 def test_every_kind_of_picture_comes_out_as_rgb(form, change, tolerance):
-    rgb, _ = pictures.decode_square(saved(change(colours(2, (16, 16))), form), 16)
+    rgb, _ = pictures.decode_square(saved(change(colors(2, (16, 16))), form), 16)
     difference = np.abs(rgb.transpose(1, 2, 0).astype(int) - array(2, (16, 16)))
     assert difference.mean() <= tolerance
 
@@ -126,11 +127,11 @@ def test_sixteen_bits_are_scaled_and_not_cut_off():
     ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
     rgb, _ = pictures.decode_square(saved(Image.fromarray(ramp), "PNG"), 16)
     assert np.abs(rgb[0].astype(int) - np.round(ramp / 257)).max() <= 1
-    assert pictures.is_grey(rgb)
+    assert is_faint(rgb)
 
 
 def test_the_first_frame_of_an_animation_is_taken():
-    frames = [colours(1, (16, 16)), colours(9, (16, 16))]
+    frames = [colors(1, (16, 16)), colors(9, (16, 16))]
     data = saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
     rgb, _ = pictures.decode_square(data, 16)
     assert np.array_equal(rgb.transpose(1, 2, 0), np.asarray(frames[0]))
@@ -145,8 +146,8 @@ def test_grey_is_a_mean_chroma_under_three_as_scikit_image_counts_it():
         rgb = np.clip(grey + tint, 0, 255).astype(np.uint8)
         chroma = np.linalg.norm(rgb2lab(rgb)[..., 1:], axis=-1).mean()
         if abs(chroma - 3) > 0.05:
-            verdicts.add(pictures.is_grey(rgb.transpose(2, 0, 1)))
-            assert pictures.is_grey(rgb.transpose(2, 0, 1)) == (chroma < 3)
+            verdicts.add(is_faint(rgb.transpose(2, 0, 1)))
+            assert is_faint(rgb.transpose(2, 0, 1)) == (chroma < 3)
     assert verdicts == {True, False}
 
 
@@ -155,7 +156,7 @@ def test_the_short_cut_for_colour_never_calls_a_grey_colour_coloured():
     cube = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3)
     spread = cube.max(-1).astype(float) - cube.min(-1)
     chroma = np.linalg.norm(rgb2lab(cube)[..., 1:], axis=-1)
-    assert (chroma >= pictures.CHROMA_PER_SPREAD * spread - 1e-6).all()
+    assert (chroma >= CHROMA_PER_SPREAD * spread - 1e-6).all()
 
 
 # -------------------------------------------------------------------------------------- loading
@@ -199,7 +200,7 @@ def test_the_cache_depends_on_the_pictures_the_side_and_the_grey_ones(tmp_path, 
 
 def test_grey_pictures_are_left_out_and_counted_unless_they_are_wanted(tmp_path, load):
     write(tmp_path / "pictures/a.png")
-    colours(1).convert("L").save(tmp_path / "pictures/b.png")
+    colors(1).convert("L").save(tmp_path / "pictures/b.png")
     assert (load().report["n"], load().report["grey"]) == (1, 1)
     kept = load(keep_grey=True)
     assert (kept.report["n"], kept.report["grey"]) == (2, 0)
@@ -210,7 +211,7 @@ def test_damaged_files_are_named_in_a_file_and_the_rest_is_kept(tmp_path, load):
     write(folder / "good.png")
     (folder / "empty.jpg").write_bytes(b"")
     (folder / "cut.png").write_bytes(encoded(1)[:120])
-    (folder / "cut.jpg").write_bytes(saved(colours(1, (300, 300)), "JPEG")[:2000])
+    (folder / "cut.jpg").write_bytes(saved(colors(1, (300, 300)), "JPEG")[:2000])
     (folder / "text.webp").write_text("no picture")
     (folder / "away.png").symlink_to(tmp_path / "nowhere.png")
     loaded = load()
@@ -235,14 +236,14 @@ def test_many_pictures_keep_their_order_through_the_threads(tmp_path, load):
         size = (8, 8) if number % 7 else (400, 400)  # slow and quick ones
         path = tmp_path / f"pictures/{number:02d}/x.png"
         path.parent.mkdir(parents=True)
-        colours(number, size).save(path)
+        colors(number, size).save(path)
     assert load().labels.tolist() == list(range(60))
 
 
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda f: colours(0).convert("L").save(f / "a.png"), "All 1 pictures of .* are grey"),
+        (lambda f: colors(0).convert("L").save(f / "a.png"), "All 1 pictures of .* are grey"),
         (lambda f: (f / "a.png").write_bytes(b""), "1 cannot be read. The first: a.png"),
         (lambda f: None, "holds no pictures"),
     ],
@@ -305,7 +306,7 @@ def test_check_prints_what_is_in_the_data(tmp_path, monkeypatch):
     write(tmp_path / "pictures/cat/1.png")
     write(tmp_path / "pictures/dog/2.png")
     (tmp_path / "pictures/cat/broken.png").write_bytes(b"")
-    colours(3).convert("L").save(tmp_path / "pictures/dog/grey.png")
+    colors(3).convert("L").save(tmp_path / "pictures/dog/grey.png")
     command = ["check", "--data", str(tmp_path / "pictures"), "--side", "8"]
     said = run(command)
     assert said.exit_code == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_pictures import colours, encoded, listed, write
+from small_pictures import colors, encoded, listed, write
 
 from workbench.data.sources import open_source
 from workbench.errors import Problem
@@ -168,12 +168,12 @@ def test_a_set_that_decodes_by_itself_yields_arrays_and_names_what_it_cannot_rea
         def __getitem__(self, number):
             if number == 1:
                 raise OSError("broken data stream")
-            return colours(0), 1
+            return colors(0), 1
 
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", Kept)
     good, bad = open_source("torchvision:CIFAR10:test").items()
-    assert np.array_equal(good.data, np.asarray(colours(0)))
+    assert np.array_equal(good.data, np.asarray(colors(0)))
     assert (good.label, bad.data) == ("dog", b"")
 
 

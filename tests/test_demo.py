@@ -146,15 +146,15 @@ def test_ten_calls_at_once_are_all_answered_and_told_their_place(client) -> None
 
 
 def test_settings_reach_the_network(client) -> None:
-    def coloured(model: str, **settings) -> torch.Tensor:
+    def colored(model: str, **settings) -> torch.Tensor:
         png, facts = client.predict(sent(CHELSEA), model, **settings, api_name="/colorize")
         assert all(facts["settings"][name] == value for name, value in settings.items())
         return open_image(Path(png)).rgb
 
-    plain = coloured("colorful")
-    assert not torch.equal(coloured("colorful", temperature=0.05), plain)
-    assert not torch.equal(coloured("colorful", size=32), plain)
-    grey = coloured("colorful", chroma=0)
+    plain = colored("colorful")
+    assert not torch.equal(colored("colorful", temperature=0.05), plain)
+    assert not torch.equal(colored("colorful", size=32), plain)
+    grey = colored("colorful", chroma=0)
     assert int((grey.amax(0).int() - grey.amin(0).int()).max()) <= 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import re
@@ -197,6 +198,31 @@ def test_a_recipe_for_contributors_names_files_that_exist(recipe):
     new = [line for line in section.splitlines() if "(new)" in line]
     absent = [n for n in named if not (ROOT / n).exists() and not any(n in line for line in new)]
     assert not absent, f"CONTRIBUTING.md, {recipe}: {absent} are not there"
+
+
+def test_the_recipe_of_a_model_names_every_field_of_a_spec_and_of_a_colorizer():
+    from workbench.spec import Colorizer, ModelSpec
+
+    section = sections(ROOT / "CONTRIBUTING.md")["Add a model"]
+    wanted = {each.name for each in dataclasses.fields(ModelSpec)}
+    wanted |= {name for name in vars(Colorizer) if not name.startswith("_")}
+    missing = {name for name in wanted if not re.search(rf"`{name}[`(]", section)}
+    assert not missing, f"CONTRIBUTING.md, Add a model: name {sorted(missing)}"
+
+
+WHOLES = {"layers", "docs", "package", "claims", "facts_once", "toy_model", "cases", "security"}
+
+
+def test_a_test_file_is_named_after_what_it_tests():
+    """A module or package of ours, a page, or one of what is tested as a whole."""
+    package = ROOT / "workbench"
+    paths = [path.relative_to(package).with_suffix("").parts for path in package.rglob("*.py")]
+    parts = [path[:-1] if path[-1] == "__init__" else path for path in paths]
+    known = WHOLES | {"_".join(path[-n:]) for path in parts for n in (1, 2) if path}
+    known |= {f"pages_{name.split('_')[0]}" for name in pages()}
+    names = [path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")]
+    strange = [name for name in names if name not in known and not name.startswith("journey_")]
+    assert not strange, f"tests/test_{strange}.py: of which module?"
 
 
 def test_the_changelog_s_versions_are_dated_and_the_newest_is_ours():

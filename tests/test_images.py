@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from workbench.errors import Problem
 from workbench.images import encode, files, open_image, stamp_corner
-from workbench.images.profiles import is_grey
+from workbench.images.grey import is_grey
 
 MARKS = {
     "Software": "colorization-workbench",
@@ -157,7 +157,7 @@ def test_exif_turns_the_picture_as_pillow_would_and_is_not_applied_twice(orienta
     picture = open_image(data)
     with Image.open(BytesIO(data)) as outside:
         assert (pixels(picture.rgb) == np.asarray(ImageOps.exif_transpose(outside))).all()
-    assert any("turned" in note for note in picture.notes) == (orientation != 1)
+    assert any("upright" in note for note in picture.notes) == (orientation != 1)
     again = open_image(encode(picture.rgb, form="jpeg", exif=picture.exif))
     assert again.rgb.shape == picture.rgb.shape
     kept = Image.Exif()

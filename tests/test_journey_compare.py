@@ -227,7 +227,7 @@ def test_ten_visitors_at_once_are_all_served_and_whoever_waits_is_told(workbench
         with visiting(workbench_server, "compare") as visitor:
             visitor.look()
             together.wait(60)
-            visitor.turn("chroma", 0.5 + place / 10)  # nobody has asked for this before
+            visitor.set_slider("chroma", 0.5 + place / 10)  # nobody has asked for this before
             shown = visitor.data("workbench_gallery")["cells"]
             return [cell["title"] for cell in shown], visitor.said
 

@@ -65,7 +65,7 @@ def test_colour_moves_with_its_sliders_and_gives_its_figures(
     page.get_by_role("slider", name="L: black to white").press("End")
     expect(page.get_by_text("No screen of sRGB shows")).to_be_visible(timeout=PATIENCE)
     settled(page)
-    page.get_by_role("slider", name="Turn all hues").press("ArrowRight")
+    page.get_by_role("slider", name="Rotate all hues").press("ArrowRight")
     expect(page.get_by_text("by 190°")).to_be_visible(timeout=PATIENCE)
     settled(page)
     with page.expect_download() as waiting:
@@ -140,9 +140,9 @@ def test_turned_hues_lose_against_grey(browser_page, workbench_server, tmp_path)
     def decibels() -> list[float]:
         return [float(row) for row in tables.first.locator("tr td:nth-child(2)").all_inner_texts()]
 
-    grey, turned, *_ = decibels()
-    assert turned > grey
-    page.get_by_role("slider", name="Turn the hues by").press("End")
+    grey, rotated, *_ = decibels()
+    assert rotated > grey
+    page.get_by_role("slider", name="Rotate the hues by").press("End")
     expect(page.locator("figcaption").get_by_text("180°")).to_be_visible(timeout=PATIENCE)
     expect(tables.first.get_by_text("180°")).to_be_visible(timeout=PATIENCE)
     keep(page, tmp_path / "metrics.png")

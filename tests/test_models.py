@@ -1,4 +1,4 @@
-"""The five networks: size, shape, learning."""
+"""The networks: size, shape, learning."""
 
 import pytest
 import torch

@@ -31,10 +31,7 @@ def no_wait():
 @pytest.fixture
 def painters(small_checkpoints: Path) -> list[batches.Painter]:
     found = checkpoints.available(small_checkpoints)
-    return [
-        batches.Painter(c.name, c.title, c.revision, c.net(), c.size)
-        for c in (found["vanilla_cnn"], found["colorful"])
-    ]
+    return [batches.Painter(c, c.net()) for c in (found["vanilla_cnn"], found["colorful"])]
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -45,7 +42,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def coloured(
+def colored(
     uploads: list[tuple[str, bytes]], painters, take_place=no_wait, form=Form()
 ) -> batches.Batch:
     files, failures = batches.unpack_uploads(uploads)
@@ -58,7 +55,7 @@ def coloured(
 
 def test_names_folders_and_sizes_are_kept_and_every_model_has_its_own_folder(painters) -> None:
     inside = zipped({"summer/a.png": picture_bytes((30, 20)), "b.jpg": picture_bytes((17, 33))})
-    batch = coloured([("pictures.zip", inside), ("c.png", picture_bytes())], painters)
+    batch = colored([("pictures.zip", inside), ("c.png", picture_bytes())], painters)
     with zipfile.ZipFile(batch.archive) as out:
         pictures = {name for name in out.namelist() if name.endswith(".png")}
         expected = {"summer/a.png", "b.png", "c.png"}
@@ -67,16 +64,19 @@ def test_names_folders_and_sizes_are_kept_and_every_model_has_its_own_folder(pai
         about = json.loads(out.read("settings.json"))
     assert {row["file"] for row in rows} == pictures
     assert all(float(row["psnr_db"]) > 0 for row in rows)
-    assert {row["revision"] for row in rows} == {p.revision for p in painters}
+    assert {row["revision"] for row in rows} == {p.checkpoint.revision for p in painters}
     assert [model["name"] for model in about["models"]] == [p.name for p in painters]
 
 
 def test_the_first_files_are_kept_small_to_be_looked_at(painters) -> None:
     uploads = [(f"{i}.png", picture_bytes((400, 30 + i))) for i in range(8)]
-    batch = coloured([("broken.png", b"no picture"), *uploads], painters)
+    batch = colored([("broken.png", b"no picture"), *uploads], painters)
     assert list(batch.shown) == [f"{i}.png" for i in range(batches.SHOWN)]
     for shown in batch.shown.values():
-        assert [title for title, _ in shown] == ["The file", *(p.title for p in painters)]
+        assert [title for title, _ in shown] == [
+            "The file",
+            *(p.checkpoint.title for p in painters),
+        ]
         sizes = {Image.open(io.BytesIO(data)).width for _, data in shown}
         assert sizes == {batches.THUMBNAIL}
 
@@ -84,7 +84,7 @@ def test_the_first_files_are_kept_small_to_be_looked_at(painters) -> None:
 def test_files_may_be_jpeg_and_say_in_the_picture_what_they_are(painters) -> None:
     uploads = [("a.png", picture_bytes((200, 90)))]
     plain, stamped = (
-        coloured(uploads, painters[:1], form=Form("jpeg", stamped=stamped))
+        colored(uploads, painters[:1], form=Form("jpeg", stamped=stamped))
         for stamped in (False, True)
     )
     pictures = []
@@ -97,7 +97,7 @@ def test_files_may_be_jpeg_and_say_in_the_picture_what_they_are(painters) -> Non
 
 
 def test_a_broken_file_is_named_and_the_rest_go_on(painters) -> None:
-    batch = coloured(
+    batch = colored(
         [("one.png", picture_bytes()), ("bad.png", b"no picture"), ("two.png", picture_bytes())],
         painters,
     )
@@ -110,7 +110,7 @@ def test_a_broken_file_is_named_and_the_rest_go_on(painters) -> None:
 
 
 def test_files_of_one_name_do_not_overwrite_each_other(painters) -> None:
-    batch = coloured([("a.png", picture_bytes()), ("a.jpg", picture_bytes())], painters[:1])
+    batch = colored([("a.png", picture_bytes()), ("a.jpg", picture_bytes())], painters[:1])
     with zipfile.ZipFile(batch.archive) as out:
         assert {"vanilla_cnn/a.png", "vanilla_cnn/a_2.png"} <= set(out.namelist())
 
@@ -170,7 +170,7 @@ def test_the_page_colours_the_samples_and_offers_the_zip(workbench: AppTest) -> 
 
 
 def test_a_discarded_batch_leaves_no_files(painters) -> None:
-    batch = coloured([("a.png", picture_bytes())], painters[:1])
+    batch = colored([("a.png", picture_bytes())], painters[:1])
     assert batch.archive.exists()
     batch.discard()
     assert not batch.folder.exists()
@@ -187,7 +187,7 @@ def test_a_member_that_cannot_be_unpacked_is_named_and_the_rest_go_on(painters) 
     for info in zipfile.ZipFile(buffer).infolist()[:3]:
         start = info.header_offset + 40
         data[start : start + 60] = bytes(range(60))
-    batch = coloured([("in.zip", bytes(data))], painters[:1])
+    batch = colored([("in.zip", bytes(data))], painters[:1])
     assert batch.done == 4
     assert [failure.partition(":")[0] for failure in batch.failures] == ["0.png", "1.png", "2.png"]
     assert all("in.zip" in failure for failure in batch.failures)
@@ -198,7 +198,7 @@ def test_a_member_that_cannot_be_unpacked_is_named_and_the_rest_go_on(painters) 
 @pytest.mark.parametrize("name", ["..", ".", "a/../..", "x" * 400 + ".png", "b\nc.png", "ü"])
 def test_a_strange_name_is_made_one_that_unpacks_anywhere(painters, name) -> None:
     for uploads in ([(name, picture_bytes())], [("in.zip", zipped({name: picture_bytes()}))]):
-        batch = coloured(uploads, painters[:1])
+        batch = colored(uploads, painters[:1])
         assert not batch.failures
         if not batch.total:
             continue  # a hidden name in an archive is passed over
@@ -214,7 +214,7 @@ def test_a_full_disk_leaves_a_sentence_and_no_half_archive(painters, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
-    batch = coloured([("a.png", picture_bytes())], painters[:1])
+    batch = colored([("a.png", picture_bytes())], painters[:1])
     assert not batch.archive.exists()
     assert "No space left" in batch.failures[0]
 
@@ -227,7 +227,7 @@ def test_every_sort_of_broken_tiff_is_named_in_a_batch(painters) -> None:
     for cut in range(0, len(data), max(1, len(data) // 30)):
         uploads.append((f"cut{cut}.tif", data[:cut]))
         uploads.append((f"hole{cut}.tif", data[:cut] + b"\xff" * 9 + data[cut + 9 :]))
-    batch = coloured([*uploads, ("last.png", picture_bytes())], painters[:1])
+    batch = colored([*uploads, ("last.png", picture_bytes())], painters[:1])
     assert batch.done == len(uploads) + 1
     with zipfile.ZipFile(batch.archive) as out:
         assert "vanilla_cnn/last.png" in out.namelist()

@@ -185,7 +185,7 @@ def test_all_results_come_in_a_zip_with_settings_and_revisions(small_checkpoints
         )
         for c in found
     ]
-    with zipfile.ZipFile(io.BytesIO(exports.archive(picture, made))) as folder:
+    with zipfile.ZipFile(io.BytesIO(exports.make_archive(picture, made))) as folder:
         names = [f"holiday_{c.name}.png" for c in found]
         assert folder.namelist() == [*names, "holiday_settings.json"]
         for name in names:

@@ -148,7 +148,7 @@ def test_about_has_an_answer_in_every_cell_for_the_bundled_models() -> None:
     from workbench.ui import about
 
     state.checkpoints.clear()
-    table = about.models()
+    table = about.list_models()
     assert set(table["Name"]) >= set(MODELS)
     assert (table.astype(str).map(str.strip) != "").to_numpy().all()
 

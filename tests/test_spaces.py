@@ -29,7 +29,7 @@ CARD = "---\nlicense: other\n---\n# A model for tests\n"
 
 @pytest.fixture(scope="session")
 def bundled(small_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five small models with what published ones have: card, log, scores."""
+    """Small models with what published ones have: card, log, scores."""
     from workbench.evaluation.scores import Score, write
 
     root = tmp_path_factory.mktemp("bundled") / "checkpoints"
@@ -171,7 +171,7 @@ def test_the_dockerfile_is_what_a_space_expects():
 
 
 def test_the_static_space_is_the_page_and_the_leaderboard(shell, browser_runtime, tmp_path):
-    """Small networks; what the page does is tested in test_static.py."""
+    """Small networks; what the page does is tested in test_static_page.py."""
     out = tmp_path / "space"
     words = ("publish-space", "--kind", "static", "--repo", "ada/board", "--runtime")
     shell(*words, browser_runtime, "--out", out, "--dry-run")

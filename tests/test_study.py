@@ -81,7 +81,7 @@ def test_a_plan_that_cannot_be_carried_out_is_refused_with_a_sentence(tmp_path, 
 # pictures ------------------------------------------------------------------------------------
 
 
-def half_colour(rgb):
+def half_color(rgb):
     return (rgb.float().mean(0, keepdim=True) / 2 + rgb.float() / 2).to(torch.uint8)
 
 
@@ -90,7 +90,7 @@ def test_every_picture_is_rendered_before_a_study_can_be_opened(studies):
     votes.create_study(plans.Plan(name="s", size=64).to_dict())
     with pytest.raises(Problem, match="study render s"):
         rendering.open_study(votes, "s")
-    painters = {"one@1": half_colour, "owner/two@2": lambda rgb: rgb}
+    painters = {"one@1": half_color, "owner/two@2": lambda rgb: rgb}
     assert rendering.render(votes, "s", painters) == 4  # the grey sample is left out
     study = votes.study("s")
     files = sorted(studies.glob("s/pictures/*/*.png"))
@@ -121,7 +121,7 @@ def test_the_catch_picture_has_the_photographs_lightness_and_none_of_its_colours
 def test_no_rendered_picture_carries_the_name_of_its_model(studies):
     votes = Votes()
     votes.create_study(plans.Plan(name="s", size=64).to_dict())
-    rendering.render(votes, "s", {"secretname@1": half_colour, "two@2": half_colour})
+    rendering.render(votes, "s", {"secretname@1": half_color, "two@2": half_color})
     for file in studies.glob("s/pictures/*/*.png"):
         data = file.read_bytes()
         assert b"secretname" not in data
@@ -171,7 +171,7 @@ def test_networks_render_the_pictures_and_their_revisions_are_recorded(
 
 def test_what_fails_leaves_no_draft_behind(tmp_path):
     votes = Votes()
-    painters = {"one@1": half_colour, "two@2": half_colour}
+    painters = {"one@1": half_color, "two@2": half_color}
     with pytest.raises(Problem, match="no colour photograph"):
         rendering.make_study(
             votes,

@@ -81,10 +81,10 @@ def test_a_rater_over_the_limit_is_told_and_the_question_stays(tmp_path, monkeyp
         limits.count(kinds.VOTE, rater.code)
     put = store.clock()
     store.clock = lambda: put + 1.0
-    voting._take(study, rater, question)
+    voting._keep_answer(study, rater, question)
     assert "Try again in 1 min" in page["study_refused"]
     assert store.rows(study) == []
     limits._clock.now += seconds + 1
-    voting._take(study, rater, question)
+    voting._keep_answer(study, rater, question)
     assert [row["choice"] for row in store.rows(study)] == ["left"]
     store.close()

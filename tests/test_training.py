@@ -267,7 +267,7 @@ def test_two_processes_give_the_weights_of_one(folder, tmp_path):
         outs.append(checkpoints.open_folder(out))
     assert outs[1].config["machine"]["processes"] == 2
     # Not weight by weight: RMSprop's first steps have the gradient's sign alone, so that one
-    # rounding can turn a weight's step round. Without sharing the distance is all of the way.
+    # rounding can change the sign of a step. Without sharing the distance is all of the way.
     torch.manual_seed(0)
     begun = MODELS["vanilla_cnn"].build(width=0.25).state_dict()
     ones, twos = (checkpoint.net().state_dict() for checkpoint in outs)

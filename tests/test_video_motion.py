@@ -88,11 +88,11 @@ def test_colours_follow_a_moving_thing_and_leave_no_ghost() -> None:
     L, ab = [], []
     texture = lightness("coffee")[0, 0, :80, :80] * 0.4 + 20
     for i in range(12):
-        frame, colour = texture.clone(), torch.zeros(2, 80, 80)
+        frame, tint = texture.clone(), torch.zeros(2, 80, 80)
         frame[30:50, 5 + 4 * i : 25 + 4 * i] = lightness("astronaut")[0, 0, 20:40, 50:70] * 0.3 + 65
-        colour[0, 30:50, 5 + 4 * i : 25 + 4 * i] = 60
+        tint[0, 30:50, 5 + 4 * i : 25 + 4 * i] = 60
         L.append(frame)
-        ab.append(colour)
+        ab.append(tint)
     truth = torch.stack(ab)
     steady = settle(torch.stack(L).unsqueeze(1), truth, 0.5)
     assert steady[:, 0][truth[:, 0] > 0].mean() > 50

@@ -48,7 +48,7 @@ class Visitor:
             if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
                 self._hear(message.delta.new_element)
 
-    def turn(self, key: str, value: float) -> None:
+    def set_slider(self, key: str, value: float) -> None:
         """Move a slider, and run the page with it."""
         self._ask.rerun_script.widget_states.widgets.add(
             id=self.widgets[key], double_array_value={"data": [value]}

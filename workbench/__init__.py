@@ -1,3 +1,3 @@
-"""The colorization workbench: five published networks, trained, compared and explained."""
+"""The colorization workbench: published networks, trained, compared and explained."""
 
 __version__ = "0.4.0"

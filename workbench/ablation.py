@@ -82,7 +82,7 @@ def pick_held_out(made: Plan, validation: Sequence[str]) -> tuple[list[Item], st
     return [Item(f"held back {i:03d}", array) for i, array in enumerate(arrays)], "held-back"
 
 
-def _measured(prediction: Any, truth: Any) -> dict[str, Any]:
+def _measure(prediction: Any, truth: Any) -> dict[str, Any]:
     pairs = {name: getattr(metrics, name) for name in ("psnr", "ssim", "auc")}
     return {name: measure(prediction, truth) for name, measure in pairs.items()} | {
         "colorfulness": metrics.colorfulness(prediction),
@@ -90,7 +90,7 @@ def _measured(prediction: Any, truth: Any) -> dict[str, Any]:
     }
 
 
-FOUR: Protocol = replace(PROTOCOLS["cw-1"], measure=_measured)  # of cw-1, the metrics of METRICS
+FOUR: Protocol = replace(PROTOCOLS["cw-1"], measure=_measure)  # of cw-1, the metrics of METRICS
 
 
 def score_entry(
@@ -298,8 +298,8 @@ def ablate(
     """Train every entry at every seed in a folder of its own below `out`, score, judge the claims.
 
     train(entry, plan, folder) runs the training, or goes on with it; tell(table) is called after
-    every entry with what is there so far. settings: of `planned`. Returns the table and its rows;
-    both are also in `out`. Raises Problem.
+    every entry with what is there so far. settings: of `plan_entry`. Returns the table and its
+    rows; both are also in `out`. Raises Problem.
     """
     if not spec.ablations:
         raise Problem(f"{spec.title} has no ablations: its paper compares nothing with itself.")
@@ -328,7 +328,7 @@ def ablate(
         for name in spec.ablations:  # those of an earlier call too
             found = []
             for number, folder in trained_folders(out, name):
-                if (config := _finished(folder, images)) is not None:
+                if (config := _read_finished(folder, images)) is not None:
                     configs.setdefault(name, config)
                     found += score_entry(folder, items, dataset, size, name, number)
             if found:
@@ -356,7 +356,7 @@ def trained_folders(out: Path, entry: str) -> list[tuple[int, Path]]:
     return sorted({0: out / entry, **marked}.items())
 
 
-def _finished(folder: Path, images: int) -> dict[str, Any] | None:
+def _read_finished(folder: Path, images: int) -> dict[str, Any] | None:
     """The config of an entry that has seen all its images."""
     if not (folder / "config.json").is_file():
         return None

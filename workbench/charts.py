@@ -86,13 +86,13 @@ def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go
     figure = go.Figure()
     both = [line for line in lines if {"psnr", "colorfulness"} <= line.means.keys()]
     for line in both:
-        psnr, colour = line.means["psnr"], line.means["colorfulness"]
+        psnr, chroma = line.means["psnr"], line.means["colorfulness"]
         if line.model == "truth" or not _finite(psnr):
             continue
         figure.add_scatter(
-            x=[colour.value],
+            x=[chroma.value],
             y=[psnr.value],
-            error_x=_whiskers(colour),
+            error_x=_whiskers(chroma),
             error_y=_whiskers(psnr),
             mode="markers+text",
             text=[_label(line, both, titles)],
@@ -100,7 +100,7 @@ def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go
             marker={"size": 12, "color": color_of(line.model), "symbol": _mark(line.model)},
             name=titles(line.model),
             hovertemplate=(
-                f"PSNR {psnr.value:.2f} dB<br>colourfulness {colour.value:.1f}<extra></extra>"
+                f"PSNR {psnr.value:.2f} dB<br>colourfulness {chroma.value:.1f}<extra></extra>"
             ),
         )
     if truth := next((line for line in both if line.model == "truth"), None):
@@ -198,8 +198,8 @@ def training_curves(
     for name, lines in logs.items():
         colors.append(color_of(name))
         dash = DASHES[(colors.count(colors[-1]) - 1) % len(DASHES)]  # a second run of a model
-        points = [(line["seen"], _logged(line, what)) for line in lines
-                  if "seen" in line and _logged(line, what) is not None]  # fmt: skip
+        points = [(line["seen"], _read_logged(line, what)) for line in lines
+                  if "seen" in line and _read_logged(line, what) is not None]  # fmt: skip
         figure.add_scatter(
             x=[seen for seen, _ in points],
             y=[value for _, value in points],
@@ -243,7 +243,7 @@ def plotly_js() -> str:
     return get_plotlyjs()
 
 
-def _logged(line: Mapping[str, Any], what: str) -> float | None:
+def _read_logged(line: Mapping[str, Any], what: str) -> float | None:
     for part in (line, line.get("losses"), line.get("validation")):
         if isinstance(part, Mapping) and isinstance(part.get(what), int | float):
             return part[what]
@@ -251,7 +251,7 @@ def _logged(line: Mapping[str, Any], what: str) -> float | None:
 
 
 def styled(figure: go.Figure, x: str = "", y: str = "") -> go.Figure:
-    """The house style: transparent ground, mid-grey ink that is read on white and on black."""
+    """Every chart: transparent ground, mid-grey ink that is read on white and on black."""
     figure.update_layout(
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
@@ -337,7 +337,7 @@ def prior_plane(prior: Tensor) -> go.Figure:
     columns, rows = ({value: i for i, value in enumerate(axis)} for axis in axes)
     pixels = [[[0, 0, 0, 0] for _ in axes[0]] for _ in axes[1]]
     words = [["" for _ in axes[0]] for _ in axes[1]]
-    for (a, b), share, rgb in zip(places.tolist(), shares, _shown(places), strict=True):
+    for (a, b), share, rgb in zip(places.tolist(), shares, _show_colors(places), strict=True):
         words[rows[b]][columns[a]] = f"a {a}, b {b}: {share:.3%} of all pixels"
         if share > 0:
             alpha = (math.log10(share) - least) / (most - least)
@@ -349,11 +349,11 @@ def prior_plane(prior: Tensor) -> go.Figure:
         )
     )  # fmt: skip
     figure.update_layout(height=520)
-    figure.update_yaxes(autorange=True)  # go.Image would turn b upside down
+    figure.update_yaxes(autorange=True)  # go.Image would show b upside down
     return styled(figure, x="a (green to red)", y="b (blue to yellow)")
 
 
-def _shown(ab: Tensor) -> list[list[int]]:
+def _show_colors(ab: Tensor) -> list[list[int]]:
     """sRGB, 0 to 255, of colours (n, 2) at the lightness nearest 65 that the screen can show."""
     import torch
 

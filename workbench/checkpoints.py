@@ -94,7 +94,7 @@ def revision_of(files: dict[str, str]) -> str:
 def available(*roots: Path) -> dict[str, Checkpoint]:
     """Every checkpoint by name: the bundled ones first, then fetched ones, then own runs.
 
-    A folder that is no checkpoint, or a broken one, is passed over: `look` names it.
+    A folder that is no checkpoint, or a broken one, is passed over: `scan` names it.
     """
     return scan(*roots)[0]
 

@@ -18,6 +18,8 @@ RGB_TO_XYZ = (
     (0.019334, 0.119193, 0.950227),
 )
 WHITE = (0.95047, 1.0, 1.08883)  # D65, 2 degrees
+# The curve of CIE 1976 is a cube root above EDGE (in light) or EDGE_F (in f), and a line below.
+EDGE, EDGE_F, SLOPE, OFFSET = 0.008856, 0.2068966, 7.787, 16 / 116
 
 
 def _matrix(rows: object, like: Tensor) -> Tensor:
@@ -36,7 +38,7 @@ def to_linear(rgb: Tensor) -> Tensor:
 
 def lab_curve(xyz: Tensor) -> Tensor:
     """XYZ over the white's -> f of CIE 1976, any shape: L is 116 f(Y) - 16."""
-    return torch.where(xyz > 0.008856, xyz.clamp(min=1e-12) ** (1 / 3), 7.787 * xyz + 16 / 116)
+    return torch.where(xyz > EDGE, xyz.clamp(min=1e-12) ** (1 / 3), SLOPE * xyz + OFFSET)
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -52,7 +54,7 @@ def lab_to_xyz(lab: Tensor) -> Tensor:
     L, a, b = lab.unbind(-3)
     y = (L + 16) / 116
     f = torch.stack((y + a / 500, y, y - b / 200), dim=-3)
-    xyz = torch.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787)
+    xyz = torch.where(f > EDGE_F, f**3, (f - OFFSET) / SLOPE)
     return xyz * _matrix(WHITE, lab).view(3, 1, 1)
 
 
@@ -105,10 +107,10 @@ def ciede2000(first: Tensor, second: Tensor) -> Tensor:
     difference = (
         difference - 2 * math.pi * (difference > math.pi) + 2 * math.pi * (difference < -math.pi)
     )
-    coloured = C1 * C2 != 0
-    difference = difference * coloured
+    colored = C1 * C2 != 0
+    difference = difference * colored
     # a grey pixel has no hue: the mean hue is then the other's (Sharma's equation 14)
-    hue = torch.where(coloured, h1 + difference / 2, torch.where(C1 == 0, h2, h1))
+    hue = torch.where(colored, h1 + difference / 2, torch.where(C1 == 0, h2, h1))
 
     dL, dC, dH = L2 - L1, C2 - C1, 2 * (C1 * C2).sqrt() * torch.sin(difference / 2)
     from_50, chroma = ((L1 + L2) / 2 - 50) ** 2, (C1 + C2) / 2

@@ -33,14 +33,14 @@ def guard_decoder(sentence: str | Callable[[Exception], str]) -> Iterator[None]:
     except Problem:
         raise
     except MemoryError as error:
-        raise Problem(_said(sentence, error) + " It is too large for this machine.") from error
+        raise Problem(_fill_in(sentence, error) + " It is too large for this machine.") from error
     except Exception as error:
-        if isinstance(error, _SLIPS) and _ours(error.__traceback__):
+        if isinstance(error, _SLIPS) and _is_ours(error.__traceback__):
             raise
-        raise Problem(_said(sentence, error)) from error
+        raise Problem(_fill_in(sentence, error)) from error
 
 
-def _said(sentence: str | Callable[[Exception], str], error: Exception) -> str:
+def _fill_in(sentence: str | Callable[[Exception], str], error: Exception) -> str:
     if callable(sentence):
         return sentence(error)
     return sentence.replace("{error}", reason_of(error))
@@ -53,7 +53,7 @@ def reason_of(error: BaseException, most: int = 200) -> str:
     return text or type(error).__name__
 
 
-def _ours(traceback: TracebackType | None) -> bool:
+def _is_ours(traceback: TracebackType | None) -> bool:
     """Whether the innermost line is one of this package."""
     file = ""
     while traceback is not None:

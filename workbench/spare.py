@@ -1,8 +1,8 @@
-"""Folders for what a visitor sent: gone with their visit, and swept up where a kill left them.
+"""Folders for what a visitor sent: removed after the visit, or later where a process was killed.
 
 They are named after this process, `workbench-KIND-PID-*`, in the system's folder for temporary
-files. `sweep` is called when a server starts: what an ended process left goes after ten minutes,
-everything after a day. Gradio's uploads and results are kept by the same rule, a day.
+files. `sweep_folders` is called when a server starts: what an ended process left goes after
+ten minutes, everything after a day. Gradio's uploads and results are kept by the same rule, a day.
 """
 
 from __future__ import annotations

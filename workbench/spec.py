@@ -1,4 +1,4 @@
-"""The vocabulary of the house: what a colorizer, a recipe, a model and a data set are."""
+"""The vocabulary: what a colorizer, a recipe, a model and a data set are."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class OwnBackbone:
 
 @dataclass(frozen=True, eq=False)  # hashed by identity: the registry holds one of each
 class ModelSpec:
-    """A system as the registry knows it: one of the five papers', or one without a paper."""
+    """A system as the registry knows it: that of a paper, or one without a paper."""
 
     name: str
     title: str

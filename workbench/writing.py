@@ -6,7 +6,9 @@ import csv
 import io
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ def escape_formula(text: str) -> str:
 
 
 def unescape_formula(text: str) -> str:
-    """What `harmless` was given."""
+    """What `escape_formula` was given."""
     bare = text[1:] if text.startswith("'") else text
     return bare if bare.strip().startswith(FORMULA) else text
 
@@ -42,6 +44,23 @@ def as_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     writer.writerow(columns)
     writer.writerows([neutralise(row.get(column)) for column in columns] for row in rows)
     return out.getvalue()
+
+
+@contextmanager
+def replacing(path: Path, partial: Path | None = None) -> Iterator[Path]:
+    """A file beside `path` to be written; it takes its place when all went well, else it goes.
+
+    partial: where that file lies instead, on the same disk. By default it is hidden and belongs to
+    this thread alone, so that several may write the same file: the last one wins.
+    """
+    own = f"{os.getpid()}-{threading.get_ident()}"
+    partial = partial or path.with_name(f".{path.name[:80]}.{own}.part")
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def write_whole(folder: Path, contents: dict[str, bytes]) -> None:

@@ -37,7 +37,7 @@ def build() -> typer.Typer:
 def main() -> None:
     """Run a command; a Problem is one sentence on stderr and exit code 2."""
     try:
-        build()(prog_name=_called())
+        build()(prog_name=_typed_name())
     except Problem as problem:
         print(f"{problem}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -54,7 +54,7 @@ def main() -> None:
         raise SystemExit(0) from None
 
 
-def _called() -> str:
+def _typed_name() -> str:
     """What was typed: `workbench`, or `python -m workbench`."""
     return "workbench" if Path(sys.argv[0]).stem == "workbench" else "python -m workbench"
 

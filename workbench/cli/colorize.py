@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.errors import Problem
+from workbench.jobs.form import KINDS, Form
+from workbench.jobs.painting import Painter, colorize_picture, find_free
 from workbench.names import describe_left_out, printable, shorten_stem, walk
 from workbench.writing import write_whole
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from workbench.checkpoints import Checkpoint
     from workbench.coloring.colorize import Settings
 
-FORMS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
-
-class Form(StrEnum):
+class Kind(StrEnum):
     """Formats of the pictures that are written."""
 
     png = "png"
@@ -37,10 +35,10 @@ class Form(StrEnum):
 class Job:
     """What is done with every file."""
 
-    painters: list[tuple[Checkpoint, nn.Module]]
+    painters: list[Painter]
     settings: Settings
     out: Path
-    form: Form | None  # None: JPEG stays JPEG, everything else becomes PNG
+    form: Kind | None  # None: JPEG stays JPEG, everything else becomes PNG
     stamp: bool
     strength: float
     taken: set[Path] = field(default_factory=set)
@@ -82,7 +80,7 @@ def colorize(
     ] = False,
     edges: Annotated[bool, typer.Option(help="Let colours follow the picture's edges.")] = False,
     form: Annotated[
-        Form | None, typer.Option("--format", help="Default: JPEG stays JPEG, the rest is PNG.")
+        Kind | None, typer.Option("--format", help="Default: JPEG stays JPEG, the rest is PNG.")
     ] = None,
     stamp: Annotated[bool, typer.Option(help="Write a visible mark into the corner.")] = False,
     strength: Annotated[
@@ -93,14 +91,14 @@ def colorize(
 
     One broken file does not stop the rest: it is named on stderr, and the exit code is 2.
     """
-    files = list(_files(sources))
+    files = list(_list_files(sources))
     settings = _settings(
         size=size, temperature=temperature, rebalancing=rebalancing, chroma=chroma, mirror=mirror,
         edges=edges,
     )  # fmt: skip
-    painters = [(checkpoint, checkpoint.net()) for checkpoint in _find_checkpoints(model)]
+    painters = [Painter(each, each.net()) for each in _find_checkpoints(model)]
     job = Job(painters, settings, out, form, stamp, strength)
-    if job.single and job.single not in (*FORMS, ".mp4"):
+    if job.single and job.single not in (*KINDS, ".mp4"):
         raise Problem(
             f"{printable(out)} names a {job.single} file, and results are PNG, JPEG or MP4. "
             f"Name it {printable(out.with_suffix('.png').name)} or "
@@ -113,7 +111,7 @@ def colorize(
     failed = 0
     for path, relative in files:
         try:
-            for written in _colour(path, relative, job):
+            for written in _colorize_file(path, relative, job):
                 print(f"{printable(path)} -> {printable(written)}")
         except Problem as problem:
             failed += 1
@@ -129,7 +127,7 @@ def _endings() -> set[str]:
     from workbench.images import SUFFIXES
     from workbench.video.suffixes import SUFFIXES as CLIPS
 
-    return {*SUFFIXES, *CLIPS, *FORMS}
+    return {*SUFFIXES, *CLIPS, *KINDS}
 
 
 def _settings(**settings: Any) -> Settings:
@@ -149,7 +147,7 @@ def _find_checkpoints(names: list[str]) -> list[Checkpoint]:
     return every
 
 
-def _files(sources: list[Path]) -> Iterator[tuple[Path, Path]]:
+def _list_files(sources: list[Path]) -> Iterator[tuple[Path, Path]]:
     """Yield (file, its place in the output folder); a folder keeps its inner order.
 
     What a folder holds besides is said on stderr; earlier results of this command are passed over.
@@ -188,7 +186,7 @@ def _read_sidecar(path: Path) -> dict[str, Any] | None:
     return about if isinstance(about, dict) and about.get("colourized_by_ai") is True else None
 
 
-def _colour(path: Path, relative: Path, job: Job) -> Iterator[Path]:
+def _colorize_file(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     """Colour one file by every model; yield what is written."""
     from workbench.images import SUFFIXES
     from workbench.video.suffixes import SUFFIXES as CLIPS
@@ -197,7 +195,7 @@ def _colour(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     moving = suffix in CLIPS and (suffix not in SUFFIXES or job.single == ".mp4")
     if suffix == ".gif" and not moving:
         moving = _is_film(path)
-    yield from (_clip if moving else _picture)(path, relative, job)
+    yield from (_colorize_clip if moving else _colorize_picture)(path, relative, job)
 
 
 def _is_film(path: Path) -> bool:
@@ -210,7 +208,7 @@ def _is_film(path: Path) -> bool:
     return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3"
 
 
-def _target(source: Path, relative: Path, model: str, suffix: str, job: Job) -> Path:
+def _find_target(source: Path, relative: Path, model: str, suffix: str, job: Job) -> Path:
     """Where a result goes: its own name, numbered where another file has it already.
 
     A file that is there stays, unless it is this command's own earlier result of this source.
@@ -224,16 +222,12 @@ def _target(source: Path, relative: Path, model: str, suffix: str, job: Job) -> 
             )
     else:
         folder = job.out / model if len(job.painters) > 1 else job.out
-        stem = shorten_stem(relative.stem)
-        wanted = target = folder / relative.with_name(f"{stem}{suffix}")
+        target = folder / relative.with_name(f"{shorten_stem(relative.stem)}{suffix}")
         if target.resolve() == source.resolve():
             raise Problem(
                 f"{printable(source)} would be overwritten by its result. Choose another --out."
             )
-        number = 2
-        while target in job.taken or not _may_write(target, source):
-            target = wanted.with_name(f"{stem}_{number}{suffix}")
-            number += 1
+        target = find_free(target, lambda path: path not in job.taken and _may_write(path, source))
     job.taken.add(target)
     return target
 
@@ -253,55 +247,44 @@ def _may_write(target: Path, source: Path) -> bool:
         return False
 
 
-def _picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
+def _colorize_picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     import hashlib
 
-    from workbench.coloring.colorize import colorize_all, make_marks
-    from workbench.images import encode, open_image
-    from workbench.images import stamp_corner as stamped
+    from workbench.images import open_image
 
     picture = open_image(path)
-    suffix = path.suffix.lower() if path.suffix.lower() in FORMS else ".png"
-    if job.single in FORMS:
+    suffix = path.suffix.lower() if path.suffix.lower() in KINDS else ".png"
+    if job.single in KINDS:
         suffix = job.single
-    if job.form and FORMS[suffix] != job.form:
-        suffix = {"png": ".png", "jpeg": ".jpg"}[job.form]
-    nets = {checkpoint.name: (net, checkpoint.size) for checkpoint, net in job.painters}
-    by_name = {checkpoint.name: checkpoint for checkpoint, _ in job.painters}
-    for name, result in colorize_all(nets, picture.full, job.settings):
-        checkpoint = by_name[name]
-        target = _target(path, relative, name, suffix, job)
-        about = make_marks(name, checkpoint.revision, job.settings, checkpoint.title)
-        rgb = stamped(result.rgb, about["Description"]) if job.stamp else result.rgb
-        data = encode(
-            rgb,
-            form=FORMS[suffix],
-            exif=picture.exif,
-            icc=picture.icc,
-            marks=about,
-            dpi=picture.dpi,
-        )
+    if job.form and KINDS[suffix] != job.form:
+        suffix = Form(job.form).suffix
+    form = Form(KINDS[suffix], job.stamp)
+    for made in colorize_picture(picture, job.painters, job.settings):
+        checkpoint, rgb = made.painter.checkpoint, made.rgb
+        target = _find_target(path, relative, checkpoint.name, suffix, job)
+        data = form.encode(picture, rgb, made.marks, stamp=made.marks["Description"])
         sidecar = _sidecar(path, checkpoint, job.settings) | {
             "source_sha256": picture.sha256,
             "result_sha256": hashlib.sha256(data).hexdigest(),
             "width": rgb.shape[-1],
             "height": rgb.shape[-2],
             "bits": 16 if suffix == ".png" and picture.depth == 16 else 8,
-            "seconds": round(result.seconds, 3),
+            "seconds": round(made.seconds, 3),
             "notes": list(picture.notes),
         }
         write_whole(target.parent, {target.name: data, f"{target.name}.json": _json(sidecar)})
         yield target
 
 
-def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
+def _colorize_clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     from rich.progress import Progress as Bar
 
     from workbench.hub.model_folder import sha256
     from workbench.video import Progress, colorize_video
 
-    for checkpoint, net in job.painters:
-        target = _target(path, relative, checkpoint.name, ".mp4", job)
+    for painter in job.painters:
+        checkpoint = painter.checkpoint
+        target = _find_target(path, relative, checkpoint.name, ".mp4", job)
         with Bar(disable=not sys.stderr.isatty(), transient=True) as bar:
             task = bar.add_task(f"{path.name}, {checkpoint.name}", total=None)
 
@@ -309,7 +292,7 @@ def _clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
                 bar.update(task, completed=progress.frames, total=progress.total or None)
 
             report = colorize_video(
-                path, target, net,
+                path, target, painter.net,
                 size=checkpoint.size, settings=job.settings, strength=job.strength, progress=step,
             )  # fmt: skip
         sidecar = _sidecar(path, checkpoint, job.settings) | {

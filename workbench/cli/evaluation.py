@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,7 +95,8 @@ def evaluate(
             made, wrong = entrants.from_predictions(predictions, name, source.items(), sizes)
             here.append((made, score_run.scores_folder(name, out=out)))
             _say(wrong)
-        folder = score_run.baselines_folder(out, dataset)
+        first = [item.name for item in islice(source.items(), 8)]
+        folder = score_run.baselines_folder(out, dataset, first)
         here += [(baseline, folder) for baseline in entrants.baselines()]
         with _progress(dataset, quiet=shard.index > 0) as progress:
             score_run.score_data(
@@ -196,7 +198,7 @@ def scores(
     from workbench.evaluation import scores as files
 
     if markdown or into:
-        _measured(out, into)
+        _print_measured(out, into)
         return
     roots = (out,) if out else score_run.score_roots()
     rows = [row for dataset in data or (None,) for row in files.read_all(roots, dataset)]
@@ -206,7 +208,7 @@ def scores(
     print_rows([(_numbers if as_json else _texts)(line) for line in lines], as_json)
 
 
-def _measured(root: Path | None, into: Path | None) -> None:
+def _print_measured(root: Path | None, into: Path | None) -> None:
     """The README's table: of the models below a root that are scored, printed or put in place."""
     from workbench import places
     from workbench.evaluation import measured

@@ -56,11 +56,11 @@ class Progress:
 
 
 def train_with_progress(
-    made: Any, out: Path, hear: Callable[[dict[str, Any]], None] | None = None, **kwargs: Any
+    made: Any, out: Path, on_status: Callable[[dict[str, Any]], None] | None = None, **kwargs: Any
 ) -> dict[str, Any]:
     """Run the loop under a progress bar; Ctrl-C and SIGTERM stop it with everything kept.
 
-    hear(status) is told what the progress bar is told.
+    on_status(status) is called with what the progress bar shows.
     """
     from workbench.training import train
     from workbench.training.loop import Stopped
@@ -72,8 +72,8 @@ def train_with_progress(
 
     def report(status: dict[str, Any]) -> None:
         progress(status)
-        if hear is not None:
-            hear(status)
+        if on_status is not None:
+            on_status(status)
 
     with progress.bar:
         try:
@@ -290,16 +290,16 @@ def register(app: typer.Typer) -> None:
             choices=choices, options=[*(options or []), *([f"prior={prior}"] if prior else [])],
             minutes=minutes, start_from=start_from, backbone=backbone,
         )  # fmt: skip
-        hear = None
+        on_status = None
         if tensorboard:
             from workbench.training.tensorboard import TensorBoard
 
-            hear = TensorBoard(folder)
+            on_status = TensorBoard(folder)
         if int(os.environ.get("RANK", 0)) == 0:
             print_plan(made, 1 / made.seconds_per_image(1) if made.run.images > 2000 else None)
             if start_from:
                 checkpoints.keep_earlier_logs(checkpoints.find(start_from), folder)
-        config = train_with_progress(made, folder, hear)
+        config = train_with_progress(made, folder, on_status)
         if config:
             print(f"{folder}: {config['images_seen']:,} images seen, revision {config['revision']}")
             print(f"python -m workbench colorize PICTURE --model {folder} --out coloured")

@@ -35,7 +35,7 @@ STRIP = 1 << 16  # pixels converted at once: a strip's planes stay in the proces
 
 @dataclass(frozen=True)
 class Settings:
-    """What a visitor may turn. None means the model's own."""
+    """What a visitor may set. None means the model's own."""
 
     size: int | None = None  # short side shown to the network, pixels
     temperature: float | None = None  # of a distribution's annealed mean; others ignore it
@@ -187,7 +187,7 @@ def _autocast(net: nn.Module, exact: bool) -> tuple[torch.device, AbstractContex
     return device, nullcontext() if exact else autocast_where_quick(device)
 
 
-def _own(net: nn.Module) -> Any:
+def _methods_of(net: nn.Module) -> Any:
     """The network with the methods of its own class, of which `nn.Module` does not tell."""
     return net
 
@@ -237,13 +237,13 @@ def predict_logits(
     device, cast = _autocast(net, exact)
     small = network_input(L, size, CELL).to(device, memory_format=torch.channels_last)
     with cast:
-        logits = _own(net).logits(small).float().to(L.device)
+        logits = _methods_of(net).logits(small).float().to(L.device)
     if not has_rebalancing(net):
         return logits
     return (
-        _own(net).rebalance(logits)
+        _methods_of(net).rebalance(logits)
         if rebalancing is None
-        else _own(net).rebalance(logits, rebalancing)
+        else _methods_of(net).rebalance(logits, rebalancing)
     )
 
 
@@ -266,7 +266,9 @@ def predict_coarse(
     if has_temperature(net):
         logits = predict_logits(net, L, size, exact, settings.rebalancing)
         return (
-            _own(net).decode(logits, temperature) if temperature else _own(net).decode(logits)
+            _methods_of(net).decode(logits, temperature)
+            if temperature
+            else _methods_of(net).decode(logits)
         ).float()
     device, cast = _autocast(net, exact)
     small = network_input(L, size).to(device, memory_format=torch.channels_last)
@@ -377,8 +379,10 @@ def sample_ab(
     """
     scores = predict_logits(net, L[None], size) / temperature  # (1, bins, h, w)
     bins = scores.shape[1]
-    sure = 100 * torch.eye(bins)[..., None, None]  # (bins, bins, 1, 1): sure of each in turn
-    colors = _own(net).decode(sure, 1.0).flatten(1)  # (bins, 2)
+    sure = (
+        100 * torch.eye(bins)[..., None, None]
+    )  # (bins, bins, 1, 1): sure of each, one after the other
+    colors = _methods_of(net).decode(sure, 1.0).flatten(1)  # (bins, 2)
     mix = torch.exp(-0.5 * (torch.cdist(colors, colors) / ALIKE_BINS) ** 2)
     mix /= mix.norm(dim=1, keepdim=True)
     random = torch.Generator().manual_seed(seed)
@@ -387,6 +391,6 @@ def sample_ab(
         normal = mix @ torch.randn(bins, generator=random)
         uniform = (0.5 * torch.erfc(-normal / 2**0.5)).clamp(1e-6, 1 - 1e-6)
         gumbel = -torch.log(-torch.log(uniform))
-        drawn = _own(net).decode(scores + gumbel[:, None, None], DRAWN_SOFTLY)
+        drawn = _methods_of(net).decode(scores + gumbel[:, None, None], DRAWN_SOFTLY)
         samples.append(drawn[0].float())
     return edges.upsample(torch.stack(samples), L.shape[-2:])

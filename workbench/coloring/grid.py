@@ -103,7 +103,7 @@ def grid_figure(
     titles: Mapping[str, str] | None = None,
     revisions: Mapping[str, str] | None = None,
 ) -> bytes:
-    """`parameter_grid` drawn by `figure`: one PNG that says in its text how it was made."""
+    """`parameter_grid` drawn by `draw_figure`: one PNG that says in its text how it was made."""
     titles, revisions = titles or {}, revisions or {}
     cells = parameter_grid(nets, rgb, parameter, values, settings)
     fixed = {k: v for k, v in asdict(settings).items() if k != parameter}

@@ -1,4 +1,4 @@
-"""Colour hints: a visitor says what colour a thing has, and the thing takes it.
+"""Colour hints: points and rectangles of a given colour, spread to the edges of the lightness.
 
 After Levin, Lischinski & Weiss, "Colorization using Optimization" (SIGGRAPH 2004): neighbours
 that look alike should get colours that are alike, a quadratic cost that a sparse solver

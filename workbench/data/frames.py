@@ -125,7 +125,7 @@ def write_frames(
     begin: float = 0.0,
     end: float = math.inf,
 ) -> tuple[int, bool]:
-    """Write the frames of `sample` as NAME_000000.jpg.. into a folder, which is then a source.
+    """Write the frames of `sample_frames` as NAME_000000.jpg.. into a folder: then it is a source.
 
     Returns how many there are, and whether the clip could be read to its end.
     """

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
-import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-import torch
 from PIL import Image
 
 from workbench import places
-from workbench.color import split_lab
 from workbench.data.files import Item, Source, digest
 from workbench.data.sources import open_source
 from workbench.errors import Problem
 from workbench.images import open_pixels
+from workbench.images.grey import FAINT, is_faint
+from workbench.writing import replacing
 
-__all__ = ["Pictures", "decode_square", "is_grey", "load"]
+__all__ = ["Pictures", "decode_square", "load"]
 
-GREY = 3.0  # mean Lab chroma below which a picture has no colour to learn from
 VERSION = 2  # of the decoding: a new one makes every cache stale
 
 
@@ -118,20 +115,6 @@ def decode_square(
     return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1)), short < side
 
 
-# Lab chroma is nowhere in the sRGB cube less than this times (max - min of R, G, B): 0.1707 at
-# (0, 214, 255), by trying all 2^24 colours.
-CHROMA_PER_SPREAD = 0.17
-
-
-def is_grey(rgb: np.ndarray) -> bool:
-    """Whether the mean Lab chroma of uint8 RGB (3, H, W) is under GREY."""
-    spread = (rgb.max(axis=0) - rgb.min(axis=0)).mean()
-    if spread * CHROMA_PER_SPREAD >= GREY:
-        return False  # sure, without the conversion
-    _, ab = split_lab(torch.from_numpy(rgb))
-    return bool(ab.norm(dim=0).mean() < GREY)
-
-
 @dataclass(frozen=True)
 class _Decoded:
     name: str
@@ -146,12 +129,12 @@ def _decode(item: Item, side: int, keep_grey: bool) -> _Decoded:
         rgb, enlarged = decode_square(item.data, side, fraction=True)
     except Problem as reason:
         return _Decoded(item.name, item.label, reason=str(reason))
-    if not keep_grey and is_grey(rgb):
+    if not keep_grey and is_faint(rgb):
         return _Decoded(item.name, item.label)
     return _Decoded(item.name, item.label, rgb, enlarged=enlarged)
 
 
-def _decoded(sources: Sequence[Source], side: int, keep_grey: bool) -> Iterator[_Decoded]:
+def _decode_all(sources: Sequence[Source], side: int, keep_grey: bool) -> Iterator[_Decoded]:
     """Decode in threads (PIL lets go of the interpreter), in the order of the sources."""
     workers = os.cpu_count() or 1
     waiting: deque[Future[_Decoded]] = deque()
@@ -179,9 +162,9 @@ def _build(
     names: list[str | None] = []
     unreadable: list[tuple[str, str]] = []
     seen = grey = enlarged = 0
-    with _replacing(folder / f"{key}.npy") as file:
+    with replacing(folder / f"{key}.npy") as partial, partial.open("wb") as file:
         _header(file, 0, side)
-        for picture in _decoded(sources, side, keep_grey):
+        for picture in _decode_all(sources, side, keep_grey):
             seen += 1
             if picture.reason:
                 unreadable.append((picture.name, picture.reason))
@@ -194,7 +177,7 @@ def _build(
             if progress and seen % 50 == 0:
                 progress(seen, total)
         if not names:
-            raise Problem(_nothing([source.title for source in sources], unreadable, grey))
+            raise Problem(_say_why_none([source.title for source in sources], unreadable, grey))
         file.seek(0)
         _header(file, len(names), side)
     if progress:
@@ -216,18 +199,19 @@ def _build(
     }
     if unreadable:
         report["unreadable_file"] = str(folder / f"{key}.unreadable.txt")
-        with _replacing(folder / f"{key}.unreadable.txt") as file:
-            file.writelines(f"{name}\t{reason}\n".encode() for name, reason in unreadable)
+        with replacing(folder / f"{key}.unreadable.txt") as partial:
+            lines = (f"{name}\t{reason}\n".encode() for name, reason in unreadable)
+            partial.write_bytes(b"".join(lines))
     about = {
         "labels": [-1 if name is None else number[name] for name in names],
         "classes": classes,
         "report": report,
     }
-    with _replacing(folder / f"{key}.json") as file:  # last: with it the cache is whole
-        file.write(json.dumps(about, ensure_ascii=False).encode())
+    with replacing(folder / f"{key}.json") as partial:  # last: with it the cache is whole
+        partial.write_bytes(json.dumps(about, ensure_ascii=False).encode())
 
 
-def _header(file: io.BufferedIOBase, number: int, side: int) -> None:
+def _header(file: BinaryIO, number: int, side: int) -> None:
     """Write the header of an .npy file of uint8 (number, 3, side, side).
 
     NumPy pads it, so that the first dimension can be written again when it is known.
@@ -236,24 +220,11 @@ def _header(file: io.BufferedIOBase, number: int, side: int) -> None:
     np.lib.format.write_array_header_1_0(file, about)
 
 
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[io.BufferedIOBase]:
-    """A temporary file beside `path` that takes its place when all went well."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _nothing(titles: Sequence[str], unreadable: Sequence[tuple[str, str]], grey: int) -> str:
+def _say_why_none(titles: Sequence[str], unreadable: Sequence[tuple[str, str]], grey: int) -> str:
     where = ", ".join(titles)
     if grey and not unreadable:
         return (
-            f"All {grey} pictures of {where} are grey (mean Lab chroma under {GREY:g}): "
+            f"All {grey} pictures of {where} are grey (mean Lab chroma under {FAINT:g}): "
             "a network learns colour from colour pictures."
         )
     if unreadable:

@@ -1,1 +1,1 @@
-"""How a number is made: metrics, rows of scores, the protocol that turns one into the other."""
+"""How a number is made: metrics, rows of scores, the protocol from one to the other."""

@@ -116,7 +116,7 @@ def compare_entrants(
     """The distances of each entrant's pictures and the truths: name -> {"pictures": n, ...}.
 
     features: uint8 RGB (N, 3, S, S) -> (N, D), such as `inception_features()` or
-    `Reader.features`; compare: `of_sets` (FID or KID), or `lite_of_sets`.
+    `Reader.features`; compare: `compare_sets` (FID or KID), or `compare_sets_lite`.
     """
     truths: list[np.ndarray] = []
     made: dict[str, list[np.ndarray]] = {entrant.name: [] for entrant in entrants}

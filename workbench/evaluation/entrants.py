@@ -174,7 +174,7 @@ def picture_path(name: str) -> Path:
 
 
 def _dimensions(data: bytes | np.ndarray) -> tuple[int, int] | None:
-    """Width and height as the picture is seen (turned as its EXIF says); None: no picture."""
+    """Width and height as the picture is seen (upright, as its EXIF says); None: no picture."""
     if not isinstance(data, bytes):
         return data.shape[1], data.shape[0]
     try:

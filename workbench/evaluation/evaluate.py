@@ -1,6 +1,6 @@
 """Protocol `cw-1`: how a number is made.
 
-A picture is decoded and turned as its EXIF says, cropped to its centre square, and scaled to
+A picture is decoded, set upright as its EXIF says, cropped to its centre square, and scaled to
 256 x 256 (and, as a second set of columns, to 128 x 128), bicubic with antialias. Only its L goes
 to the colourizer, which sees it at its own working size; its ab comes back bilinearly, is put
 under the same L and clipped to the sRGB gamut. Prediction and truth are compared as uint8 RGB. A

@@ -22,7 +22,7 @@ _BELL = tuple(math.exp(-((i - 5) ** 2) / (2 * 1.5**2)) for i in range(11))
 GAUSSIAN = tuple(weight / sum(_BELL) for weight in _BELL)  # 11 taps, sigma 1.5
 BOX = (1 / 7,) * 7
 CHUNK = 2  # pictures measured at once on a CPU: 16 at a time are out of its cache and take twice
-PAIR_PIXELS = 4_000_000  # of `of_a_pair`: a larger picture is measured on a reduced copy
+PAIR_PIXELS = 4_000_000  # of `measure_pair`: a larger picture is measured on a reduced copy
 AUC_RANGE = 150  # Zhang et al. 2016 integrate their curve over distances of 0 to 150
 
 

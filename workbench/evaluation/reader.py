@@ -43,7 +43,7 @@ class Reader:
     ) -> dict[str, list[float | None]]:
         """`agreement` of each picture, 0 or 1, and `top1` where the set has ImageNet's labels.
 
-        prediction: uint8 RGB (N, 3, H, W); truth (N,): what `named` said of the true pictures.
+        prediction: uint8 RGB (N, 3, H, W); truth (N,): what `classify` said of the true pictures.
         """
         answers = self.classify(prediction)
         found: dict[str, list[float | None]] = {"agreement": (answers == truth).double().tolist()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -62,14 +62,27 @@ def scores_folder(name: str, folder: Path | None = None, out: Path | None = None
     return places.scores() / _file_name(name) / "scores"
 
 
-def baselines_folder(out: Path | None = None, dataset: str | None = None) -> Path:
+def baselines_folder(
+    out: Path | None = None, dataset: str | None = None, pictures: Collection[str] | None = None
+) -> Path:
     """The folder of the tables of grey, mean_ab and truth.
 
     Those of a set that the workbench knows lie with the bundled weights; of anybody's own pictures
     they lie where one's own scores do, so that nothing of one's own is published unawares.
+
+    pictures: names of the pictures to be scored, or some of them. A folder of one's own may have
+    the name of a known set: it is that set only if its pictures are in the bundled table or, before
+    there is one, come from the set's file, DATASET.parquet.
     """
     known = dataset is None or dataset in DATASETS
-    return (out or (places.CHECKPOINTS if known else places.scores())) / "baselines" / "scores"
+    if known and pictures is not None:
+        table = places.CHECKPOINTS / "baselines" / "scores" / f"{dataset}.csv"
+        if table.is_file():
+            known = not {row.picture for row in read(table)}.isdisjoint(pictures)
+        else:
+            known = all(name.startswith(f"{dataset}.parquet[") for name in pictures)
+    root = out or (places.CHECKPOINTS if known else places.scores())
+    return root / "baselines" / "scores"
 
 
 def dataset_name(text: str) -> str:

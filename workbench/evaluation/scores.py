@@ -7,13 +7,12 @@ intervals are computed from these rows (summaries.py), never stored instead of t
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from workbench.errors import Problem
-from workbench.writing import escape_formula, unescape_formula
+from workbench.writing import escape_formula, replacing, unescape_formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +78,16 @@ def write(path: Path, scores: Iterable[Score]) -> None:
     """
     rows = list(scores)
     used = [c for c in COLUMNS if any(getattr(row, c) is not None for row in rows)]
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", newline="", encoding="utf-8") as file:
+        with (
+            replacing(path) as partial,
+            partial.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(used)
             writer.writerows([_text(getattr(row, column)) for column in used] for row in rows)
-        partial.replace(path)
     except OSError as reason:
-        partial.unlink(missing_ok=True)
         raise Problem(
             f"The scores could not be written to {path}: {reason.strerror or reason}."
         ) from None

@@ -78,7 +78,7 @@ def publish(
     revision = config["revision"]
 
     api = _api(repo, token_needed=True)
-    with _plainly(repo, "publish"):
+    with _guard_client(repo, "publish"):
         api.create_repo(repo, private=private, exist_ok=True)
         tags = {ref.name: ref.target_commit for ref in api.list_repo_refs(repo).tags}
         if tag in tags:
@@ -113,7 +113,7 @@ def publish_space(
     """
     files = space_files(Path(folder))
     api = _api(repo, token_needed=True)
-    with _plainly(repo, "publish"):
+    with _guard_client(repo, "publish"):
         api.create_repo(repo, private=private, exist_ok=True, repo_type="space", space_sdk=sdk)
         return _commit(api, repo, "space", files, message, parent, replaces=lambda path: True)
 
@@ -134,7 +134,7 @@ def publish_dataset(
 ) -> PublishResult:
     """Make a data set equal to these files (path in it -> file) in one commit; raises Problem."""
     api = _api(repo, token_needed=True)
-    with _plainly(repo, "publish"):
+    with _guard_client(repo, "publish"):
         api.create_repo(repo, private=private, exist_ok=True, repo_type="dataset")
         return _commit(api, repo, "dataset", files, message, None, replaces=lambda path: True)
 
@@ -175,7 +175,7 @@ def back_up(folder: Path | str, repo: str, minutes: float = 5, glob: str = "*.js
     `stop()` ends it; what is left is sent when the process ends. Raises Problem.
     """
     api = _api(repo, token_needed=True)
-    with _plainly(repo, "back up to"):
+    with _guard_client(repo, "back up to"):
         from huggingface_hub import CommitScheduler
 
         return CommitScheduler(
@@ -205,7 +205,7 @@ def fetch(name: str) -> Path:
     if revision and revision == note.get("commit"):
         return home
     api = _api(repo, token_needed=False)
-    with _plainly(name, "fetch", kept=home if note else None):
+    with _guard_client(name, "fetch", kept=home if note else None):
         commit = api.model_info(repo, revision=revision or None).sha
         if commit == note.get("commit"):
             return home
@@ -276,8 +276,8 @@ def _api(repo: str, token_needed: bool) -> Any:
 
 
 @contextmanager
-def _plainly(name: str, action: str, kept: Path | None = None) -> Iterator[None]:
-    """Turn what the client raises into a sentence; the token is in none of them."""
+def _guard_client(name: str, action: str, kept: Path | None = None) -> Iterator[None]:
+    """Make what the client raises a sentence; the token is in none of them."""
     try:
         yield
     except Problem:

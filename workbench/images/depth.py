@@ -60,17 +60,17 @@ def ffmpeg_pixels(data: bytes, form: str) -> np.ndarray | None:
 
 def flatten_alpha(pixels: np.ndarray, notes: list[str]) -> np.ndarray:
     """uint16 (H, W, 1 | 2 | 3 | 4) -> (H, W, 1 | 3), transparency shown on white."""
-    colour = pixels[..., :1] if pixels.shape[2] < 3 else pixels[..., :3]
+    color = pixels[..., :1] if pixels.shape[2] < 3 else pixels[..., :3]
     if pixels.shape[2] not in (2, 4):
-        return colour
-    out, seen = np.empty(colour.shape, np.uint16), False
+        return color
+    out, seen = np.empty(color.shape, np.uint16), False
     for rows in strips(*pixels.shape[:2]):
         alpha = pixels[rows, :, -1:]
         if (alpha == 65535).all():
-            out[rows] = colour[rows]
+            out[rows] = color[rows]
             continue
         seen, alpha = True, alpha.astype(np.float32) / 65535
-        out[rows] = colour[rows] * alpha + 65535 * (1 - alpha) + 0.5
+        out[rows] = color[rows] * alpha + 65535 * (1 - alpha) + 0.5
     if seen:
         notes.append("The transparent parts are shown on white.")
     return out

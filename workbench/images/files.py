@@ -1,6 +1,6 @@
 """Files <-> uint8 tensors: everything that a picture file can be is dealt with here, once.
 
-`open_image` takes what people upload (turned by EXIF, transparent, 16 bit, CMYK, palette, animated,
+`open_image` takes what people upload (on its side, transparent, 16 bit, CMYK, palette, animated,
 in another colour space, huge, broken) and returns a plain sRGB `Picture`. `encode` writes one back,
 at 8 or 16 bits, and marks it as coloured by a machine.
 """
@@ -33,7 +33,8 @@ from workbench.images.depth import (
     halve_depth,
     strips,
 )
-from workbench.images.profiles import convert_to_srgb, deep_profile, flat_rgb, is_grey, png_colours
+from workbench.images.grey import is_grey
+from workbench.images.profiles import convert_to_srgb, deep_profile, flat_rgb, png_colors
 from workbench.images.toned import NOTE, is_toned, remove_tone
 from workbench.names import printable
 
@@ -49,7 +50,7 @@ READABLE = "PNG, JPEG, TIFF, WebP, AVIF, HEIC, GIF, BMP, JPEG 2000 and PPM"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".avif"}
 SUFFIXES |= {".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".heic", ".heif"}
 AGAIN = "Save or download it again."
-UPRIGHT = "The picture was turned as its EXIF data says."
+UPRIGHT = "The picture was set upright as its EXIF data says."
 DAMAGED = "a damaged picture, or one of a kind that cannot be read here"
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 UNREADABLE = {  # the first bytes of what is known by name and cannot be read
@@ -186,14 +187,16 @@ class _Found:
     exif: bytes | None = None
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
-    colours: tuple[float, np.ndarray | None] | None = None  # a PNG's own gamma and primaries
+    colors: tuple[float, np.ndarray | None] | None = None  # a PNG's own gamma and primaries
 
 
 def _upright(
     data: bytes, name: str, notes: list[str], at_least: int | None = None
 ) -> tuple[np.ndarray, np.ndarray | None, _Found]:
     """uint8 (3, H, W) in sRGB, uint16 of the same where the file is so deep, and the rest of it."""
-    found = (_tiff if data[:4] in image_tiff.MAGIC else _plain)(data, name, notes, at_least)
+    found = (_decode_tiff if data[:4] in image_tiff.MAGIC else _decode_plain)(
+        data, name, notes, at_least
+    )
     rgb16 = None
     with guard_decoder(f"{name} is damaged and cannot be read ({{error}}). {AGAIN}"):
         keep, icc = False, None
@@ -207,10 +210,10 @@ def _upright(
             if found.deep is not None:
                 notes.append("Of its 16 bits 8 are kept, because its colours were converted.")
     found.image = found.deep = None  # a large picture is not held twice
-    if found.colours:
+    if found.colors:
         for pixels in (rgb8, rgb16):
             if pixels is not None:
-                convert_to_srgb(pixels, *found.colours)
+                convert_to_srgb(pixels, *found.colors)
         notes.append("The picture was converted from the PNG's own gamma to sRGB.")
     return (
         _set_upright(rgb8, found.orientation),
@@ -225,7 +228,7 @@ def _three(deep: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(planes) if len(planes) == 3 else np.repeat(planes, 3, axis=0)
 
 
-def _plain(data: bytes, name: str, notes: list[str], at_least: int | None = None) -> _Found:
+def _decode_plain(data: bytes, name: str, notes: list[str], at_least: int | None = None) -> _Found:
     """Decode everything but TIFF."""
     if data[:2] in (b"P1", b"P2", b"P3") and len(data) > MOST_TEXT:
         raise Problem(
@@ -252,18 +255,18 @@ def _plain(data: bytes, name: str, notes: list[str], at_least: int | None = None
         if "exif" in image.info or b"eXIf" not in data:
             image.load = lambda: None  # its pixels are here already
     else:
-        found.image = image = _loaded(image, data, damaged, notes)
+        found.image = image = _load_pixels(image, data, damaged, notes)
         if image.mode in DEEP_MODES:
             found.deep = deep_grey(image, 16, notes)
     found.exif, found.orientation = _exif(image, notes)
     if found.orientation != 1:
         notes.append(UPRIGHT)
     found.icc, found.dpi = image.info.get("icc_profile"), _dpi(image.info.get("dpi"))
-    found.colours = png_colours(image)
+    found.colors = png_colors(image)
     return found
 
 
-def _loaded(image: Image.Image, data: bytes, damaged: str, notes: list[str]) -> Image.Image:
+def _load_pixels(image: Image.Image, data: bytes, damaged: str, notes: list[str]) -> Image.Image:
     """The image with its pixels. A JPEG that only lacks its end mark is whole."""
     try:
         with guard_decoder(damaged):
@@ -288,7 +291,7 @@ def _loaded(image: Image.Image, data: bytes, damaged: str, notes: list[str]) -> 
         return first
 
 
-def _tiff(data: bytes, name: str, notes: list[str], at_least: int | None = None) -> _Found:
+def _decode_tiff(data: bytes, name: str, notes: list[str], at_least: int | None = None) -> _Found:
     """Decode the photograph of a TIFF: by Pillow where that is right, else by others."""
     page, data = image_tiff.find_photograph(data, name, notes)
     stored = page.samples if page.photometric != 3 else 3
@@ -324,7 +327,7 @@ def _tiff(data: bytes, name: str, notes: list[str], at_least: int | None = None)
             f"{name} is damaged, or a TIFF of a kind that cannot be read here "
             f"({page.describe()}; {{error}}). {AGAIN}"
         ):
-            image.load()  # Pillow turns it
+            image.load()  # Pillow sets it upright
         found.image = image
         if image.mode in DEEP_MODES:
             found.deep = deep_grey(image, page.bits, notes)
@@ -594,6 +597,13 @@ def _short_exif(exif: bytes | None) -> bytes | None:
         if len(exif) <= JPEG_EXIF:
             return exif
     return None
+
+
+def encode_result(
+    picture: Picture, rgb: Tensor, marks: Mapping[str, str], form: str = "png"
+) -> bytes:
+    """`encode` with the EXIF block, the ICC profile and the resolution of the picture it is of."""
+    return encode(rgb, form=form, exif=picture.exif, icc=picture.icc, marks=marks, dpi=picture.dpi)
 
 
 def encode_for_screen(rgb: Tensor, side: int = SHOWN_SIDE) -> tuple[bytes, str]:

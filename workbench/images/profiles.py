@@ -82,7 +82,7 @@ def flat_rgb(
 def _conversion(
     base: str, icc: bytes | None, notes: list[str]
 ) -> tuple[Callable[[Image.Image], Image.Image], bytes | None]:
-    """What turns L, RGB, CMYK or LAB into sRGB, and the profile to write with the result."""
+    """The conversion of L, RGB, CMYK or LAB to sRGB, and the profile to write with the result."""
 
     def plain(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
@@ -113,7 +113,7 @@ def _conversion(
     return (lambda image: ImageCms.applyTransform(image, transform)), srgb.tobytes()
 
 
-def png_colours(image: Image.Image) -> tuple[float, np.ndarray | None] | None:
+def png_colors(image: Image.Image) -> tuple[float, np.ndarray | None] | None:
     """The gamma and the primaries (RGB -> linear sRGB, 3 x 3) of a PNG that says both itself.
 
     None where it has a profile, says sRGB, or says what is nearly sRGB's; as browsers do.
@@ -173,19 +173,3 @@ def convert_to_srgb(pixels: np.ndarray, gamma: float, primaries: np.ndarray | No
     for rows in strips(*pixels.shape[1:]):
         light = np.tensordot(primaries.astype(np.float32), linear[pixels[:, rows]], 1)
         pixels[:, rows] = encoded(light)
-
-
-def is_grey(rgb8: np.ndarray) -> bool:
-    """No colour in uint8 (3, H, W): all but one pixel in a thousand differ by at most 12 steps.
-
-    The mean difference must also be under 4, so that an evenly tinted print (sepia) has colour.
-    """
-    far = total = 0
-    for rows in strips(*rgb8.shape[1:]):
-        red, green, blue = rgb8[:, rows]
-        high = np.maximum(np.maximum(red, green), blue)
-        spread = high - np.minimum(np.minimum(red, green), blue)
-        far += int((spread > 12).sum())
-        total += int(spread.sum(dtype=np.int64))
-    pixels = rgb8[0].size
-    return far < 0.001 * pixels and total < 4 * pixels

@@ -77,9 +77,9 @@ class Page:
     def describe(self) -> str:
         """What kind of TIFF it is, for a sentence."""
         form = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
-        colours = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "Lab"}
+        colors = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "Lab"}
         kinds = [f"{self.bits} bits", form.get(self.first_number(339, 1), "")]
-        kinds.append(colours.get(self.photometric, f"colour space {self.photometric}"))
+        kinds.append(colors.get(self.photometric, f"colour space {self.photometric}"))
         kinds.append("in planes" if self.first_number(284, 1) == 2 and self.samples > 1 else "")
         compression = self.first_number(259, 1)
         if compression != 1:
@@ -242,10 +242,10 @@ def tiff_pixels(page: Page, data: bytes, name: str, notes: list[str]) -> np.ndar
         return (scale_to_uint16(values[..., :4], page.bits) >> 8).astype(np.uint8)
     if page.photometric not in (0, 1, 2):
         raise _unsupported(page, name)
-    colours = 3 if page.photometric == 2 else 1
-    if values.shape[2] < colours:
+    colors = 3 if page.photometric == 2 else 1
+    if values.shape[2] < colors:
         raise _unsupported(page, name)
-    kept = colours + (page.alpha and values.shape[2] > colours)
+    kept = colors + (page.alpha and values.shape[2] > colors)
     values = values[..., :kept]
     whole = values.dtype.kind == "u"
     pixels = scale_to_uint16(values, page.bits) if whole else stretch_to_uint16(values, notes)

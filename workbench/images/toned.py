@@ -41,9 +41,9 @@ def is_toned(rgb: Tensor) -> bool:
     hue = math.degrees(math.atan2(float(middle[1]), float(middle[0])))
     if not (HUES[0] <= hue <= HUES[1]) or not float(chroma.mean()) >= LEAST:
         return False
-    colourful = chroma > 4
+    colorful = chroma > 4
     along = (middle @ ab) / (chroma * middle.norm() + 1e-6)  # cosine to the mean hue
-    if float(chroma.quantile(0.95)) > PALE or float((along[colourful] > 0.9).float().mean()) < 0.93:
+    if float(chroma.quantile(0.95)) > PALE or float((along[colorful] > 0.9).float().mean()) < 0.93:
         return False
     top, bottom = small.amax(0).flatten().float(), small.amin(0).flatten().float()
     if float(((top - bottom) / top.clamp(min=1))[L > 15].median()) > 0.55:

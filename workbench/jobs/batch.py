@@ -1,7 +1,7 @@
 """Many pictures, any models, in the background: progress, stop, and one ZIP to take home.
 
-A batch runs in its own thread, so the page stays usable; it takes its turn in the same queue as
-everybody else, picture by picture. A file that cannot be read is named and the rest go on.
+A batch runs in its own thread, so the page stays usable; it takes its place in the same queue
+as everybody else, picture by picture. A file that cannot be read is named and the rest go on.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from typing import TYPE_CHECKING
 from workbench import __version__, spare
 from workbench.errors import Problem, guard_decoder, reason_of
 from workbench.jobs.form import Form
+from workbench.jobs.painting import Painter, colorize_picture, find_free
 from workbench.names import is_passed_over, printable, safe_path
 from workbench.writing import as_csv
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from workbench.coloring.colorize import Settings
 
 MOST_FILES = 2000
@@ -36,17 +35,6 @@ MOST_BYTES = 64 * 2**20  # of one picture inside a ZIP, unpacked
 SHOWN = 6  # files whose pictures are kept small, to be looked at
 THUMBNAIL = 200  # longer side of those, pixels
 COLUMNS = ("picture", "model", "revision", "width", "height", "seconds", "psnr_db", "ssim", "file")
-
-
-@dataclass(frozen=True)
-class Painter:
-    """A network ready to be used, and what to write about it."""
-
-    name: str
-    title: str
-    revision: str
-    net: nn.Module
-    size: int  # short side that it is shown, pixels
 
 
 @dataclass(frozen=True)
@@ -130,12 +118,8 @@ class Batch(threading.Thread):
         form: Form = Form(),
     ) -> None:
         super().__init__(daemon=True)
-        self.files, self.painters, self.settings, self.take_place = (
-            files,
-            painters,
-            settings,
-            take_place,
-        )
+        self.files, self.painters, self.settings = files, painters, settings
+        self.take_place = take_place
         self.failures, self.form = list(failures), form
         self.done, self.total, self.current = 0, len(files), ""
         self.shown: dict[str, list[tuple[str, bytes]]] = {}  # file -> (title, picture), in order
@@ -171,7 +155,7 @@ class Batch(threading.Thread):
                         break
                     self.current = file.name
                     try:
-                        for name, data, row in self._coloured(file, taken):
+                        for name, data, row in self._colored(file, taken):
                             out.writestr(name, data)
                             rows.append(row)
                     except Problem as problem:
@@ -204,54 +188,48 @@ class Batch(threading.Thread):
         lines += [f"Not coloured: {failure}" for failure in self.failures]
         return "\n".join(lines) + "\n"
 
-    def _coloured(
+    def _colored(
         self, file: File, taken: set[str]
     ) -> Iterator[tuple[str, bytes, dict[str, object]]]:
         """Yield (name in the archive, file, row of metrics.csv) for each model."""
-        from workbench.coloring.colorize import colorize_all, make_marks
         from workbench.evaluation.metrics import measure_pair
         from workbench.images import encode_for_screen, open_image, to_eight_bits
 
         data = file.read()
         with self.take_place():  # one picture is decoded at a time, as one network runs
             picture = open_image(data, file.name)
-        path = _free(PurePosixPath(file.name).with_suffix(self.form.suffix), taken)
+        path = find_free(
+            PurePosixPath(file.name).with_suffix(self.form.suffix),
+            lambda path: str(path).lower() not in taken,
+        )
+        taken.add(str(path).lower())
         shown: list[tuple[str, bytes]] | None = None
         if len(self.shown) < SHOWN:
             shown = self.shown[str(path)] = [
                 ("The file", encode_for_screen(picture.rgb, THUMBNAIL)[0])
             ]
-        painters = {each.name: each for each in self.painters}
-        nets = {each.name: (each.net, each.size) for each in self.painters}
         height, width = picture.rgb.shape[-2:]
-        made = colorize_all(nets, picture.full, self.settings)  # small pictures: all in one turn
-        while True:
-            with self.take_place():
-                found = next(made, None)
-            if found is None:
-                return
-            name, result = found
-            painter = painters[name]
-            text = make_marks(name, painter.revision, self.settings, painter.title)
-            data = self.form.encode(picture, result.rgb, text)
-            rgb = to_eight_bits(result.rgb)
+        for made in colorize_picture(picture, self.painters, self.settings, self.take_place):
+            checkpoint = made.painter.checkpoint
+            data = self.form.encode(picture, made.rgb, made.marks)
+            rgb = to_eight_bits(made.rgb)
             if shown:
-                shown.append((painter.title, encode_for_screen(rgb, THUMBNAIL)[0]))
+                shown.append((checkpoint.title, encode_for_screen(rgb, THUMBNAIL)[0]))
             row: dict[str, object] = {
                 "picture": file.name,
-                "model": name,
-                "revision": painter.revision,
+                "model": checkpoint.name,
+                "revision": checkpoint.revision,
                 "width": width,
                 "height": height,
-                "seconds": f"{result.seconds:.3f}",
-                "file": f"{name}/{path}",
+                "seconds": f"{made.seconds:.3f}",
+                "file": f"{checkpoint.name}/{path}",
             }
             if not picture.grey:
                 psnr, ssim = measure_pair(rgb, picture.rgb)
                 row["psnr_db"] = f"{psnr:.3f}"
                 if ssim is not None:
                     row["ssim"] = f"{ssim:.4f}"
-            yield f"{name}/{path}", data, row
+            yield f"{checkpoint.name}/{path}", data, row
 
     def _about(self) -> dict[str, object]:
         return {
@@ -260,22 +238,13 @@ class Batch(threading.Thread):
             "settings": asdict(self.settings),
             "form": asdict(self.form),
             "models": [
-                {"name": p.name, "title": p.title, "revision": p.revision, "size": p.size}
-                for p in self.painters
+                {"name": c.name, "title": c.title, "revision": c.revision, "size": c.size}
+                for c in (each.checkpoint for each in self.painters)
             ],
             "files": self.total,
             "done": self.done,
             "failures": self.failures,
         }
-
-
-def _free(path: PurePosixPath, taken: set[str]) -> PurePosixPath:
-    """The path, or the same with a number where another file already has it."""
-    wanted, number = path, 2
-    while str(wanted).lower() in taken:
-        wanted, number = path.with_name(f"{path.stem}_{number}{path.suffix}"), number + 1
-    taken.add(str(wanted).lower())
-    return wanted
 
 
 def _table(rows: list[dict[str, object]]) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.video import Progress, VideoReport
 
 SAMPLE = "sample.mp4"
-STRENGTH = 0.5  # of the smoothing, unless a visitor turns it
+STRENGTH = 0.5  # of the smoothing, unless a visitor sets another
 
 
 class Upload(Protocol):
@@ -48,7 +48,7 @@ class Folder:
 class VideoJob(threading.Thread):
     """One clip on its way. Read `progress`, `report`, `problem`; call `stop`.
 
-    After a stop, `again()` is a job that goes on where this one ended.
+    After a stop, `renew()` is a job that goes on where this one ended.
     """
 
     def __init__(

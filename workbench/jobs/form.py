@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from workbench.images import Picture
     from workbench.jobs.made import Made
 
-SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
+SUFFIXES = {"png": ".png", "jpeg": ".jpg"}  # kind -> the ending that is written
+KINDS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}  # ending -> kind
+STAMP = "Colourized by AI"  # what is written into the picture where that is asked for
 
 
 def stem_of(name: str) -> str:
@@ -54,11 +56,11 @@ class Form:
         )
         return self.encode(picture, made.full, about)
 
-    def encode(self, picture: Picture, full: Tensor, marks: dict[str, str]) -> bytes:
+    def encode(
+        self, picture: Picture, full: Tensor, marks: dict[str, str], stamp: str = STAMP
+    ) -> bytes:
         """Colours (3, H, W) of a picture -> a file with its EXIF and ICC, and the marks."""
-        from workbench.images import encode, stamp_corner
+        from workbench.images import encode_result, stamp_corner
 
-        rgb = stamp_corner(full, "Colourized by AI") if self.stamped else full
-        return encode(
-            rgb, form=self.kind, exif=picture.exif, icc=picture.icc, marks=marks, dpi=picture.dpi
-        )
+        rgb = stamp_corner(full, stamp) if self.stamped else full
+        return encode_result(picture, rgb, marks, self.kind)

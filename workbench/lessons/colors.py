@@ -102,7 +102,7 @@ def draw_alike(L: float, count: int = 12, side: int = 64) -> tuple[Tensor, Tenso
 
 
 def rotate_hues(rgb: Tensor, degrees: float) -> Tensor:
-    """uint8 RGB (3, H, W) with every hue turned and its L kept: another picture, the same grey.
+    """uint8 RGB (3, H, W) with every hue rotated and its L kept: another picture, the same grey.
 
     What is out of gamut then loses chroma, never lightness.
     """

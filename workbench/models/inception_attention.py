@@ -1,4 +1,4 @@
-"""Inception + attention: an encoder-decoder that knows what is in the picture, and looks around.
+"""Inception + attention: an encoder-decoder with a classifier's scores and self-attention.
 
 Lakhani, "Automatic colorization of gray-scale images using deep attention models".
 Fusion after Baldassarre et al., Deep Koalarization (2017); CoordConv after Liu et al. (2018);

@@ -1,4 +1,4 @@
-"""pix2pix, the skeleton of two of the five: U-Net-128, PatchGAN, and their alternation.
+"""pix2pix, the skeleton of two networks: U-Net-128, PatchGAN, and their alternation.
 
 Isola, Zhu, Zhou & Efros, "Image-to-Image Translation with Conditional Adversarial Networks",
 CVPR 2017, in the form that colourizes: L in, ab out, the critic looks at (L, ab).

@@ -2,7 +2,7 @@
 
 BUNDLED_TITLE = "The bundled weights: two CPU cores, 64 x 64 first, 128 x 128 at the end"
 BUNDLED_RUN = {"images": 208_000, "batch_size": 32, "size": "64:0.9,128:0.1"}
-LONGER_TITLE = "The bundled weights, trained on (--from): turned, sheared and zoomed pictures"
+LONGER_TITLE = "The bundled weights, trained on (--from): rotated, sheared and zoomed pictures"
 LONGER_RUN = {
     "images": 256_000, "batch_size": 32, "size": "64:0.8,128:0.2",
     "shear": 0.1, "zoom": 0.2, "rotate": 10.0,

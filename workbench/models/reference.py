@@ -1,9 +1,9 @@
 """Reference: what one would build today. Not from a paper: ours, and labelled so everywhere.
 
 A frozen classifier trained on ImageNet (`eye.py`) sees what is in the picture; a light decoder
-after Ronneberger et al., U-Net (2015), turns its features at five scales into a distribution over
+after Ronneberger et al., U-Net (2015), makes of its features at five scales a distribution over
 the 313 bins of ab (Zhang, Isola & Efros, ECCV 2016) at a quarter of the resolution. It is the
-yardstick that tells what pretraining is worth, beside the five networks and never one of them.
+yardstick that tells what pretraining is worth, beside the papers' networks and never one of them.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ SPEC = ModelSpec(
     title="Reference",
     paper="",
     claim="Not from a paper: what a frozen ImageNet classifier and a light decoder do, the "
-    "yardstick for the five.",
+    "yardstick for the papers' networks.",
     build=Reference,
     recipe=ReferenceRecipe,
     size=SHOWN,

@@ -1,4 +1,4 @@
-"""What the eye says of the training pictures: asked once, kept beside them."""
+"""The eye's class scores of the training pictures: computed once, kept in the cache."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from workbench import places
 from workbench.color import split_lab
 from workbench.data.pictures import Pictures
 from workbench.models import eye
+from workbench.writing import replacing
 
 BATCH = 32
 
@@ -36,7 +37,6 @@ def eye_answers(pictures: Pictures, about: str, bf16: bool, device: torch.device
             parts.append(net.answer(x).half().cpu().numpy())
     answers = np.concatenate(parts)
     place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_suffix(".part.npy")
-    np.save(partial, answers)
-    partial.replace(place)
+    with replacing(place) as partial, partial.open("wb") as file:
+        np.save(file, answers)
     return answers

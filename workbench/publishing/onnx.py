@@ -140,7 +140,7 @@ def record_graph(net: nn.Module, size: int) -> ModelProto:
         names, inputs = ["L", "whole"], [L, torch.rand(1, 1, known.whole, known.whole) * 100]
         shapes, recorded = [free, None], _Told(net)
     recorded.eval()
-    with _quietly(), torch.no_grad():
+    with _silence_recording(), torch.no_grad():
         recorded(*inputs)  # tables that a network keeps are made now, of real numbers
         program = torch.export.export(
             recorded, tuple(inputs), dynamic_shapes=tuple(shapes), strict=False
@@ -224,7 +224,7 @@ def _pad_and_crop(model: ModelProto, multiple: int) -> None:
 
 
 @contextlib.contextmanager
-def _quietly() -> Any:
+def _silence_recording() -> Any:
     """Recording talks about itself at length; what goes wrong is an exception all the same."""
     names = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "torch.fx")
     before = {name: logging.getLogger(name).level for name in names}

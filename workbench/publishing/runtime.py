@@ -1,7 +1,8 @@
 """onnxruntime-web: what runs ONNX files in a browser, from npm, checked and kept.
 
-Its WebAssembly is too large for this repository: `bring` copies it from a folder that somebody
-names, from the cache, or from the npm registry (through npm itself, so that its settings hold).
+Its WebAssembly is too large for this repository: `copy_runtime` copies it from a folder that
+somebody names, from the cache, or from the npm registry (through npm itself, so that its settings
+hold).
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ def copy_runtime(out: Path, given: Path | None = None) -> None:
 
     given: the package's folder, or its `dist`. Raises Problem with what to do.
     """
-    source = find_runtime() if given is None else _in(given)
+    source = find_runtime() if given is None else _find_in(given)
     out.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copyfile(source / name, out / name)
 
 
-def _in(given: Path) -> Path:
+def _find_in(given: Path) -> Path:
     for folder in (given, given / "dist", given / NAME / "dist"):
         if all((folder / name).is_file() for name in FILES):
             return folder

@@ -79,9 +79,9 @@ The code is under Apache-2.0. The weights were trained on pictures whose terms a
 the cards of the models say which, and what that means for their use.
 """
 TEXTS = {
-    "gradio": "Five published colorization networks, reimplemented and trained, colourize your "
+    "gradio": "Published colorization networks, reimplemented and trained, colourize your "
     "photograph side by side. The same page is an API: `/colorize`, `/compare`, `/models`.",
-    "docker": "Five published colorization networks, trained, compared and explained: the whole "
+    "docker": "Published colorization networks, trained, compared and explained: the whole "
     "workbench, with leaderboard and lessons.",
     "static": "Published colorization networks, trained here, colourize your photograph side by "
     "side in your own browser: nothing is uploaded, and after the first visit it works offline. "
@@ -196,7 +196,7 @@ def _card(out: Path, kind: str, models: Sequence[str]) -> None:
     """README.md with the front matter that tells the Hub what to start."""
     facts: dict[str, object] = {"title": TITLE, "emoji": "🎨", "colorFrom": "gray"}
     facts |= {"colorTo": "gray", "sdk": kind, "pinned": False, "license": "apache-2.0"}
-    facts |= {"short_description": "Five colorization networks side by side"}
+    facts |= {"short_description": "Published colorization networks side by side"}
     if kind == "gradio":
         facts |= {"sdk_version": _pinned("gradio"), "python_version": "3.12", "app_file": "app.py"}
     elif kind == "docker":

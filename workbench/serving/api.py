@@ -96,7 +96,7 @@ def colorize_upload(
 def encode_png(picture: Picture, checkpoint: Checkpoint, settings: Settings, rgb: Tensor) -> bytes:
     """A PNG of the result at full size that says what coloured it."""
     about = make_marks(checkpoint.name, checkpoint.revision, settings, checkpoint.title)
-    return images.encode(rgb, exif=picture.exif, icc=picture.icc, marks=about, dpi=picture.dpi)
+    return images.encode_result(picture, rgb, about)
 
 
 def list_models() -> list[dict[str, Any]]:

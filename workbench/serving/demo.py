@@ -317,8 +317,7 @@ def build() -> gr.Blocks:
     with page:
         source, made = gr.State(first), gr.State(start[0])
         gr.Markdown(
-            f"# {TITLE}\nFive published networks, and a reference of ours, colour the same "
-            "photograph."
+            f"# {TITLE}\nPublished networks, and a reference of ours, colour the same photograph."
         )
         with gr.Row(elem_classes="screen"):
             with gr.Column(scale=5, min_width=320):

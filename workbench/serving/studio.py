@@ -38,7 +38,7 @@ class Queue:
 
     @contextmanager
     def take_place(self, on_wait: Callable[[int], None] | None = None) -> Iterator[None]:
-        """Wait for one's turn; `on_wait` hears how many are in front, each time that changes."""
+        """Take the next place and wait; `on_wait` hears how many are in front when that changes."""
         ticket = object()
         with self._changed:
             self._waiting.append(ticket)
@@ -113,7 +113,7 @@ class Studio:
     ) -> Picture:
         """The picture that `read` opens, from the shelf where it was opened before under `key`.
 
-        Decoding takes its turn like a network: large pictures are never opened side by side.
+        Decoding takes a place in the queue, too: large pictures are never opened side by side.
         """
         if (picture := self.shelf.get(("picture", key))) is None:
             with self.queue.take_place(on_wait):
@@ -166,7 +166,7 @@ class Studio:
         settings: Settings,
         on_wait: Callable[[int], None] | None = None,
     ) -> dict[str, tuple[Tensor, float] | Problem]:
-        """`colorize` by several models in one turn of the queue: name -> what it made.
+        """`colorize` by several models at one place in the queue: name -> what it made.
 
         Several at a time, each on one thread. A model that cannot be used has its Problem there,
         and the rest go on.

@@ -1,1 +1,1 @@
-"""The user study: who prefers which colours, asked properly and counted openly."""
+"""The user study: plans, questions, votes, and the statistics of the votes."""

@@ -18,8 +18,6 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from workbench import places
 from workbench.errors import Problem
 from workbench.study import trials
@@ -231,7 +229,7 @@ def compare_orders(own: Standing, everybody: Standing) -> list[dict[str, object]
             "model": row["model"],
             "yours": row["rank"],
             "everybody's": theirs.get((row["model"], row["revision"])),
-            "won": None if row["won"] is None or np.isnan(row["won"]) else row["won"],
+            "won": row["won"],
         }
         for row in own.table()
     ]

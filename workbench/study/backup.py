@@ -1,4 +1,4 @@
-"""Votes that outlive the machine: a journal on the Hub, and a closed study as a data set.
+"""Votes kept on the Hub: a journal while a study is open, a data set when it is closed.
 
 Set `WORKBENCH_STUDY_BACKUP=user/name` and every server process writes what it committed to a file
 of its own, a JSON object per line, which goes to that private data set every five minutes.

@@ -256,10 +256,10 @@ def write_methods(results: Results) -> str:
     best = results.table()
     if results.fool is not None:
         design = (
-            f"Two versions of a photograph, its own colours and a colourization, appeared in turn "
-            f"for {plan.exposure_ms} ms each, {plan.gap_ms} ms apart; raters then named the fake "
-            f"without a time limit, after {plan.practised} practice trials with feedback "
-            "(Zhang, Isola & Efros 2016)."
+            f"Two versions of a photograph, its own colours and a colourization, appeared one "
+            f"after the other for {plan.exposure_ms} ms each, {plan.gap_ms} ms apart; raters then "
+            f"named the fake without a time limit, after {plan.practised} practice trials with "
+            "feedback (Zhang, Isola & Efros 2016)."
         )
         figures = "; ".join(
             f"{row['model']} {row['fool_rate']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"

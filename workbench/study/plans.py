@@ -20,7 +20,7 @@ DESIGNS = {
 }
 ARENA = "arena"  # the standing study of the page Arena: its name, and its design
 TRUTH = "truth"  # the photograph's own colours
-CATCH = "catch"  # the photograph with its colours turned around: nobody attentive prefers it
+CATCH = "catch"  # the photograph with its hues rotated by 180°: nobody attentive prefers it
 
 INSTRUCTIONS = {
     "pair": "You will see the same photograph twice, coloured by two different methods. "

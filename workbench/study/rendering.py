@@ -131,7 +131,7 @@ def open_study(votes: Votes, name: str) -> None:
 
 
 def rotate_to_purple(rgb: Tensor) -> Tensor:
-    """uint8 RGB (3, H, W) with its hues turned around under a strong purple cast, same lightness.
+    """uint8 RGB (3, H, W) with its hues rotated by 180° under a strong purple cast, same lightness.
 
     For catch trials: nobody who looks takes it for the photograph, or prefers it.
     """
@@ -161,7 +161,8 @@ def _photographs(plan: Plan, uploads: Path) -> Iterator[tuple[str, str, Tensor]]
     """(title, sha256 of the source, uint8 RGB (3, S, S)) of at most `limit` colour photographs."""
     import torch
 
-    from workbench.data.pictures import decode_square, is_grey
+    from workbench.data.pictures import decode_square
+    from workbench.images.grey import is_faint
 
     titles: set[str] = set()
     for item in _items(plan, uploads):
@@ -171,7 +172,7 @@ def _photographs(plan: Plan, uploads: Path) -> Iterator[tuple[str, str, Tensor]]
             rgb, _ = decode_square(item.data, plan.size)
         except Problem:
             continue  # no picture: `data check` names such files
-        if is_grey(rgb):
+        if is_faint(rgb):
             continue
         data = item.data if isinstance(item.data, bytes) else item.data.tobytes()
         title = Path(item.name).stem[:200] or "picture"

@@ -173,7 +173,7 @@ def _model_names() -> list[str]:
 
 
 def _painter(place: int) -> Callable[[Tensor], Tensor]:
-    """A stand-in for a network: chroma times something, hue turned a little."""
+    """A stand-in for a network: chroma times something, hue rotated a little."""
     import torch
 
     from workbench import color

@@ -162,7 +162,7 @@ class Votes:
     def freeze(self, name: str, models: Sequence[str], pictures: Sequence[dict[str, str]]) -> None:
         """Record what was rendered: "name@revision" of models, {picture, sha256} of pictures."""
         with self._session(write=True) as session:
-            changed = _counted(
+            changed = _count_changed(
                 session,
                 sa.update(Study)
                 .where(Study.name == name, Study.state == "draft")
@@ -209,7 +209,7 @@ class Votes:
             with self._session(write=True) as session:
                 here = sa.select(sa.func.count()).where(Rater.study_id == study.id)
                 if bound:
-                    session.execute(_locked(sa.select(Study.id).where(Study.id == study.id)))
+                    session.execute(_lock_row(sa.select(Study.id).where(Study.id == study.id)))
                     if (session.scalar(here) or 0) >= bound:
                         raise Problem("This study has all the raters it asked for. Thank you!")
                 session.add(rater)
@@ -244,10 +244,10 @@ class Votes:
             mine = sa.select(Rater.id).where(Rater.code == code.strip())
             if study is not None:
                 mine = mine.where(Rater.study_id == study.id)
-            rater = session.scalar(_locked(mine))
+            rater = session.scalar(_lock_row(mine))
             if rater is None:
                 raise Problem("No answers are stored under that code. Check it for mistakes.")
-            gone = _counted(session, sa.delete(Vote).where(Vote.rater_id == rater))
+            gone = _count_changed(session, sa.delete(Vote).where(Vote.rater_id == rater))
             session.execute(sa.delete(Trial).where(Trial.rater_id == rater))
             session.execute(sa.delete(Rater).where(Rater.id == rater))
         if self.journal:
@@ -258,9 +258,9 @@ class Votes:
 
     @contextmanager
     def lock_rater(self, study: Study, rater: Rater) -> Iterator[RaterLock]:
-        """The rater's turn, alone: read what was asked, add a trial. Used by trials.next_trial."""
+        """The rater, locked: read what was asked, add a trial. Used by trials.next_question."""
         with self._session(write=True) as session:
-            alive = session.scalar(_locked(sa.select(Rater.id).where(Rater.id == rater.id)))
+            alive = session.scalar(_lock_row(sa.select(Rater.id).where(Rater.id == rater.id)))
             if alive is None:
                 raise Problem("Your answers were deleted as you asked. There is nothing to go on.")
             yield RaterLock(session, study, rater, self.clock)
@@ -376,7 +376,7 @@ def _row(vote: Vote, trial: Trial, rater: str, study: str) -> dict[str, Any]:
 
 
 class RaterLock:
-    """One rater's turn inside a transaction."""
+    """One rater, whom a transaction locks: no second trial is added at the same time."""
 
     def __init__(
         self, session: Session, study: Study, rater: Rater, clock: Callable[[], float]
@@ -418,12 +418,12 @@ class RaterLock:
         trial.issued_at = self._clock()
 
 
-def _counted(session: Session, change: sa.UpdateBase) -> int:
+def _count_changed(session: Session, change: sa.UpdateBase) -> int:
     """Execute a change; how many rows it met."""
     return cast(sa.CursorResult[Any], session.execute(change)).rowcount
 
 
-def _locked(query: sa.Select) -> sa.Select:
+def _lock_row(query: sa.Select) -> sa.Select:
     """Hold the row until the transaction ends (SQLite's write transactions do so anyway)."""
     return query.with_for_update()
 

@@ -1,4 +1,4 @@
-"""Batches: which pictures, cropped and turned how. A function of (seed, images seen) alone, so
+"""Batches: which pictures, cropped and rotated how. A function of (seed, images seen) alone, so
 that a resumed run, or one on several processes, sees exactly what an uninterrupted one sees."""
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Batches:
         return pixels, self.labels[torch.from_numpy(chosen).to(self.device)], answers
 
     def augment(self, pixels: Tensor, seen: int) -> Tensor:
-        """uint8 (n, 3, S, S) -> float RGB (n, 3, size, size): scaled, cropped, flipped, turned."""
+        """uint8 (n, 3, S, S) -> float RGB (n, 3, size, size): scaled, cropped, flipped, rotated."""
         run = self.run
         size = run.size_at(seen)
         generator = torch.Generator().manual_seed(run.seed * 1_000_000_007 + seen)
@@ -99,7 +99,7 @@ class Batches:
 
 
 def affine(x: Tensor, draw: Tensor, shear: float, zoom: float, rotate: float) -> Tensor:
-    """Turn, shear and zoom each picture about its centre; draw (n, 3) in [0, 1); edges repeat."""
+    """Rotate, shear and zoom each picture about its centre; draw (n, 3) in [0, 1); edges repeat."""
     angle, slope, scale = (draw * 2 - 1).unbind(1)
     angle = angle * math.radians(rotate)
     slope = slope * shear

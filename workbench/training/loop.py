@@ -51,7 +51,7 @@ def train(
     make(images) builds the recipe (network, critic, optimizers); validation: uint8 (n, 3, S, S);
     about: what config.json says besides (model, width, options, size, trained_on, ...).
     report(status) is called at every log line and now and then between. Returns the config.
-    Raises Stopped when stop() turned true, Problem when the losses are no longer finite, when
+    Raises Stopped when stop() is true, Problem when the losses are no longer finite, when
     the folder holds another run, or when the disk is full; what was saved before is kept.
     """
     from accelerate import PartialState
@@ -106,7 +106,7 @@ def train(
     with ThreadPoolExecutor(1) as reader:
         ahead = reader.submit(batches.fetch, seen)
         while seen < run.images:
-            # A batch: fetched ahead of time, augmented and turned into Lab on the device.
+            # A batch: fetched ahead of time, augmented and converted to Lab on the device.
             before = time.monotonic()
             taken, label, told = ahead.result()
             kept.waited += time.monotonic() - before

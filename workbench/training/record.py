@@ -1,4 +1,4 @@
-"""What a run leaves behind: log.jsonl, the film-strip, the state to resume from."""
+"""What a run writes: log.jsonl, the film-strip, the state to resume from."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from workbench.coloring.colorize import Settings, predict_ab
 from workbench.errors import Problem
 from workbench.spec import Recipe
 from workbench.training.run import Run
-from workbench.writing import write_whole
+from workbench.writing import replacing, write_whole
 
 Report = Callable[[dict[str, Any]], None]
 SAVE_SECONDS = 180  # between two resumable states, where --save-every does not say otherwise
@@ -65,10 +65,8 @@ def images_of(folder: Path) -> int | None:
 
 def write_status(folder: Path, status: dict[str, Any], pid: int | None = None) -> None:
     """Say what a run is doing, for those who watch; pid: of the run, this process by default."""
-    path = folder / STATUS
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps({**status, "pid": pid or os.getpid()}), encoding="utf-8")
-    partial.replace(path)
+    with replacing(folder / STATUS) as partial:
+        partial.write_text(json.dumps({**status, "pid": pid or os.getpid()}), encoding="utf-8")
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
@@ -270,13 +268,13 @@ class Watch:
         """Mean PSNR, SSIM, AuC, CIEDE2000, and the difference in colourfulness to the truth."""
         from workbench.evaluation import metrics
 
-        colourful = metrics.colorfulness(painted).mean() - metrics.colorfulness(self.truth).mean()
+        colorful = metrics.colorfulness(painted).mean() - metrics.colorfulness(self.truth).mean()
         values = {
             "psnr": metrics.psnr(painted, self.truth).mean(),
             "ssim": metrics.ssim(painted, self.truth).mean(),
             "auc": metrics.auc(painted, self.truth).mean(),
             "delta_e": metrics.delta_e(painted, self.truth).mean(),
-            "delta_cf": colourful,
+            "delta_cf": colorful,
         }
         return {name: round(float(value), 4) for name, value in values.items()}
 

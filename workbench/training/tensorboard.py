@@ -14,7 +14,7 @@ FOLDER = "training/tensorboard"  # below the folder of a run
 
 
 class TensorBoard:
-    """Hears the statuses of `training.train`: scalars at every log line, film-strip frames.
+    """Writes the statuses of `training.train`: scalars at every log line, film-strip frames.
 
     Steps are images seen. A run that goes on writes over what it had said after that point.
     Raises Problem where the package is missing.

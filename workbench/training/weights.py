@@ -64,7 +64,7 @@ def plan_jobs(
     go_on: bool = False,
     settings: Sequence[str] = (),
 ) -> list[Job]:
-    """Train, evaluate and describe each model in turn.
+    """Train, evaluate and describe each model, one after the other.
 
     images: model -> how many it sees; go_on: start from the bundled weights where there are some;
     settings: further arguments of every training.

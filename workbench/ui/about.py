@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.spec import ModelSpec
 
 WHAT = """
-Five networks of five papers, built again to the layer, and a reference of ours that is none of
+Networks of published papers, built again to the layer, and a reference of ours that is none of
 them, trained by one trainer on real photographs and compared on one page. Every number on the
 leaderboard is computed from a row per picture that lies beside the weights; none was typed in.
 """
@@ -56,7 +56,7 @@ PACKAGES = (
 )
 
 
-def models() -> pd.DataFrame:
+def list_models() -> pd.DataFrame:
     """One row per usable checkpoint: what it is, how large, and what it was trained on."""
     rows = []
     for name, checkpoint in state.checkpoints().items():
@@ -77,7 +77,7 @@ def models() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def papers() -> list[tuple[str, str, str, str]]:
+def list_papers() -> list[tuple[str, str, str, str]]:
     """(title, where it is from, claim, where ours differs) of each model in the registry."""
     from workbench.models import MODELS
 
@@ -92,7 +92,7 @@ def papers() -> list[tuple[str, str, str, str]]:
     ]
 
 
-def datasets() -> pd.DataFrame:
+def list_datasets() -> pd.DataFrame:
     """The data sets that the workbench knows, with their terms."""
     from workbench.data import DATASETS
 
@@ -109,7 +109,7 @@ def datasets() -> pd.DataFrame:
     )
 
 
-def samples() -> pd.DataFrame:
+def list_samples() -> pd.DataFrame:
     """The pictures in the repository and their terms."""
     return pd.DataFrame(
         {
@@ -122,7 +122,7 @@ def samples() -> pd.DataFrame:
     )
 
 
-def versions() -> pd.DataFrame:
+def list_versions() -> pd.DataFrame:
     """What is installed here."""
     rows = [("colorization-workbench", __version__), ("Python", platform.python_version())]
     for name in PACKAGES:

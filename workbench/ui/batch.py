@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.jobs.batch import Batch, Painter, unpack_uploads
+from workbench.jobs.batch import Batch, unpack_uploads
+from workbench.jobs.painting import Painter
 from workbench.names import escape_markdown
 from workbench.samples import SAMPLES
 from workbench.ui import state
@@ -36,10 +37,8 @@ def start(
     else:
         chosen = [(each.file, each.path.read_bytes()) for each in SAMPLES.values()]
     files, failures = unpack_uploads(chosen)
-    with st.spinner("The networks are waking up…"):
-        painters = [
-            Painter(c.name, c.title, c.revision, state.network(c), c.size) for c in checkpoints
-        ]
+    with st.spinner("Loading the networks…"):
+        painters = [Painter(each, state.network(each)) for each in checkpoints]
     batch = Batch(files, painters, settings, state.queue().take_place, failures, form)
     batch.start()
     return batch

@@ -33,12 +33,12 @@ ONCE = (
 OFTEN = "Intervals are over trainings and pictures (two-level bootstrap). "
 
 
-def models() -> list[ModelSpec]:
+def list_models() -> list[ModelSpec]:
     """Those whose paper compares something with itself."""
     return [spec for spec in MODELS.values() if spec.ablations]
 
 
-def command(model: str) -> str:
+def command_for(model: str) -> str:
     """What makes a missing table."""
     return f"python -m workbench ablate {model} --data SOURCE --images 60000"
 
@@ -48,7 +48,9 @@ def show(spec: ModelSpec, projected: bool) -> None:
     st.markdown(f"**{spec.source}**\n\n{spec.claim}")
     tables = ablation.read_tables(spec.name)
     if not tables:
-        st.info(f"This comparison has not been run here yet. Run it with `{command(spec.name)}`.")
+        st.info(
+            f"This comparison has not been run here yet. Run it with `{command_for(spec.name)}`."
+        )
         show_absent(spec, projected)
         return
     where = next(iter(tables))
@@ -65,13 +67,13 @@ def show(spec: ModelSpec, projected: bool) -> None:
         st.warning(f"Not trained yet: {', '.join(missing)}.", icon=":material/hourglass:")
     show_claims(table)
     if projected:
-        show_numbers(means(table))
+        show_numbers(tabulate_means(table))
         return
     digits = {
         METRICS[name].title: st.column_config.NumberColumn(format=METRICS[name].format)
         for name in ablation.METRICS
     }
-    st.dataframe(entries(table), hide_index=True, placeholder="–", column_config=digits)
+    st.dataframe(tabulate_entries(table), hide_index=True, placeholder="–", column_config=digits)
     st.caption(describe_making(table["about"]))
     enough = all(c["verdict"] != ablation.UNDECIDED for c in table["claims"])
     st.caption((OFTEN if enough else ONCE) + SIZES)
@@ -83,10 +85,10 @@ def show_claims(table: Mapping[str, Any]) -> None:
         icon, color = BADGES[claim["verdict"]]
         row = st.container(horizontal=True, vertical_alignment="center")
         row.badge(ablation.describe_verdict(claim), icon=icon, color=color)
-        row.markdown(f"{claim['text']}: {difference(claim)}", width="stretch")
+        row.markdown(f"{claim['text']}: {describe_difference(claim)}", width="stretch")
 
 
-def difference(claim: Mapping[str, Any]) -> str:
+def describe_difference(claim: Mapping[str, Any]) -> str:
     """ "PSNR +0.31 dB [+0.22, +0.41] (cbam - skeleton; the paper: +0.235)"."""
     metric, found = METRICS[claim["metric"]], claim["difference"]
     value, low, high = (f"{found[k]:+.{metric.digits}f}" for k in ("value", "low", "high"))
@@ -98,7 +100,7 @@ def difference(claim: Mapping[str, Any]) -> str:
     )
 
 
-def entries(table: Mapping[str, Any]) -> pd.DataFrame:
+def tabulate_entries(table: Mapping[str, Any]) -> pd.DataFrame:
     """A row per entry: means with intervals, then what the paper prints."""
     rows = []
     for line in table["entries"]:
@@ -114,7 +116,7 @@ def entries(table: Mapping[str, Any]) -> pd.DataFrame:
     return frame.dropna(axis=1, how="all")
 
 
-def means(table: Mapping[str, Any]) -> pd.DataFrame:
+def tabulate_means(table: Mapping[str, Any]) -> pd.DataFrame:
     """A row per entry for the back row: our means and what the paper prints, as text."""
     rows = []
     for line in table["entries"]:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench import __version__
-from workbench.jobs.form import SUFFIXES, Form, stem_of
+from workbench.jobs.form import STAMP, SUFFIXES, Form, stem_of
 from workbench.jobs.made import Made
 
 if TYPE_CHECKING:
     from workbench.images import Picture
 
 
-def sidecar(picture: Picture, made: list[Made], form: Form = Form()) -> dict:
+def make_sidecar(picture: Picture, made: list[Made], form: Form = Form()) -> dict:
     """What made these pictures: source, models, revisions, settings, in plain JSON."""
     return {
         "workbench": __version__,
@@ -38,13 +38,13 @@ def sidecar(picture: Picture, made: list[Made], form: Form = Form()) -> dict:
     }
 
 
-def archive(picture: Picture, made: list[Made], form: Form = Form()) -> bytes:
+def make_archive(picture: Picture, made: list[Made], form: Form = Form()) -> bytes:
     """A ZIP of all results with their settings beside them."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as folder:
         for each in made:
             folder.writestr(form.name(picture, each), form.write(picture, each))
-        text = json.dumps(sidecar(picture, made, form), indent=2, ensure_ascii=False)
+        text = json.dumps(make_sidecar(picture, made, form), indent=2, ensure_ascii=False)
         folder.writestr(f"{stem_of(picture.name)}_settings.json", text)
     return buffer.getvalue()
 
@@ -60,13 +60,11 @@ def choose_form(where=st) -> Form:
         key="form",
         persist_state="session",
     )
-    where.toggle(
-        "Write “Colourized by AI” into the picture", key="stamped", persist_state="session"
-    )
-    return chosen_form()
+    where.toggle(f"Write “{STAMP}” into the picture", key="stamped", persist_state="session")
+    return read_form()
 
 
-def chosen_form() -> Form:
+def read_form() -> Form:
     """The form that this visitor chose last."""
     return Form(st.session_state.get("form", "png"), st.session_state.get("stamped", False))
 
@@ -80,7 +78,7 @@ def offer_downloads(picture: Picture, made: list[Made], where=st) -> None:
             offer_download(picture, each, form, label=each.title, width="stretch")
     together.download_button(
         "All results (ZIP)",
-        lambda: archive(picture, made, form),
+        lambda: make_archive(picture, made, form),
         file_name=f"{stem_of(picture.name)}_colourized.zip",
         mime="application/zip",
         icon=":material/folder_zip:",

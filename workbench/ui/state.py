@@ -64,7 +64,7 @@ def shelf() -> Shelf:
 
 
 @st.cache_resource(ttl=10, show_spinner=False)
-def _looked() -> tuple[dict[str, Checkpoint], list[str]]:
+def _scan() -> tuple[dict[str, Checkpoint], list[str]]:
     from workbench.checkpoints import scan
 
     return scan()
@@ -72,15 +72,15 @@ def _looked() -> tuple[dict[str, Checkpoint], list[str]]:
 
 def checkpoints() -> dict[str, Checkpoint]:
     """Every model that can be used now, bundled ones first; read again after ten seconds."""
-    return _looked()[0]
+    return _scan()[0]
 
 
-checkpoints.clear = _looked.clear
+checkpoints.clear = _scan.clear
 
 
 def list_passed_over() -> list[str]:
     """A sentence about each folder of a model that cannot be used."""
-    return _looked()[1]
+    return _scan()[1]
 
 
 def network(checkpoint: Checkpoint) -> nn.Module:

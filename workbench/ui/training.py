@@ -232,7 +232,7 @@ def start_small(taken: Sequence[str], busy: bool) -> None:
         presets = list(dict.fromkeys(name for spec in MODELS.values() for name in spec.presets))
         preset = left.selectbox("Preset", presets, presets.index("quick"))
         images = right.number_input("Images to see", 100, MODEST, 2000, 100)
-        name = left.text_input("Name", _free("small", taken), help="Of its folder in runs/.")
+        name = left.text_input("Name", _free_name("small", taken), help="Of its folder in runs/.")
         right.caption(
             "A few thousand images show how a network begins. A real run is started in a "
             "terminal with `python -m workbench train`; this page follows it."
@@ -259,7 +259,7 @@ def start_small(taken: Sequence[str], busy: bool) -> None:
         st.rerun()
 
 
-def _free(stem: str, taken: Sequence[str]) -> str:
+def _free_name(stem: str, taken: Sequence[str]) -> str:
     number = 1
     while f"{stem}-{number}" in taken:
         number += 1

@@ -62,7 +62,7 @@ def show_gallery(
     result = _gallery(
         key=key,
         data={
-            "cells": [_described(each) for each in cells],
+            "cells": [_describe(each) for each in cells],
             "width": width,
             "height": height,
             "cell": cell,
@@ -80,15 +80,15 @@ def show_slider(before: Cell, after: Cell, *, key: str) -> None:
     _slider(
         key=key,
         data={
-            "before": _described(before),
-            "after": _described(after),
+            "before": _describe(before),
+            "after": _describe(after),
             "width": width,
             "height": height,
         },
     )
 
 
-def _described(cell: Cell) -> dict:
+def _describe(cell: Cell) -> dict:
     height, width = cell.rgb.shape[-2:]
     return {
         "title": cell.title,

@@ -25,7 +25,7 @@ class Clip:
     """What a video file says of itself."""
 
     path: Path
-    width: int  # as stored, pixels; a player turns the picture by `rotation`
+    width: int  # as stored, pixels; a player rotates the picture by `rotation`
     height: int
     rotation: int  # degrees counter-clockwise, a multiple of 90
     display_matrix: tuple[int, ...]  # the nine numbers of the file, () when it has none
@@ -93,7 +93,7 @@ def probe(path: Path) -> Clip:
         elif container.duration:
             seconds = container.duration / 1_000_000
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        first = next(_decoded(container, stream, []), None)
+        first = next(_decode_frames(container, stream, []), None)
         if first is None:
             raise Problem(
                 f"Not one frame of {printable(path.name)} can be decoded. The file is broken, or "
@@ -115,7 +115,7 @@ def probe(path: Path) -> Clip:
 
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...]:
-    """The nine numbers that turn the frame; () where the file has none."""
+    """The nine numbers that rotate the frame; () where the file has none."""
     try:
         with guard_decoder("{error}"):
             data = frame.side_data.get("DISPLAYMATRIX")
@@ -128,7 +128,7 @@ def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...]:
         return (cos, -sin, 0, sin, cos, 0, 0, 0, 1 << 30)
 
 
-def _decoded(
+def _decode_frames(
     container: av.container.InputContainer, stream: av.VideoStream, notes: list[str]
 ) -> Iterator[av.VideoFrame]:
     """Frames in the order of their times; what is broken is passed over and noted."""
@@ -169,7 +169,7 @@ def read_frames(
     last, count = None, 0
     with open_clip(clip.path) as container:
         stream = moving_stream(container)
-        for frame in _decoded(container, stream, notes):
+        for frame in _decode_frames(container, stream, notes):
             time = frame.pts
             if time is None or (last is not None and time <= last):
                 time = 0 if last is None else last + (step if time is None else 1)

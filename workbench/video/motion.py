@@ -191,7 +191,7 @@ class Smoother:
 
     The weight of a frame k frames away is exp(-seconds / memory) times the trust in every step
     between: what cannot be followed is not averaged, so nothing ghosts. The past is a recursive
-    sum; the future reaches to the end of the next block. `push` takes a block and returns the
+    sum; the future reaches to the end of the next block. `add_block` takes a block and returns the
     block before it; `close` returns the last.
     """
 
@@ -215,7 +215,7 @@ class Smoother:
     ) -> Steady | None:
         """Add a block: L (N, 1, h, w), ab (N, 2, h, w), `known` (N,) False where ab is not given.
 
-        `times` in seconds; `moves` as `look` found them.
+        `times` in seconds; `moves` as `find_motion` found them.
         """
         found, moves = moves, moves.resized(ab.shape[-2:])
         last = times[0] if self.carry is None else self.carry.time

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from workbench.errors import Problem, guard_decoder, reason_of
 from workbench.names import printable
 from workbench.video.clips import Clip, open_clip
 from workbench.video.motion import Carry
+from workbench.writing import replacing
 
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 AAC_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
@@ -115,14 +115,13 @@ class Parts:
             "carry": kept,
             "time": carry.time,
         }
-        fresh = self.folder / "state.json.new"
-        fresh.write_text(json.dumps(state))
-        os.replace(fresh, self.folder / "state.json")
+        with replacing(self.folder / "state.json") as partial:
+            partial.write_text(json.dumps(state))
         if len(self.parts) > 1:
             (self.folder / f"carry-{len(self.parts) - 2:05d}.safetensors").unlink(missing_ok=True)
 
     def join(self, out: Path, clip: Clip, whole: bool, notes: list[str]) -> None:
-        """Write all parts and the source's sound to `out`, by way of a file beside it.
+        """Write all parts and the source's sound to `out`, by way of a file in the folder.
 
         `whole` False: the sound ends where the pictures end.
         """
@@ -130,8 +129,8 @@ class Parts:
             raise Problem(
                 f"Nothing of {clip.path.name} was coloured, so {out.name} is not written."
             )
-        fresh = out.with_name(f".{out.stem[:80]}.new{out.suffix}")
         with (
+            replacing(out, self.folder / "joined.mp4") as fresh,
             open_clip(clip.path) as source,
             av.open(str(self.folder / self.parts[0].file)) as first,
             av.open(str(fresh), "w", format="mp4", options={"movflags": "+faststart"}) as result,
@@ -161,7 +160,6 @@ class Parts:
                 flows.append(_sound(source, tracks, aac, end, notes))
             for _, packet in heapq.merge(*flows, key=lambda item: item[0]):
                 result.mux(packet)
-        os.replace(fresh, out)
 
     def _last_time(self, clip: Clip) -> int:
         last = self.parts[-1]

@@ -35,7 +35,7 @@ TakePlace = Callable[[], AbstractContextManager[Any]]
 BLOCK = 16  # frames that go through the network and the smoothing together
 HELD_BYTES = 192 * 2**20  # of frames under way; 4K takes smaller blocks
 BATCH = 4  # frames in one call of the network: the quickest on two cores
-COLOUR_SIDE = 128  # colours are settled at this short side, or half the network's if that is more
+COLOR_SIDE = 128  # colours are settled at this short side, or half the network's if that is more
 PART = 256  # frames of a part: what a kill can cost
 
 
@@ -87,7 +87,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Coloured:
+class Colored:
     """A block with its colours: ab (N, 2, h, w) from the network and as settled."""
 
     block: Block
@@ -136,7 +136,7 @@ def read_blocks(clip: Clip, size: int, start: int, notes: list[str]) -> Iterator
         yield Block(times, frames, torch.stack(L), torch.stack(small))
 
 
-def colour_blocks(
+def color_blocks(
     clip: Clip,
     blocks: Iterable[Block],
     net: nn.Module,
@@ -145,11 +145,11 @@ def colour_blocks(
     every: int = 1,
     carry: Carry | None = None,
     take_place: TakePlace = nullcontext,
-) -> Iterator[Coloured]:
+) -> Iterator[Colored]:
     """Colours for each block: the network on every `every`-th frame, settled along the motion.
 
     strength in [0, 1]: seconds for which a colour is remembered; 0 takes the network's word.
-    turn: entered around each call of the network.
+    take_place: entered around each call of the network.
     """
     smoother = Smoother(strength, carry)
     waiting: tuple[Block, Tensor] | None = None
@@ -163,21 +163,21 @@ def colour_blocks(
         seconds = [float(moment * clip.time_base) for moment in block.times]
         steady = smoother.add_block(L, ab, known, seconds, moves)
         if waiting and steady:
-            yield Coloured(*waiting, steady)
+            yield Colored(*waiting, steady)
         waiting = (block, ab)
     steady = smoother.close()
     if waiting and steady:
-        yield Coloured(*waiting, steady)
+        yield Colored(*waiting, steady)
 
 
 def predict(net: nn.Module, L: Tensor, settings: Settings) -> Tensor:
     """L (N, 1, h, w), at the network's size -> ab (N, 2, ., .), float32, a few at a time.
 
-    The five networks draw colour at half or a quarter of their size, or at 128 pixels: half the
+    Networks draw colour at half or a quarter of their size, or at 128 pixels: half the
     size, but no less than 128 pixels at the short side, loses nothing of it.
     """
     size = min(L.shape[-2:])
-    scale = min(1.0, max(COLOUR_SIDE, size / 2) / size)
+    scale = min(1.0, max(COLOR_SIDE, size / 2) / size)
     shape = [max(1, round(side * scale)) for side in L.shape[-2:]]
     parts = [predict_coarse(net, part, size, settings) for part in L.split(BATCH)]
     ab = F.interpolate(torch.cat(parts), size=shape, mode="bilinear", align_corners=False)
@@ -204,10 +204,10 @@ def colorize_video(
     the network looks (`settings.size` wins). strength in [0, 1]: seconds for which colours are
     remembered along the motion; 0 is off. every: the network looks at each `every`-th frame and
     the motion carries its colours to those between (with no strength, it
-    looks at all). quality: CRF of x264. turn: entered around
-    each call of the network, so that a server's visitors can take turns.
+    looks at all). quality: CRF of x264. take_place: entered
+    around each call of the network, so that a server's visitors queue for it.
 
-    When `stop()` turns true, or on Ctrl-C, what is done is written as a playable file. After that,
+    When `stop()` is true, or on Ctrl-C, what is done is written as a playable file. After that,
     or after a kill, the same call goes on where it was (`<out>.parts`). Raises Problem.
     """
     settings = settings or Settings()
@@ -235,13 +235,13 @@ def colorize_video(
     net.eval()
     done, stopped = start, False
     blocks = make_ahead(read_blocks(clip, size, start, notes))
-    coloured = make_ahead(
-        colour_blocks(clip, blocks, net, settings, strength, every, parts.carry, take_place)
+    colored = make_ahead(
+        color_blocks(clip, blocks, net, settings, strength, every, parts.carry, take_place)
     )
     writer = _Writing(clip, parts, quality)
-    with share_of_cores(), closing(blocks), closing(coloured), guard_writing(out):
+    with share_of_cores(), closing(blocks), closing(colored), guard_writing(out):
         try:
-            for item in coloured:
+            for item in colored:
                 writer.add(item)
                 done += len(item.block.times)
                 if progress:
@@ -300,7 +300,7 @@ class _Writing:
         self.carry: Carry | None = None
 
     @torch.inference_mode()
-    def add(self, item: Coloured) -> None:
+    def add(self, item: Colored) -> None:
         """Encode a block; a part that is long enough is ended."""
         block, steady = item.block, item.steady
         if self.encoder is None:

@@ -1,4 +1,4 @@
-"""What each frame tells: flicker and PSNR, before and after the smoothing."""
+"""Numbers of each frame: flicker and PSNR, before and after the smoothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.color import join_rgb, split_lab
 from workbench.evaluation.flicker import STEPS, divergence, histogram, warped_ab_error
 from workbench.video.motion import Motion, make_grid, sample_at
 
-COLOURED = 4.0  # mean chroma from which a frame counts as coloured
+COLORED = 4.0  # mean chroma from which a frame counts as coloured
 
 
 class Trace:
@@ -41,7 +41,7 @@ class Trace:
         size = moves.back.shape[-2:]
         before, after = (F.interpolate(ab, size=size, mode="area") for ab in (before, after))
         L, truth = split_lab(rgb)
-        coloured = truth.square().sum(1).sqrt().mean((1, 2)) > COLOURED
+        colored = truth.square().sum(1).sqrt().mean((1, 2)) > COLORED
         rows = [{"time": t, "cut": bool(c)} for t, c in zip(times, moves.cut, strict=True)]
         for name, ab in (("before", before), ("after", after)):
             shown = join_rgb(L, ab)
@@ -61,7 +61,7 @@ class Trace:
                     )
                 past.append(now)
                 row[f"drift_{name}"] = None if row["cut"] else float(drift[i])
-                row[f"psnr_{name}"] = float(psnr[i]) if coloured[i] else None
+                row[f"psnr_{name}"] = float(psnr[i]) if colored[i] else None
         return rows
 
 

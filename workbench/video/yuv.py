@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from workbench import color
 from workbench.color import lab_to_rgb, rgb_to_lab
 
 REC_601, REC_709 = (0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722)  # weights of R', G', B' in Y'
@@ -43,7 +44,7 @@ def _grey_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _light(L: np.ndarray) -> np.ndarray:
     """CIE lightness -> luminance Y in [0, 1]."""
     f = (L + 16) / 116
-    return np.clip(np.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787), 0, 1)
+    return np.clip(np.where(f > color.EDGE_F, f**3, (f - color.OFFSET) / color.SLOPE), 0, 1)
 
 
 def grey_levels(rgb: np.ndarray) -> np.ndarray:
@@ -81,16 +82,16 @@ def join_yuv(rgb: np.ndarray, ab: Tensor) -> np.ndarray:
     grey = grey_levels(rgb)
     ab = F.interpolate(ab.unsqueeze(0).float(), size=half, mode="bilinear", align_corners=False)[0]
     L = F.avg_pool2d(torch.from_numpy(_grey_tables()[2][grey]).unsqueeze(0), 2)
-    colour = lab_to_rgb(torch.cat((L, ab))).numpy()
+    shown = lab_to_rgb(torch.cat((L, ab))).numpy()
 
     index = ((ab + 129) / 2).clamp(0, 127).to(torch.int32).numpy()
     index = (index[0] * 128 + index[1]).repeat(2, 0).repeat(2, 1)
     index += grey.astype(np.int32) << 14
     out = np.empty((height * 3 // 2, width), np.uint8)
     np.take(_luma_table(weights), index, out=out[:height], mode="clip")
-    luma = np.tensordot(np.float32(weights), colour, 1)
+    luma = np.tensordot(np.float32(weights), shown, 1)
     for plane, channel, weight in ((0, 2, weights[2]), (1, 0, weights[0])):
-        chroma = (colour[channel] - luma) * (112 / (1 - weight)) + 128.5
+        chroma = (shown[channel] - luma) * (112 / (1 - weight)) + 128.5
         area = out[height:].reshape(2, *half)
         area[plane] = chroma
     return out

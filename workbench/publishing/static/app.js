@@ -42,7 +42,7 @@ function figure(model) {
   const follow = event => {
     const box = stack.getBoundingClientRect();
     $("split").value = Math.round(100 * (event.clientX - box.left) / box.width);
-    turn();
+    showSettings();
   };
   return { root: made, part, model };
 }
@@ -59,7 +59,7 @@ function show(models) {
   if (rest.length) {
     $("more").textContent = `All ${site.models.length} networks (${megabytes(rest)}, once)`;
   }
-  $("temperature-turn").hidden = !wanted.some(model => model.facts.temperature);
+  $("temperature-setting").hidden = !wanted.some(model => model.facts.temperature);
 }
 
 /** As many columns as make the pictures largest while all of them fit the window. */
@@ -97,7 +97,7 @@ function state(name, text, share) {
 // --------------------------------------------------------------------------- asking and hearing
 
 /** temperature 0: each network's own, until the slider is moved. */
-const turned = () => ({
+const settings = () => ({
   chroma: Number($("chroma").value),
   temperature: temperatureMoved ? Number($("temperature").value) : 0,
 });
@@ -106,18 +106,18 @@ function take(blob, name, models = site.models.map(model => model.name)) {
   performance.mark("asked");
   problem("");
   show(models);
-  worker.postMessage({ kind: "take", blob, name, models, turned: turned(), side: LONGEST_SHOWN });
+  worker.postMessage({ kind: "take", blob, name, models, settings: settings(), side: LONGEST_SHOWN });
 }
 
 function again() {
-  if (picture) worker.postMessage({ kind: "colorize", models: shownModels, turned: turned() });
+  if (picture) worker.postMessage({ kind: "colorize", models: shownModels, settings: settings() });
 }
 
 function download(model) {
   figures.get(model.name).part(".save").disabled = true;
   const ask = ++asks;
   files.set(ask, model.name);
-  worker.postMessage({ kind: "download", ask, model: model.name, form: $("form").value, turned: turned() });
+  worker.postMessage({ kind: "download", ask, model: model.name, form: $("form").value, settings: settings() });
 }
 
 function problem(text) {
@@ -148,7 +148,7 @@ const heard = {
       state(root.dataset.model, "", null);
     }
     $("status").textContent = `${opened.name}: ${opened.width} × ${opened.height} pixels`;
-    turn();
+    showSettings();
   },
   state({ model, state: what, share }) {
     const { bytes } = site.models.find(found => found.name === model);
@@ -167,10 +167,10 @@ const heard = {
     state(model, `AI-generated colours · ${Math.round(milliseconds)} ms`);
     performance.mark(`painted ${model}`);
   },
-  done({ number, turned: { chroma, temperature } }) {
+  done({ number, settings: { chroma, temperature } }) {
     if (number !== picture?.number) return;
     document.body.dataset.done = String(number);
-    document.body.dataset.turned = `${chroma} ${temperature}`;
+    document.body.dataset.settings = `${chroma} ${temperature}`;
   },
   file({ ask, model, blob, name }) {
     files.delete(ask);
@@ -198,24 +198,24 @@ const heard = {
 
 // -------------------------------------------------------------------------------------- controls
 
-function turn() {
+function showSettings() {
   const split = `${$("split").value} %`;
   document.body.style.setProperty("--split", `${$("split").value}%`);
   $("split-said").textContent = split;
-  $("chroma-said").textContent = `${turned().chroma.toFixed(2)} ×`;
-  const { temperature } = turned();
+  $("chroma-said").textContent = `${settings().chroma.toFixed(2)} ×`;
+  const { temperature } = settings();
   $("temperature-said").textContent = temperature ? temperature.toFixed(2) : "each network's own";
 }
 
-function turnAndAsk() {
-  turn();
+function showAndAsk() {
+  showSettings();
   clearTimeout(late);
   late = setTimeout(again, 60);
 }
 
-$("split").oninput = turn;
-$("chroma").oninput = turnAndAsk;
-$("temperature").oninput = () => { temperatureMoved = true; turnAndAsk(); };
+$("split").oninput = showSettings;
+$("chroma").oninput = showAndAsk;
+$("temperature").oninput = () => { temperatureMoved = true; showAndAsk(); };
 $("file").onchange = () => {
   const [file] = $("file").files;
   if (file) open(file);
@@ -285,7 +285,7 @@ if (tempered.length) {
   $("temperature").value = tempered[0].facts.temperature;
   $("temperature-note").textContent = `Of ${tempered.map(model => model.title).join(", ")}: low is bold, high is careful.`;
 }
-turn();
+showSettings();
 
 // ---------------------------------------------------------------------------------------- start
 

@@ -1,5 +1,5 @@
 // A picture's lightness to a network, and its ab back: what workbench's `coloring` does, in
-// JavaScript. tests/test_static.py holds the two together. Planes are Float32Array, row by row.
+// JavaScript. tests/test_static_page.py holds the two together. Planes are Float32Array, row by row.
 
 const LONGEST = 8; // the long side shown is at most this many times the size
 const TOLERANCE = 1e-4; // of the gamut, in linear RGB

@@ -80,8 +80,8 @@ async function weights(model) {
 }
 
 /** The network's ab, at its own resolution: {data, height, width}. */
-async function predict(model, turned) {
-  const temperature = model.facts.temperature ? turned.temperature || model.facts.temperature : 0;
+async function predict(model, settings) {
+  const temperature = model.facts.temperature ? settings.temperature || model.facts.temperature : 0;
   const key = `${picture.number} ${temperature}`, kept = coarse.get(model.name);
   if (kept?.key === key) return kept.ab;
   const net = await session(model), { height, width, L } = picture;
@@ -162,15 +162,15 @@ function picturesOf(shown, ab, chroma) {
 }
 
 /** Colour the shown picture by each of these models, the quickest first. */
-async function colorize({ models, turned }) {
+async function colorize({ models, settings }) {
   const order = ++wanted, stale = () => order !== wanted;
   for (const model of site.models.filter(m => models.includes(m.name))) {
     if (stale() || !picture) return;
     const { number } = picture, begun = performance.now();
     try {
-      const ab = await predict(model, turned);
+      const ab = await predict(model, settings);
       if (stale() || picture?.number !== number) return;
-      const { shown } = picture, rgba = picturesOf(shown, ab, turned.chroma);
+      const { shown } = picture, rgba = picturesOf(shown, ab, settings.chroma);
       say("painted", { model: model.name, number, rgba, height: shown.height, width: shown.width,
         milliseconds: performance.now() - begun }, [rgba.buffer]);
     } catch (error) {
@@ -178,23 +178,23 @@ async function colorize({ models, turned }) {
     }
     await pause();
   }
-  if (!stale()) say("done", { number: picture?.number, turned });
+  if (!stale()) say("done", { number: picture?.number, settings });
 }
 
 /** A file of the whole picture, at full resolution. */
-async function download({ model: name, turned, form, ask }) {
+async function download({ model: name, settings, form, ask }) {
   const model = site.models.find(m => m.name === name), { height, width, L } = picture;
-  const ab = await predict(model, turned);
+  const ab = await predict(model, settings);
   const said = [];
   const own = model.facts.temperature;
-  if (own && turned.temperature && turned.temperature !== own) {
-    said.push(`temperature=${turned.temperature}`);
+  if (own && settings.temperature && settings.temperature !== own) {
+    said.push(`temperature=${settings.temperature}`);
   }
-  if (turned.chroma !== 1) said.push(`chroma=${turned.chroma}`);
+  if (settings.chroma !== 1) said.push(`chroma=${settings.chroma}`);
   const marks = { ...model.marks, Settings: said.join(", ") || "the model's own" };
   const rows = async function* () {
     for (const [top, end] of strips(height, width)) {
-      yield { top, rgba: paint(L, height, width, ab, turned.chroma, top, end), rows: end - top };
+      yield { top, rgba: paint(L, height, width, ab, settings.chroma, top, end), rows: end - top };
       say("state", { model: name, state: "saving", share: end / height });
       await pause();
     }
@@ -206,7 +206,7 @@ async function download({ model: name, turned, form, ask }) {
 }
 
 let pictures = 0;
-async function take({ blob, name, side, models, turned }) {
+async function take({ blob, name, side, models, settings }) {
   wanted++;
   say("reading", { name });
   const opened = await read(blob, name);
@@ -216,7 +216,7 @@ async function take({ blob, name, side, models, turned }) {
   const rgba = picturesOf(shown, NO_COLOR, 0);
   say("picture", { number, name, height, width, colored, rgba, shown: [shown.height, shown.width] },
     [rgba.buffer]);
-  await colorize({ models, turned });
+  await colorize({ models, settings });
 }
 
 function complain(error, model) {

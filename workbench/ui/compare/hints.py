@@ -9,7 +9,7 @@ import streamlit as st
 
 from workbench.jobs.made import Made
 from workbench.ui import state
-from workbench.ui.exports import chosen_form, offer_download
+from workbench.ui.exports import offer_download, read_form
 from workbench.ui.viewers import Cell, show_gallery
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def show(
         "are none.",
     )
     start = next(each for each in made if each.title == title)
-    hinted = _hinted(picture, start, hints, REACHES[reach])
+    hinted = _apply_hints(picture, start, hints, REACHES[reach])
     count = f"{len(hints)} hint{'s' if len(hints) != 1 else ''}"
     cells = [Cell(start.title, start.rgb), Cell("With your colours", hinted.rgb, count)]
     picked = show_gallery(cells, key="hint_pictures", cell=380, pick="area", marks=hints)
@@ -61,10 +61,10 @@ def show(
     if bar.button("Clear", disabled=not hints, icon=":material/delete:"):
         hints.clear()
         st.rerun()
-    offer_download(picture, hinted, chosen_form(), where=bar)
+    offer_download(picture, hinted, read_form(), where=bar)
 
 
-def _hinted(picture: Picture, start: Made, hints: list[dict], reach: float) -> Made:
+def _apply_hints(picture: Picture, start: Made, hints: list[dict], reach: float) -> Made:
     """The result with the hints' colours spread over it."""
     from workbench.coloring.colorize import join_at_depth
     from workbench.coloring.hints import Hint, apply_hints

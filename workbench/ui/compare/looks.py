@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from workbench.images import Picture
 
 
-def side_by_side(
+def show_side_by_side(
     picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
 ) -> None:
     """All results in a grid that zooms together."""
     show_gallery(make_cells(picture, made), key="side_by_side", cell=290)
 
 
-def before_and_after(
+def show_before_and_after(
     picture: Picture, made: list[Made], checkpoints: list[Checkpoint], settings: Settings
 ) -> None:
     """Two pictures of choice with a line to draw between them."""
@@ -39,8 +39,8 @@ def before_and_after(
 
 
 LOOKS = {
-    "Side by side": side_by_side,
-    "Before / after": before_and_after,
+    "Side by side": show_side_by_side,
+    "Before / after": show_before_and_after,
     "Maps": maps.show,
     "Samples": samples.show,
     "Colour hint": hints.show,

@@ -37,21 +37,21 @@ class Kind:
     needs_truth: bool = False
 
 
-def error(picture: Picture, made: list[Made], checkpoints: list[Checkpoint]) -> Drawn:
+def draw_error(picture: Picture, made: list[Made], checkpoints: list[Checkpoint]) -> Drawn:
     """CIEDE2000 between each result and the upload, per pixel."""
     from workbench.coloring.maps import error_map
 
     return [(each.title, error_map(each.rgb, picture.rgb)) for each in made]
 
 
-def chroma(picture: Picture, made: list[Made], checkpoints: list[Checkpoint]) -> Drawn:
+def draw_chroma(picture: Picture, made: list[Made], checkpoints: list[Checkpoint]) -> Drawn:
     """The distance of each shown colour from grey, per pixel."""
     from workbench.coloring.maps import chroma_map
 
     return [(each.title, chroma_map(each.ab)) for each in made]
 
 
-def entropy(picture: Picture, made: list[Made], checkpoints: list[Checkpoint]) -> Drawn:
+def draw_entropy(picture: Picture, made: list[Made], checkpoints: list[Checkpoint]) -> Drawn:
     """The entropy in bits of the predicted distribution over 313 colours, per pixel."""
     return [
         (checkpoint.title, state.entropy(checkpoint, picture))
@@ -62,15 +62,15 @@ def entropy(picture: Picture, made: list[Made], checkpoints: list[Checkpoint]) -
 
 KINDS = {
     "Error": Kind(
-        error,
+        draw_error,
         40,
         "CIEDE2000",
         "How far each colour is from the upload's, as an eye would judge it. About 2 is just seen.",
         needs_truth=True,
     ),
-    "Chroma": Kind(chroma, 60, "CIELAB units", "How strong each colour is; 0 is grey."),
+    "Chroma": Kind(draw_chroma, 60, "CIELAB units", "How strong each colour is; 0 is grey."),
     "Entropy": Kind(
-        entropy,
+        draw_entropy,
         8.29,
         "bits",
         "How undecided the network was: 0 knows one colour, 8.3 bits finds all 313 equally likely.",

@@ -61,7 +61,7 @@ def describe_result(picture: Picture, made: Made) -> str:
     """Seconds, and PSNR and SSIM against the upload where that had colour."""
     numbers = [f"{made.seconds:.2f} s"]
     if not picture.grey:
-        numbers += _measured(picture, made)
+        numbers += _measure(picture, made)
     return " · ".join(numbers)
 
 
@@ -81,7 +81,7 @@ def show_grey(picture: Picture) -> Tensor:
     return state.studio().grey(picture)
 
 
-def _measured(picture: Picture, made: Made) -> list[str]:
+def _measure(picture: Picture, made: Made) -> list[str]:
     """PSNR and SSIM of a result against the upload, in words; from the shelf when known."""
     key = ("measured", picture.sha256, json.dumps(made.settings, sort_keys=True))
     if found := state.shelf().get(key):

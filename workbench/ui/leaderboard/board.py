@@ -27,7 +27,7 @@ ABSENT = (
 EVERY = "all test sets"
 
 
-def choose(scores: list[Score]) -> Choice:
+def choose_rows(scores: list[Score]) -> Choice:
     """The filters above the table. They live in the page's address, so a view can be shared."""
     from workbench.evaluation.metrics import METRICS, USUAL
     from workbench.evaluation.summaries import Choice
@@ -77,7 +77,7 @@ def describe_kinship(dataset: str) -> str:
     return DATASETS[dataset].kinship if dataset in DATASETS else ""
 
 
-def title(name: str) -> str:
+def title_of(name: str) -> str:
     """What people read instead of a row's name."""
     from workbench.evaluation.summaries import BASELINES
 
@@ -85,7 +85,7 @@ def title(name: str) -> str:
     return checkpoints[name].title if name in checkpoints else BASELINES.get(name, name)
 
 
-def _shown(metric: Metric, mean: Mean | None) -> dict[str, object]:
+def _format_mean(metric: Metric, mean: Mean | None) -> dict[str, object]:
     """The two cells of a metric: its mean, and its interval in words."""
     interval = f"{metric.title}, 95 %"
     if mean is None:
@@ -102,16 +102,16 @@ def data_name(source: str) -> str:
     return (path.parent.name if "*" in path.name else path.stem) or source
 
 
-def table(lines: list[Line], choice: Choice) -> pd.DataFrame:
+def make_table(lines: list[Line], choice: Choice) -> pd.DataFrame:
     """A row per line: means with their intervals, then what made them, best first."""
     from workbench.evaluation.metrics import METRICS
 
     checkpoints = state.checkpoints()
     rows = []
     for line in lines:
-        row: dict[str, object] = {"Model": title(line.model)}
+        row: dict[str, object] = {"Model": title_of(line.model)}
         for name in choice.metrics:
-            row |= _shown(METRICS[name], line.means.get(name))
+            row |= _format_mean(METRICS[name], line.means.get(name))
         now = checkpoints.get(line.model)
         row["Pictures"] = line.pictures
         row["Revision"] = line.revision
@@ -123,7 +123,7 @@ def table(lines: list[Line], choice: Choice) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     column = first.heading
     if first.better == "truth":  # nearest to the truth's value first
-        truth = frame.loc[frame["Model"] == title("truth"), column]
+        truth = frame.loc[frame["Model"] == title_of("truth"), column]
         distance = (frame[column] - (truth.iloc[0] if len(truth) else 0)).abs()
         return frame.loc[distance.sort_values().index]
     return frame.sort_values(column, ascending=first.better == "lower", kind="stable")
@@ -136,7 +136,7 @@ def describe_traps(names: tuple[str, ...]) -> str:
     return "  \n".join(f"**{METRICS[name].title}.** {METRICS[name].trap}" for name in names)
 
 
-def columns(choice: Choice) -> dict[str, object]:
+def configure_columns(choice: Choice) -> dict[str, object]:
     """How the table shows its numbers."""
     from workbench.evaluation.metrics import METRICS
 
@@ -157,7 +157,7 @@ def columns(choice: Choice) -> dict[str, object]:
     return shown
 
 
-def downloads(frame: pd.DataFrame, scores: list[Score], choice: Choice) -> None:
+def offer_downloads(frame: pd.DataFrame, scores: list[Score], choice: Choice) -> None:
     """The table, and the rows of pictures that it was computed from, as CSV and Parquet."""
     name = f"leaderboard_{choice.protocol}_{choice.size}"
     bar = st.container(horizontal=True)

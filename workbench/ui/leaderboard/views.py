@@ -14,7 +14,7 @@ from workbench.errors import Problem
 from workbench.evaluation.metrics import METRICS, OF_SETS
 from workbench.evaluation.summaries import Choice, aggregate_ranks, compare_paired, generalisation
 from workbench.ui import gate, state
-from workbench.ui.leaderboard.board import data_name, describe_kinship, source_of, title
+from workbench.ui.leaderboard.board import data_name, describe_kinship, source_of, title_of
 from workbench.ui.viewers import Cell, show_gallery
 from workbench.ui.widgets import show_passed_over, show_plot
 from workbench.writing import neutralise
@@ -27,31 +27,31 @@ PROTOCOL = places.DOCS / "protocol.md"
 SHOWN = 3  # best, and as many worst, cases
 
 
-def ranking(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+def show_ranking(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """Means with their 95 % intervals, the best on top."""
-    show_plot(charts.intervals(lines, choice.metric, title), f"{choice.metric}_intervals")
+    show_plot(charts.intervals(lines, choice.metric, title_of), f"{choice.metric}_intervals")
     st.caption(
         "A point is the mean over the data sets of their means; the bar its 95 % bootstrap "
         "interval (1,000 resamples over pictures). The dashed line is grey: no colour at all."
     )
 
 
-def trade_off(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+def show_trade_off(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """Faithful against colourful."""
-    show_plot(charts.psnr_against_colorfulness(lines, title), "psnr_colourfulness")
+    show_plot(charts.psnr_against_colorfulness(lines, title_of), "psnr_colourfulness")
     st.caption(
         "Up is nearer to the truth pixel by pixel, right is more colourful. Playing safe moves a "
         "model toward grey; boldness costs PSNR wherever the guess is wrong."
     )
 
 
-def per_picture(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+def show_per_picture(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """How the metric is spread over the pictures."""
     shown = [row for row in rows if row.model != "truth"]
-    show_plot(charts.distribution(shown, choice.metric, title), f"{choice.metric}_pictures")
+    show_plot(charts.distribution(shown, choice.metric, title_of), f"{choice.metric}_pictures")
 
 
-def matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+def show_matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """What a model was trained on against the test sets."""
     trained_on = {
         name: f"on {', '.join(map(data_name, checkpoint.config['trained_on']))}"
@@ -68,7 +68,7 @@ def matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
         else columns[i]
         for i in order
     ]
-    named = [f"{title(name.split(' (')[0])} ({name.split(' (', 1)[1]}" for name in names]
+    named = [f"{title_of(name.split(' (')[0])} ({name.split(' (', 1)[1]}" for name in names]
     show_plot(charts.generalisation(named, columns, means, choice.metric), "generalisation")
     st.caption(
         "Lakhani's question: how does a model fare on pictures like those it was trained on, and "
@@ -79,16 +79,16 @@ def matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     )
 
 
-def two_models(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+def show_two_models(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """The same pictures by two models: mean difference with its interval, and who won how often."""
     names = list(dict.fromkeys(line.model for line in lines if line.model != "truth"))
     left, right = st.columns(2)
-    first = left.selectbox("First", names, format_func=title, key="first", bind="query-params")
+    first = left.selectbox("First", names, format_func=title_of, key="first", bind="query-params")
     second = right.selectbox(
         "Second",
         names,
         index=min(1, len(names) - 1),
-        format_func=title,
+        format_func=title_of,
         key="second",
         bind="query-params",
     )
@@ -102,25 +102,25 @@ def two_models(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     unit = f" {metric.unit}" if metric.unit else ""
     of = "distance to the truth's" if metric.better == "truth" else "difference in"
     left.metric(f"Mean {of} {metric.title}", f"{mean.value:+.{digits}f}{unit}", border=True)
-    right.metric(f"{title(first)} is better on", f"{found.won:.0%} of pictures", border=True)
+    right.metric(f"{title_of(first)} is better on", f"{found.won:.0%} of pictures", border=True)
     st.caption(
         f"First minus second, picture by picture: 95 % interval {mean.low:+.{digits}f} to "
         f"{mean.high:+.{digits}f}{unit}, {len(found.pictures)} pictures that both were scored on. "
         + ("0 is inside: " if mean.low <= 0 <= mean.high else "0 is outside: ")
         + ("this data cannot tell them apart." if mean.low <= 0 <= mean.high else "they differ.")
     )
-    figure = charts.paired_differences(found.differences, metric.name, first, second, title)
+    figure = charts.paired_differences(found.differences, metric.name, first, second, title_of)
     show_plot(figure, f"{metric.name}_{first}_{second}")
 
 
-def cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+def show_cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """The pictures on which a model did best and worst, coloured on the spot."""
     checkpoints = state.checkpoints()
     names = [name for name in dict.fromkeys(line.model for line in lines) if name in checkpoints]
     if not names:
         raise Problem("None of the models in this table is here: fetch one to see its pictures.")
     left, right = st.columns([1, 2])
-    name = left.selectbox("Model", names, format_func=title, key="case", bind="query-params")
+    name = left.selectbox("Model", names, format_func=title_of, key="case", bind="query-params")
     place = ""
     if gate.may_control():
         place = right.text_input(
@@ -141,12 +141,12 @@ def cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
             truth, made = colorize_row(name, row, source_of(row.dataset, place))
             value = f"{metric.title} {getattr(row, metric.name):.{metric.digits}f} {metric.unit}"
             cells.append(Cell("Truth", truth, f"{row.dataset}: {PurePosixPath(row.picture).name}"))
-            cells.append(Cell(title(name), made, value))
+            cells.append(Cell(title_of(name), made, value))
         st.subheader(heading)
         show_gallery(cells, key=f"cases_{heading}", cell=190)
 
 
-def reported(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+def show_reported(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """What papers and peers publish, each with its protocol, apart from our own numbers."""
     from workbench.evaluation.reported import REPORTED
 
@@ -168,7 +168,7 @@ def reported(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     )
 
 
-def protocol(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+def show_protocol(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """How the numbers are made."""
     from workbench.evaluation.protocols import PROTOCOLS
 
@@ -233,7 +233,7 @@ def show_ranks(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     places = aggregate_ranks(rows, choice.metric)
     table = [
         {
-            "Model": title(each.model),
+            "Model": title_of(each.model),
             "Mean rank": each.mean_rank,
             "Borda": each.borda,
             **dict(zip(each.datasets, each.ranks, strict=False)),
@@ -283,12 +283,12 @@ def show_realism(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     size = min({row.size for row in of_wide}, key=lambda size: (size != choice.size, size))
     shown = sorted((row for row in of_wide if row.size == size), key=lambda row: row.kd_lite)
     show_plot(
-        charts.intervals([row.as_line() for row in shown], "kd_lite", title), "kd_lite_intervals"
+        charts.intervals([row.as_line() for row in shown], "kd_lite", title_of), "kd_lite_intervals"
     )
     kernel, frechet = (OF_SETS[name] for name in ("kd_lite", "fd_lite"))
     table = pd.DataFrame(
         {
-            "Model": title(row.model),
+            "Model": title_of(row.model),
             kernel.heading: row.kd_lite,
             "low": row.kd_lite_low,
             "high": row.kd_lite_high,
@@ -312,14 +312,14 @@ def show_realism(rows: list[Score], lines: list[Line], choice: Choice) -> None:
 
 
 VIEWS = {
-    "Intervals": ranking,
-    "Faithful or colourful": trade_off,
-    "Per picture": per_picture,
+    "Intervals": show_ranking,
+    "Faithful or colourful": show_trade_off,
+    "Per picture": show_per_picture,
     "Ranks": show_ranks,
     "As a set": show_realism,
-    "Two models": two_models,
-    "Best and worst": cases,
-    "Generalisation": matrix,
-    "Published": reported,
-    "How the numbers are made": protocol,
+    "Two models": show_two_models,
+    "Best and worst": show_cases,
+    "Generalisation": show_matrix,
+    "Published": show_reported,
+    "How the numbers are made": show_protocol,
 }

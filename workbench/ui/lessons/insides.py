@@ -33,7 +33,7 @@ def read_lightness(checkpoint: Checkpoint, picture: Picture) -> Tensor:
     return network_input(state.lightness(picture)[None], checkpoint.size, CELL)
 
 
-def _painted(values: Tensor, high: float | None = None) -> Tensor:
+def _color_map(values: Tensor, high: float | None = None) -> Tensor:
     from workbench.coloring.maps import shade_map
 
     return shade_map(values.float(), 0, float(values.max()) if high is None else high)
@@ -57,7 +57,7 @@ def _point(picture: Picture, cells: list[Cell], key: str) -> tuple[float, float]
     return x, y
 
 
-def _here() -> tuple[float, float]:
+def _read_point() -> tuple[float, float]:
     """The point as it was set last."""
     return tuple(st.session_state.get(f"point_{axis}", 50) / 100 for axis in ("across", "down"))
 
@@ -72,7 +72,7 @@ def show_gates(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: Pictu
         st.info("This network was trained without CBAM.")
     else:
         shown = [
-            Cell(place, _painted(m, 1), f"{m.min():.2f} to {m.max():.2f}")
+            Cell(place, _color_map(m, 1), f"{m.min():.2f} to {m.max():.2f}")
             for place, m in maps.items()
         ]
         show_figure([Cell("The picture", picture.rgb), *shown], "spatial", cell=190, enlarge=True)
@@ -112,12 +112,12 @@ def show_attention(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: P
     from workbench.lessons.probes import attention_maps
 
     st.subheader("Where a point looks")
-    maps = attention_maps(net, L, *_here())
+    maps = attention_maps(net, L, *_read_point())
     if not maps:
         st.info("This network was trained without attention.")
         return
     shown = [
-        Cell(name, _painted(m), f"the brightest place has {m.max():.1%} of the attention")
+        Cell(name, _color_map(m), f"the brightest place has {m.max():.1%} of the attention")
         for name, m in maps.items()
     ]
     _point(picture, [Cell("Click a point", picture.rgb), *shown], "attention")
@@ -181,7 +181,7 @@ def show_distribution(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture
             picture,
             [
                 Cell("Click a point", rgb, f"temperature {temperature:g}"),
-                Cell("Entropy", _painted(bits, 8.29), f"mean {bits.mean():.1f} of 8.3 bits"),
+                Cell("Entropy", _color_map(bits, 8.29), f"mean {bits.mean():.1f} of 8.3 bits"),
             ],
             "bins",
         )
@@ -225,7 +225,7 @@ def show_feature_maps(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture
     show_figure(
         [
             Cell("The picture", picture.rgb),
-            *(Cell(f"Channel {n}", _painted(m, 1)) for n, m in zip(numbers, maps, strict=True)),
+            *(Cell(f"Channel {n}", _color_map(m, 1)) for n, m in zip(numbers, maps, strict=True)),
         ],
         "features",
         cell=220,

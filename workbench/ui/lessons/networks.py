@@ -25,7 +25,7 @@ CURVES = ("net", "critic", "psnr", "ssim", "delta_cf")  # of log.jsonl, those th
 
 
 def choose_spec() -> ModelSpec:
-    """One of the registry: the five of papers, then what is not from a paper."""
+    """One of the registry: those of papers, then what is not from a paper."""
     name = st.segmented_control(
         "Network", list(MODELS), format_func=lambda name: MODELS[name].title, required=True,
         default=next(iter(MODELS)), key="lesson_model", label_visibility="collapsed",

@@ -156,7 +156,7 @@ def show_one_color() -> None:
     plane = gamut_plane(L)
     with right:
         share = share_in_gamut(L)
-        marked = _marked(plane, a, b)
+        marked = _mark_color(plane, a, b)
         st.image(marked.permute(1, 2, 0).numpy(), width="stretch")
         st.caption(
             f"Every a (right: red) and b (up: yellow) that sRGB has at L {L}: "
@@ -165,7 +165,7 @@ def show_one_color() -> None:
         offer_figure(lambda: as_png([_on_white(marked)]), "gamut.png")
 
 
-def _marked(plane: Tensor, a: float, b: float) -> Tensor:
+def _mark_color(plane: Tensor, a: float, b: float) -> Tensor:
     """The plane (4, S, S) in its square, with axes through grey and a ring where a colour is."""
     from workbench.lessons.colors import REACH
 
@@ -208,7 +208,7 @@ def show_planes(picture: Picture) -> None:
 
 
 def show_one_grey(picture: Picture) -> None:
-    """A dozen colours with one L; then the picture with its hues turned: the same grey."""
+    """A dozen colours with one L; then the picture with its hues rotated: the same grey."""
     import torch
 
     from workbench.lessons.colors import draw_alike, grey_of, rotate_hues
@@ -220,17 +220,17 @@ def show_one_grey(picture: Picture) -> None:
     st.caption("Above: twelve colours of one L. Below: what is left of each. Nothing tells them "
                "apart, so a network must know *what* it sees to guess the colour.")  # fmt: skip
     offer_figure(lambda: as_png([strips]), "one_grey.png")
-    degrees = st.slider("Turn all hues of the picture by, degrees", 0, 360, 180, 10, key="turn")
+    degrees = st.slider("Rotate all hues of the picture by, degrees", 0, 360, 180, 10, key="hue")
     rotated = rotate_hues(picture.rgb, degrees)
     grey_rotated = grey_of(rotated)
     differ = float((grey_rotated.int() - grey_of(picture.rgb).int()).abs().float().mean())
     show_figure(
         [
             Cell("The picture", picture.rgb),
-            Cell("Its hues turned", rotated, f"by {degrees}°"),
+            Cell("Its hues rotated", rotated, f"by {degrees}°"),
             Cell("The grey of both", grey_rotated, f"they differ by {differ:.2f} of 255"),
         ],
-        "turned",
+        "rotated",
         cell=340,
     )
 
@@ -248,7 +248,7 @@ def make_candidates(
 
     found = {
         "Grey": grey_of(picture.rgb),
-        f"Hues turned by {degrees:g}°": rotate_hues(picture.rgb, degrees),
+        f"Hues rotated by {degrees:g}°": rotate_hues(picture.rgb, degrees),
         "One step of 255 off": one_step_off(picture.rgb),
     }
     if checkpoint is not None:

@@ -45,7 +45,7 @@ def choose_study(studies: list[Study]) -> Study:
     return names[st.selectbox("Study", list(names), index=first)]
 
 
-def counts(votes: Votes, study: Study) -> None:
+def show_counts(votes: Votes, study: Study) -> None:
     """Raters and votes so far; live while the study is open."""
 
     @st.fragment(run_every="5s" if study.state == "open" else None)
@@ -57,7 +57,7 @@ def counts(votes: Votes, study: Study) -> None:
     live()
 
 
-def next_step(votes: Votes, study: Study, plan: Plan, where) -> None:
+def offer_next_step(votes: Votes, study: Study, plan: Plan, where) -> None:
     """What can be done with a study in its state: render, open, invite, close, open again."""
     name = study.name
     try:
@@ -86,7 +86,7 @@ def next_step(votes: Votes, study: Study, plan: Plan, where) -> None:
         show_problem(problem)
 
 
-def ranking(found: Results, name: str) -> None:
+def show_ranking(found: Results, name: str) -> None:
     """Strengths or fool rates with their intervals; who beat whom."""
     st.subheader("Ranking" if found.ranking else "Fool rates", anchor=False)
     show_plot(figures.ranking_figure(found), f"{name}_ranking")
@@ -107,7 +107,7 @@ def ranking(found: Results, name: str) -> None:
     st.dataframe(separations, column_config=NUMBERS, hide_index=True)
 
 
-def explain(study: Study, found: Results, without: Collection[str]) -> None:
+def show_explained(study: Study, found: Results, without: Collection[str]) -> None:
     """Is it only more colourful? Strengths with what three measures explain taken out."""
     if not found.ranking:
         return
@@ -127,7 +127,7 @@ def explain(study: Study, found: Results, without: Collection[str]) -> None:
         st.dataframe(per_measure, column_config=NUMBERS, hide_index=True)
 
 
-def picture_by_picture(study: Study, found: Results) -> None:
+def show_pictures(study: Study, found: Results) -> None:
     """One photograph, every colouring of it, and how each fared."""
     st.subheader("Picture by picture", anchor=False)
     picture = st.selectbox("Photograph", sorted({row["picture"] for row in found.pictures}))
@@ -146,7 +146,7 @@ def picture_by_picture(study: Study, found: Results) -> None:
     )
 
 
-def trust(everyone: Results, kept: Results, found: Results, name: str) -> None:
+def show_trust(everyone: Results, kept: Results, found: Results, name: str) -> None:
     """Agreement, side bias, flags, and what leaving the flagged out would change."""
     st.subheader("How far to trust it", anchor=False)
     left, middle, right = st.columns(3)

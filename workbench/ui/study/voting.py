@@ -102,12 +102,12 @@ def ask(study: Study, rater: Rater) -> bool:
             "share": question.number / question.total,
             "feedback": feedback,
         },
-        on_answer_change=lambda: _take(study, rater, question),
+        on_answer_change=lambda: _keep_answer(study, rater, question),
     )
     return True
 
 
-def _take(study: Study, rater: Rater, question: trials.Question) -> None:
+def _keep_answer(study: Study, rater: Rater, question: trials.Question) -> None:
     """Keep what the browser sent; what was wrong with it is said above the next question."""
     said = st.session_state["study_question"].get("answer")
     st.session_state["study_feedback"] = {"text": "", "kind": ""}

@@ -1,4 +1,4 @@
-"""The static page in a real browser: five pictures, the engine's colours, files, no network."""
+"""The static page in a real browser: a picture of each model, the engine's colours, no network."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SIZES = {"viewport": {"width": 1360, "height": 900}}
 
 @pytest.fixture
 def visited(chromium, static_site):
-    """The page as a visitor opens it, five networks shown, in WASM."""
+    """The page as a visitor opens it, every network shown, in WASM."""
     with served(static_site) as (address, _), watched_page(chromium, **SIZES) as opened:
         visit(opened, address)
         yield opened
@@ -153,7 +153,7 @@ def test_chroma_and_temperature_turn_the_pictures_as_in_the_engine(visited):
     tempered = next(n for n, c in BUNDLED.items() if hasattr(c.net(), "decode"))
     visited.locator("#chroma").fill("1.6")
     visited.locator("#temperature").fill("0.8")
-    visited.wait_for_selector("body[data-turned='1.6 0.8']")
+    visited.wait_for_selector("body[data-settings='1.6 0.8']")
     made = ours(tempered, rgb, chroma=1.6, temperature=0.8)
     assert difference(shown(visited, tempered), made) < 0.3
     _, data = download(visited, tempered)
@@ -199,7 +199,7 @@ def test_a_turned_photograph_is_shown_upright(visited):
     exif[0x0112] = 6
     buffer = io.BytesIO()
     image.rotate(90, expand=True).save(buffer, "JPEG", quality=97, exif=exif)
-    drop(visited, "turned.jpg", buffer.getvalue(), "image/jpeg")
+    drop(visited, "rotated.jpg", buffer.getvalue(), "image/jpeg")
     assert shown(visited, "vanilla_cnn").shape == rgb.shape
     assert difference(shown(visited, "vanilla_cnn"), ours("vanilla_cnn", rgb)) < 2
 
@@ -238,10 +238,10 @@ def test_a_photograph_of_40_megapixels_does_not_stop_the_page(visited):
     image = Image.fromarray(coarse).resize((7746, 5164), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=90)
-    visited.evaluate("() => { window.turns = 0; setInterval(() => { window.turns += 1; }, 20); }")
+    visited.evaluate("() => { window.ticks = 0; setInterval(() => { window.ticks += 1; }, 20); }")
     drop(visited, "large.jpg", buffer.getvalue(), "image/jpeg")
     assert max(shown(visited, "vanilla_cnn").shape[1:]) == 1440
-    assert visited.evaluate("window.turns") > 10  # the page went on all the while
+    assert visited.evaluate("window.ticks") > 10  # the page went on all the while
     _, data = download(visited, "vanilla_cnn")
     assert Image.open(io.BytesIO(data)).size == (7746, 5164)
 

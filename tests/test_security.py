@@ -227,7 +227,7 @@ def test_make_run_opens_ones_own_machine_and_only_to_itself():
 
 
 def test_wrong_codes_of_one_visitor_never_stop_those_who_know_theirs(monkeypatch, tmp_path):
-    from test_study_pages import fresh_page
+    from test_pages_study import fresh_page
 
     from workbench.study import plans
     from workbench.study.votes import Votes
@@ -444,7 +444,7 @@ def test_a_browser_is_known_by_its_cookie_however_it_is_masked(monkeypatch):
 
 
 def test_one_browser_begins_an_open_study_as_often_as_its_plan_says(monkeypatch, tmp_path):
-    from test_study_pages import fresh_page
+    from test_pages_study import fresh_page
 
     from workbench.study import plans
     from workbench.study.votes import Votes

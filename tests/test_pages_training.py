@@ -219,8 +219,8 @@ def table(tmp_path: Path, monkeypatch) -> Path:
 def test_a_missing_table_says_which_command_makes_it(workbench: AppTest, table: Path) -> None:
     workbench.switch_page("pages/experiments.py").run()
     assert not workbench.exception
-    assert [tab.label for tab in workbench.tabs] == [s.title for s in experiments.models()]
-    for tab, spec in zip(workbench.tabs, experiments.models(), strict=True):
+    assert [tab.label for tab in workbench.tabs] == [s.title for s in experiments.list_models()]
+    for tab, spec in zip(workbench.tabs, experiments.list_models(), strict=True):
         assert f"python -m workbench ablate {spec.name}" in tab.info[0].value
     paper = workbench.tabs[-1].dataframe[0].value
     assert "22.169 ± 3.96" in set(paper["Paper: PSNR"]) | set(
@@ -255,7 +255,7 @@ def test_a_table_is_shown_with_verdicts(workbench: AppTest, table: Path) -> None
     ablation.write_table(table, made, rows)
     workbench.switch_page("pages/experiments.py").run()
     assert not workbench.exception
-    tab = workbench.tabs[[s.name for s in experiments.models()].index("cbam_gan")]
+    tab = workbench.tabs[[s.name for s in experiments.list_models()].index("cbam_gan")]
     text = " ".join(mark.value for mark in tab.markdown)
     assert "holds" in text
     assert "reversed" in text

@@ -14,7 +14,7 @@ from workbench import checkpoints
 from workbench.coloring.colorize import Settings
 from workbench.jobs import clip as clips
 from workbench.video import Progress, probe
-from workbench.video.pipeline import colour_blocks, read_blocks
+from workbench.video.pipeline import color_blocks, read_blocks
 
 
 def test_the_sample_clip_is_small_and_has_two_cuts(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_the_sample_clip_is_small_and_has_two_cuts(tmp_path: Path) -> None:
     clip = probe(path)
     assert (clip.width, clip.height, clip.frames) == (432, 320, 36)
     blocks = read_blocks(clip, 64, 0, [])
-    made = colour_blocks(clip, blocks, Tint(), Settings(), 0.5)
+    made = color_blocks(clip, blocks, Tint(), Settings(), 0.5)
     cut = [bool(c) for item in made for c in item.steady.moves.cut]
     assert [i for i, c in enumerate(cut) if c] == [0, 12, 24]
     assert path.stat().st_size < 300_000
@@ -98,11 +98,11 @@ def test_a_stopped_job_has_a_file_to_show_and_again_goes_on(
     folder = clips.Folder()
     source = make_clip(folder.path / "long.mp4", 80)
     found = checkpoints.available(small_checkpoints)["vanilla_cnn"]
-    turns: list[str] = []
+    entered: list[str] = []
 
     @contextmanager
     def take_place():
-        turns.append("network")
+        entered.append("network")
         yield
 
     class Impatient(clips.VideoJob):
@@ -119,7 +119,7 @@ def test_a_stopped_job_has_a_file_to_show_and_again_goes_on(
     rest.run()
     assert not rest.report.stopped
     assert probe(rest.out).frames == 80
-    assert len(turns) >= 5
+    assert len(entered) >= 5
     kept = folder.path
     del job, rest, folder
     assert not kept.exists()

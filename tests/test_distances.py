@@ -83,10 +83,10 @@ def test_the_truth_is_nearer_to_itself_than_grey_is():
     pictures = [data.astronaut(), data.chelsea()]
     items = [Item(f"p{i}", pictures[i % 2][i * 9 : i * 9 + 64, :64].copy()) for i in range(12)]
 
-    def mean_colours(rgb: torch.Tensor) -> np.ndarray:
+    def mean_colors(rgb: torch.Tensor) -> np.ndarray:
         return rgb.float().mean((2, 3)).numpy() / 255
 
-    found = distances.compare_entrants(entrants.baselines(), items, mean_colours, size=32)
+    found = distances.compare_entrants(entrants.baselines(), items, mean_colors, size=32)
     assert set(found["grey"]) == {"pictures", "kid"}
     assert found["truth"]["kid"] < found["grey"]["kid"]
     assert found["grey"]["pictures"] == 12

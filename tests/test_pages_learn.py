@@ -34,7 +34,7 @@ def cells(app: AppTest, name: str) -> list[dict]:
 
 
 def look(app: AppTest, model: str, view: str) -> AppTest:
-    """A view of one of the five networks."""
+    """A view of one of the networks."""
     opened(app, "learn_models")
     app.segmented_control(key="lesson_model").set_value(model)
     app.segmented_control(key="lesson_view").set_value(view).run()
@@ -49,9 +49,9 @@ def test_colour_says_when_no_screen_shows_it_and_turns_the_picture(workbench: Ap
     page.slider(key="lab_L").set_value(95).run()
     assert any("No screen" in each.value for each in page.warning)
     assert [cell["title"] for cell in cells(page, "planes")] == ["The picture", "L", "a", "b"]
-    before = cells(page, "turned")
-    page.slider(key="turn").set_value(90).run()
-    after = cells(page, "turned")
+    before = cells(page, "rotated")
+    page.slider(key="hue").set_value(90).run()
+    after = cells(page, "rotated")
     assert after[1] != before[1]
     assert after[0] == before[0]
     assert "differ by 0." in after[2]["note"]
@@ -144,7 +144,7 @@ def test_metric_traps_compare_grey_turned_hues_one_step_and_a_network(workbench:
     page = opened(workbench, "learn_metrics")
     frame = page.table[0].value
     assert len(frame) == 4
-    page.slider(key="trap_turn").set_value(180).run()
+    page.slider(key="trap_hue").set_value(180).run()
     moved = page.table[0].value
     assert moved["PSNR, dB"][1] < frame["PSNR, dB"][1]
     assert moved["PSNR, dB"][0] == frame["PSNR, dB"][0]
