@@ -364,7 +364,7 @@ def test_the_same_seed_and_codes_give_the_same_questions(tmp_path):
     assert asked[0] == asked[1]
 
 
-def test_a_database_from_before_sizes_were_recorded_opens_with_its_votes(tmp_path):
+def test_a_database_from_the_first_version_opens_with_its_votes(tmp_path):
     import sqlalchemy as sa
 
     url = f"sqlite:///{tmp_path / 'votes.sqlite3'}"
@@ -373,8 +373,8 @@ def test_a_database_from_before_sizes_were_recorded_opens_with_its_votes(tmp_pat
     vote_all(store, study, joined(store, study))
     before = store.rows(study)
     with store.engine.begin() as connection:  # as the first version had left it
-        for column in ("shown_size", "theme"):
-            connection.execute(sa.text(f"ALTER TABLE votes DROP COLUMN {column}"))
+        for table, column in (("votes", "shown_size"), ("votes", "theme"), ("trials", "measures")):
+            connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     store.close()
     again = Votes(url)
