@@ -4,7 +4,7 @@ import streamlit as st
 import yaml
 
 from workbench.errors import Problem
-from workbench.study import plans, rendering
+from workbench.study import plans, recruiting, rendering
 from workbench.ui import gate, state, widgets
 
 st.title("New study")
@@ -40,6 +40,12 @@ with st.form("plan", border=False, enter_to_submit=False):
     invites = middle.number_input("Invitations, 0 for everybody", 0, 10_000, 0)
     seed = right.number_input("Seed", 0, 2**31 - 1, 0)
     browsers = left.number_input("Raters from one browser a day, 0 for no bound", 0, 1000, 0)
+    with st.expander("Raters from a recruiting platform"):
+        platform = st.selectbox("Sent by", ["nobody", *recruiting.PLATFORMS, "another"])
+        other = st.text_input("Its parameters in the link, the person first", placeholder="pid")
+        completion = st.text_input("At the end: an https address to go back to, or a code")
+        screened_out = st.text_input("The same for whoever may not take part")
+        normal_vision = st.toggle("Only raters who see colours as most people do")
     instructions = st.text_area("Instructions (Markdown)", usual.guidance)
     consent = st.text_area("Consent (Markdown)", plans.CONSENT)
     exclude = st.toggle("The headline figure leaves flagged raters out")
@@ -53,7 +59,9 @@ if made:
             "name": name, "title": title, "design": design, "models": models, "limit": limit,
             "trials": trials, "practice": practice, "catch": catch, "invites": invites,
             "browsers": browsers, "seed": seed, "instructions": instructions, "consent": consent,
-            "exclude_flagged": exclude,
+            "exclude_flagged": exclude, "completion": completion.strip(),
+            "screened_out": screened_out.strip(), "normal_vision": normal_vision,
+            "link_parameters": recruiting.name_parameters(platform, other),
             "pictures": rendering.UPLOADS if uploads else source.strip() or "samples",
         }  # fmt: skip
         plan = plans.plan_from(fields)

@@ -57,6 +57,7 @@ try:
         "application/zip",
         on_click="ignore",
     )
+    results.offer_recruited(votes, study)
     results.delete_rater(votes, study)
 except Problem as problem:
     widgets.show_problem(problem)

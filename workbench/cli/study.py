@@ -132,13 +132,19 @@ def _round_numbers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def export(name: Name, folder: Annotated[Path, typer.Argument(help="Where to.")]) -> None:
+def export(
+    name: Name,
+    folder: Annotated[Path, typer.Argument(help="Where to.")],
+    recruited: Annotated[
+        bool, typer.Option("--recruited", help="Names that a platform gave, in recruited.csv.")
+    ] = False,
+) -> None:
     """Write votes, raters, ranking (CSV, Parquet), codebook and methods paragraph."""
     from workbench.study.export import export as write
     from workbench.study.votes import Votes
 
     votes = Votes()
-    for path in write(votes, votes.study(name), folder):
+    for path in write(votes, votes.study(name), folder, private=recruited):
         print(path)
 
 

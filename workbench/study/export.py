@@ -14,6 +14,7 @@ import numpy as np
 
 from workbench.study import ranking
 from workbench.study.plans import ARENA, TRUTH
+from workbench.study.recruiting import recruited_rows
 from workbench.study.results import ENOUGH_RATERS, FEW_RATERS, Results, Row, load
 from workbench.study.tables import Study
 from workbench.study.trials import model_name, plan_of
@@ -210,9 +211,16 @@ def make_files(votes: Votes, study: Study) -> dict[str, bytes]:
     }
 
 
-def export(votes: Votes, study: Study, folder: Path) -> list[Path]:
-    """Write every file of an export into a folder; where they are."""
-    made = make_files(votes, study)
+def make_private_files(votes: Votes, study: Study) -> dict[str, bytes]:
+    """recruited.csv, where a platform sent raters: for whoever pays them, never published."""
+    rows = recruited_rows(votes.raters(study))
+    columns = ["rater", *plan_of(study).link_parameters]
+    return {"recruited.csv": as_csv(rows, columns).encode()} if rows else {}
+
+
+def export(votes: Votes, study: Study, folder: Path, private: bool = False) -> list[Path]:
+    """Write every file of an export into a folder; where they are. private: recruited.csv, too."""
+    made = make_files(votes, study) | (make_private_files(votes, study) if private else {})
     write_whole(folder, made)
     return [folder / name for name in made]
 

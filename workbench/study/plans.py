@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem
+from workbench.study import recruiting
 from workbench.study.raters import FlagRules
 
 DESIGNS = {
@@ -59,6 +60,10 @@ class Plan:
     invites: int = 0  # one-time invitation codes; 0: open to everybody with the link
     browsers: int = 0  # raters that may begin from one browser in a day; 0: no bound
     raters: int = 0  # no more than so many may begin; 0: no bound
+    link_parameters: tuple[str, ...] = ()  # a platform's, the person first: recruiting.PLATFORMS
+    completion: str = ""  # shown at the end: an https address to go back to, or a code
+    screened_out: str = ""  # the same for whoever may not take part
+    normal_vision: bool = False  # only raters who see colours as most people do
     seed: int = 0
     exclude_flagged: bool = False  # the headline figure, declared before the first vote
     flag_dwell_ms: float = FlagRules.dwell_ms
@@ -100,13 +105,26 @@ class Plan:
     def guidance(self) -> str:
         return self.instructions or INSTRUCTIONS.get(self.design, "")
 
+    def takes(self, vision: str) -> bool:
+        """Whether somebody who sees colours so ("normal", "deficient" ...) may take part."""
+        return vision == "normal" or not self.normal_vision
+
+    @property
+    def agreed(self) -> str:
+        """What a rater agrees to: the consent, and what a platform tells of them."""
+        if not self.link_parameters:
+            return self.consent
+        told = recruiting.CONSENT.format(names=", ".join(self.link_parameters))
+        return f"{self.consent}\n\n{told}"
+
     @property
     def consent_version(self) -> str:
-        """The first 12 hex digits of the consent text's sha256."""
-        return hashlib.sha256(self.consent.encode()).hexdigest()[:12]
+        """The first 12 hex digits of the sha256 of what is agreed to."""
+        return hashlib.sha256(self.agreed.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "models": list(self.models)}
+        lists = {name: list(getattr(self, name)) for name in ("models", "link_parameters")}
+        return {**dataclasses.asdict(self), **lists}
 
 
 def check(plan: Plan) -> None:
@@ -133,6 +151,12 @@ def check(plan: Plan) -> None:
         value = getattr(plan, name)
         if not low <= value <= high:
             refuse(f"{name} must lie between {low} and {high}, not {value}.")
+    for name in plan.link_parameters:
+        if not re.fullmatch(r"\w{1,64}", name) or name in ("study", "rater", "invite"):
+            refuse(f"{name!r} cannot be a parameter of its link.")
+    for name in ("completion", "screened_out"):
+        if len(getattr(plan, name)) > 500:
+            refuse(f"{name} is longer than 500 letters.")
     if len(set(plan.models)) != len(plan.models):
         refuse("a model is named twice.")
     if {TRUTH, CATCH} & set(plan.models) - ({TRUTH} if plan.design != "real_or_fake" else set()):

@@ -28,10 +28,13 @@ class Study(Table):
 
 
 class Rater(Table):
-    """A random code and what its owner agreed to; no name, no address."""
+    """A random code and what its owner agreed to; a name only as a platform gave it."""
 
     __tablename__ = "raters"
-    __table_args__ = (sa.UniqueConstraint("study_id", "invite", name="one_rater_per_invite"),)
+    __table_args__ = (
+        sa.UniqueConstraint("study_id", "invite", name="one_rater_per_invite"),
+        sa.Index("one_rater_per_person", "study_id", "person", unique=True),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(sa.ForeignKey("studies.id"), index=True)
     code: Mapped[str] = mapped_column(sa.String(32), unique=True)
@@ -39,6 +42,8 @@ class Rater(Table):
     consent_at: Mapped[float] = mapped_column(sa.Double)
     colour_vision: Mapped[str] = mapped_column(sa.String(32))
     invite: Mapped[str | None] = mapped_column(sa.String(32))
+    person: Mapped[str | None] = mapped_column(sa.String(128))  # by a platform's name for them
+    recruited: Mapped[str] = mapped_column(sa.Text, server_default="")  # JSON, see recruiting.py
     finished_at: Mapped[float | None] = mapped_column(sa.Double)
 
 

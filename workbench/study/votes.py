@@ -193,8 +193,12 @@ class Votes:
     def add_rater(
         self, study: Study, consent_version: str, colour_vision: str,
         invite: str | None = None, code: str | None = None, bound: int = 0,
+        person: str | None = None, recruited: Mapping[str, str] | None = None,
     ) -> Rater:  # fmt: skip
-        """A new rater; Problem where the invitation is unknown or used, or the study is full."""
+        """A new rater; Problem where the invitation is unknown or used, or the study is full.
+
+        person, recruited: who a platform says they are, and all that its link told.
+        """
         if (codes := json.loads(study.invites)) and invite not in codes:
             raise Problem("This study is by invitation: that code is not one of its invitations.")
         rater = Rater(
@@ -204,6 +208,8 @@ class Votes:
             consent_at=self.clock(),
             colour_vision=colour_vision,
             invite=invite if codes else None,
+            person=person,
+            recruited=json.dumps(dict(recruited)) if recruited else "",
         )
         try:
             with self._session(write=True) as session:
@@ -214,7 +220,11 @@ class Votes:
                         raise Problem("This study has all the raters it asked for. Thank you!")
                 session.add(rater)
         except IntegrityError:
-            raise Problem("That invitation has been used already.") from None
+            raise Problem(
+                "You have begun this study already. Go on by your own link, or with your code."
+                if person
+                else "That invitation has been used already."
+            ) from None
         return rater
 
     def free_invites(self, study: Study) -> list[str]:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from workbench.errors import Problem
 from workbench.study import figures, rendering, trials
-from workbench.study.export import warn_of_few_raters
+from workbench.study.export import make_private_files, warn_of_few_raters
 from workbench.study.results import ENOUGH_RATERS, tabulate_adjusted
 from workbench.ui import state
 from workbench.ui.widgets import show_plot, show_problem
@@ -162,6 +162,19 @@ def show_trust(everyone: Results, kept: Results, found: Results, name: str) -> N
     if flagged:
         st.dataframe(flagged, hide_index=True)
         show_plot(figures.effect_figure(everyone, kept), f"{name}_without_flagged")
+
+
+def offer_recruited(votes: Votes, study: Study) -> None:
+    """The names that a recruiting platform gave, for whoever pays the raters."""
+    for name, data in make_private_files(votes, study).items():
+        st.download_button(
+            "Raters by their platform's names (CSV)",
+            data,
+            f"{study.name}_{name}",
+            "text/csv",
+            on_click="ignore",
+            help="Not in the archive above, and never published.",
+        )
 
 
 def delete_rater(votes: Votes, study: Study) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from workbench.errors import Problem
 from workbench.names import escape_markdown
-from workbench.study import limits, simulate, trials
+from workbench.study import limits, recruiting, simulate, trials
 from workbench.study.plans import ARENA
 from workbench.ui import gate, state
 from workbench.ui.study.voting import address_bucket, ask, browser, count_guesses
@@ -79,9 +79,10 @@ def join(study: Study) -> None:
     plan = trials.plan_of(study)
     st.title(escape_markdown(plan.title or plan.name), anchor=False)
     trials.require_open(study)
+    recruited = recruiting.read_recruited(plan.link_parameters, st.query_params)
     st.markdown(plan.guidance)
     with st.form("consent", border=False):
-        st.markdown(plan.consent)
+        st.markdown(plan.agreed)
         vision = st.radio("Colour vision", list(VISION), format_func=VISION.get, index=None)
         invite = None
         if plan.invites:
@@ -90,6 +91,10 @@ def join(study: Study) -> None:
     if begin:
         if vision is None:
             raise Problem("Please say how you see colours; every one of the four answers will do.")
+        if not plan.takes(vision):
+            st.info("This study needs raters who see colours as most people do. Thank you!")
+            show_ending(plan.screened_out)
+            st.stop()
         here = state.study_limits()
         if not plan.invites:  # an invitation is proof enough, and counted once by itself
             here.count(limits.BEGIN, address_bucket())
@@ -98,8 +103,9 @@ def join(study: Study) -> None:
             here.check(one, browser())
         with count_guesses():
             rater = state.study_votes().add_rater(
-                study, plan.consent_version, vision, invite=invite, bound=plan.raters
-            )
+                study, plan.consent_version, vision, invite=invite, bound=plan.raters,
+                person=recruiting.person_of(plan.link_parameters, recruited), recruited=recruited,
+            )  # fmt: skip
         if plan.browsers:
             here.count(one, browser())
         st.query_params.from_dict({"study": study.name, "rater": rater.code})
@@ -127,7 +133,17 @@ def vote(study: Study, code: str) -> None:
     st.title("Thank you!", anchor=False)
     st.write("Your answers are stored. Keep this code: with it you can have them deleted.")
     st.code(rater.code, language=None)
+    show_ending(trials.plan_of(study).completion)
     withdraw()
+
+
+def show_ending(ending: str) -> None:
+    """The way back to the platform that sent a rater: a button, or a code to copy."""
+    if recruiting.is_address(ending):
+        st.link_button("Back to where you came from", ending, type="primary")
+    elif ending:
+        st.write("Give this code where you came from:")
+        st.code(ending, language=None)
 
 
 def withdraw() -> None:
