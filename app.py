@@ -32,7 +32,7 @@ PAGES = {
 ICON = places.PACKAGE / "ui/components/icon.svg"  # a named one is from a CDN
 
 state.freeze_imports()
-st.set_page_config(page_title="Colorization workbench", page_icon=str(ICON), layout="wide")
+st.set_page_config(page_icon=str(ICON), layout="wide")  # before navigation, which has icons, too
 sections = {
     section: [
         st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=name)
@@ -40,10 +40,14 @@ sections = {
     ]
     for section, pages in PAGES.items()
 }
-# Streamlit serves the first page at "/" alone, and says "not found" at its own name: two doors
+# Streamlit serves the first page at "/" alone, and says "not found" at its own name: more doors
 first, title, icon = PAGES["Colourize"][0]
-sections["Colourize"][0] = st.Page(f"pages/{first}.py", title=title, icon=icon, url_path="home")
-sections["Colourize"].append(
-    st.Page(f"pages/{first}.py", title=title, url_path=first, visibility="hidden")
-)
-st.navigation(sections, position="top").run()
+sections["Colourize"][0] = st.Page(f"pages/{first}.py", title=title, icon=icon, url_path="first")
+sections["Colourize"] += [
+    st.Page(f"pages/{first}.py", title=title, url_path=door, visibility="hidden")
+    for door in (first, "home")
+]
+page = st.navigation(sections, position="top")
+st.set_page_config(page_title=f"{page.title} · Colorization workbench")
+st.html(places.PACKAGE / "ui/components/page.css")
+page.run()

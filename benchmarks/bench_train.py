@@ -34,7 +34,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from workbench.color import rgb_to_lab
 from workbench.data.sources import open_source
 from workbench.models import MODELS
-from workbench.samples import SAMPLES
+from workbench.samples import IN_COLOR, SAMPLES
 from workbench.spec import Recipe
 from workbench.training import train
 from workbench.training.batches import Batches
@@ -54,7 +54,7 @@ OPTIONS = {
 def sample_pictures(folder: Path, count: int, side: int) -> Path:
     """Random cuts of the bundled samples, as JPEG, PNG and WebP one after the other."""
     generator = np.random.default_rng(0)
-    sources = [Image.open(s.path).convert("RGB") for n, s in SAMPLES.items() if n != "camera"]
+    sources = [Image.open(SAMPLES[name].path).convert("RGB") for name in IN_COLOR]
     for number in range(count):
         image = sources[number % len(sources)]
         short = min(image.size)

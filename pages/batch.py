@@ -23,13 +23,16 @@ label = "Colour them" if uploads else "Try it on our samples"
 if st.button(label, type="primary", disabled=running, icon=":material/play_arrow:"):
     try:
         st.session_state["batch"] = batch.start(uploads, checkpoints, settings, form)
+        st.session_state["batch_from"] = widgets.files_of(uploads)
         if job is not None:
             job.discard()
         st.rerun()
     except Problem as problem:
         widgets.show_problem(problem)
 
-if job is not None:
+if widgets.are_new(uploads, "batch_from") and not running:
+    st.info(f"{len(uploads)} chosen, not coloured yet.")
+elif job is not None:
     widgets.refresh_while(batch.show_progress, running)(job, running)
     if not running and job.archive.exists():
         batch.show_result(job)

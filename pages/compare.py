@@ -1,52 +1,58 @@
-"""Compare: one photograph, every chosen model, side by side."""
+"""Compare: one photograph in colour, by every chosen network."""
 
 import streamlit as st
 
+from workbench import places
 from workbench.errors import Problem
 from workbench.names import escape_markdown
 from workbench.ui import widgets
+from workbench.ui.compare import looks, opening
 
-st.title("One photograph, every network")
-open_picture = widgets.choose_picture()
-with st.spinner("Loading the networks…"):
+st.title("Colorization workbench")
+st.caption(
+    "Published networks, and Reference, which is ours and not from a paper, colour the same "
+    "photograph. Draw the line to see what they were given and what they made of it."
+    + (f" On one screen: [the demo]({places.DEMO})." if places.DEMO else "")
+)
+view = widgets.choose_view(list(looks.LOOKS), "view")
+# no sidebar: it would come late and push everything; on a phone these stand below the pictures
+left, right = st.columns([3, 1], gap="medium")
+result = left.container(key="first_view" if view == looks.FIRST else "view_of_pictures")
+below = left.container(horizontal=True, vertical_alignment="center")
+ahead = result.empty()
+# a place for each view: what another one left there goes at once, not when this one is ready
+rooms = {name: result.container() if name == view else result.empty() for name in looks.LOOKS}
+waiting = below.empty()
+with right:
+    open_picture = widgets.choose_picture()
+with ahead.container():
+    opening.show(view)
+with waiting, st.spinner("Loading the networks…"):
     from workbench.ui import exports
-    from workbench.ui.compare import looks, results
+    from workbench.ui.compare import results
 
     picture = open_picture()
-for sentence in picture.notes:
-    st.caption(escape_markdown(sentence))
-
-with st.sidebar:
+with right:
+    for sentence in picture.notes:
+        st.caption(escape_markdown(sentence))
     checkpoints = widgets.choose_models()
-    st.subheader("Settings")
-    settings = widgets.choose_settings()
-    with_blend = st.toggle(
-        "Add a blend", key="blend", help="The mean colours of the chosen models."
-    )
+    with st.expander("Settings", icon=":material/tune:"):
+        settings = widgets.choose_settings()
+        with_blend = st.toggle(
+            "Add a blend", key="blend", help="The mean colours of the chosen models."
+        )
 
 checkpoints.sort(key=lambda each: not each.spec.ours)  # what is most believable is seen first
-made = results.make_all(picture, checkpoints, settings)
+made = results.make_all(picture, checkpoints, settings, waiting)
 if not made:
     st.stop()
 if with_blend:
     made.append(results.blend_results(picture, made))
-
-bar = st.container(horizontal=True, vertical_alignment="bottom")
-view = bar.segmented_control(
-    "View",
-    list(looks.LOOKS),
-    default=next(iter(looks.LOOKS)),
-    required=True,
-    key="view",
-    label_visibility="collapsed",
-    bind="query-params",
-)
-bar.space("stretch")
-exports.offer_downloads(picture, made, bar)
-# a place for each view: what another one left there goes at once, not when this one is ready
-places = {name: st.container() if name == view else st.empty() for name in looks.LOOKS}
+exports.offer_downloads(picture, made, below)
+ahead.empty()
 try:
-    with places[view]:
+    with rooms[view]:
         looks.LOOKS[view](picture, made, checkpoints, settings)
 except Problem as problem:
     widgets.show_problem(problem)
+opening.keep(picture, made)

@@ -40,8 +40,9 @@ st.caption(board.describe_traps(choice.metrics))
 
 kinds = views.VIEWS
 view = st.segmented_control(
-    "More", list(kinds), default=next(iter(kinds)), required=True, key="more", bind="query-params"
-)
+    "More", list(kinds), default=next(iter(kinds)), required=True, key="more", wrap=True,
+    bind="query-params",
+)  # fmt: skip
 try:
     kinds[view](rows, lines, choice)
 except Problem as problem:

@@ -7,7 +7,7 @@ from workbench.ui.lessons import pieces
 st.title("Colour")
 projected = pieces.switch_projector()
 with st.spinner("Loading the pictures…"):
-    picture = pieces.choose_small_picture(projected)
+    picture = pieces.choose_small_picture(projected, truth=True)
 
 st.header("One colour")
 if not projected:

@@ -8,11 +8,8 @@ from workbench.ui.lessons import pieces
 st.title("Metric traps")
 projected = pieces.switch_projector()
 with st.spinner("Loading the measures…"):
-    picture = pieces.choose_small_picture(projected)
+    picture = pieces.choose_small_picture(projected, truth=True)
 
-if picture.grey:
-    st.info("This picture has no colours to compare with: take one in colour.")
-    st.stop()
 left, right = st.columns(2)
 usable = state.checkpoints()
 name = left.selectbox(

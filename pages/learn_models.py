@@ -15,7 +15,7 @@ with st.spinner("Loading the networks…"):
 spec = networks.choose_spec()
 view = st.segmented_control(
     "View", list(networks.VIEWS), default=next(iter(networks.VIEWS)), required=True,
-    key="lesson_view", label_visibility="collapsed", bind="query-params",
+    key="lesson_view", wrap=True, label_visibility="collapsed", bind="query-params",
 )  # fmt: skip
 checkpoint = networks.checkpoint_of(spec)
 if networks.VIEWS[view] is not None:

@@ -33,14 +33,15 @@ if started in folders:
 elif "runs" not in st.session_state or before != st.session_state["runs"]:
     st.session_state["runs"] = before or running[:1] or list(folders)[:1]
 
-chosen = st.multiselect(
-    "Runs",
-    list(folders),
-    format_func=titles.get,
-    key="runs",
-    placeholder="Choose one, or several to compare",
-    disabled=not folders,
-)
+chosen = []
+if folders:
+    chosen = st.multiselect(
+        "Runs",
+        list(folders),
+        format_func=titles.get,
+        key="runs",
+        placeholder="Choose one, or several to compare",
+    )
 
 
 @st.fragment(run_every=2 if set(chosen) & set(running) else None)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from workbench.errors import Problem
 from workbench.jobs import clip
+from workbench.names import escape_markdown
 from workbench.ui import state, video, widgets
 
 st.title("Video")
@@ -34,12 +35,17 @@ label = "Colour it" if upload else "Colour our sample clip with these settings"
 if st.button(label, type="primary", disabled=busy, icon=":material/play_arrow:"):
     with st.spinner("Loading the network…"):
         job = st.session_state["video_job"] = clip.start(checkpoint, settings, strength, upload)
+    st.session_state["video_from"] = widgets.files_of([upload])
     st.rerun()
 
+if widgets.are_new([upload], "video_from") and not busy:  # another clip's result is not this one's
+    st.info(f"{escape_markdown(upload.name)} is not coloured yet.")
+    st.stop()
 if not job:  # nobody's own yet: our sample, coloured once for all visitors
     with st.spinner("Loading the network…"):
         job = state.sample_video(checkpoint)
 running = job.is_alive()
+st.caption(f"Shown: {video.named(job)}")
 if job.problem:
     widgets.show_problem(job.problem)
 else:

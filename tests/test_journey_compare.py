@@ -16,6 +16,7 @@ from test_pages_compare import picture_bytes
 from visitors import visiting
 
 from workbench.models import MODELS
+from workbench.ui.compare import looks
 
 pytestmark = pytest.mark.browser
 # The page shows the model of no paper first, then those of papers in the order of the registry.
@@ -24,18 +25,30 @@ DROP = '[data-testid="stFileUploaderDropzoneInput"]'
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
 
-def open_compare(page, address: str, view: str = "") -> None:
+def open_compare(page, address: str, view: str = "Side by side", sample: str = "") -> None:
     """Go to the workbench, wait for the sample in colour, and choose a way to look at it."""
     page.goto(address)
     page.wait_for_selector("text=Vanilla CNN >> visible=true")
-    page.wait_for_selector("figure img")
+    page.wait_for_selector(".slider img")
+    if sample:
+        page.get_by_role("radio", name=sample).click()
+        page.get_by_text(f"Shown: {sample}").wait_for()
     if view:
         page.get_by_role("radio", name=view).click()
+    if view == "Side by side":
+        page.wait_for_selector("figure img")
 
 
 def titles(page) -> list[str]:
     """What stands under the pictures."""
     return page.locator("figcaption b").all_text_contents()
+
+
+def settled(page) -> None:
+    """Wait until the script has ended."""
+    expect(page.locator(".stApp")).to_have_attribute(
+        "data-test-script-state", "notRunning", timeout=PATIENCE
+    )
 
 
 def drop(page, name: str, data: bytes) -> None:
@@ -45,12 +58,90 @@ def drop(page, name: str, data: bytes) -> None:
     )
 
 
+@pytest.mark.parametrize("context", [PHONE, {"viewport": {"width": 1280, "height": 720}}])
+def test_the_first_screen_is_a_photograph_in_colour_with_its_line(
+    chromium, workbench_server, context
+) -> None:
+    with watched_page(chromium, **context) as page:
+        page.goto(workbench_server)
+        picture = page.locator(".slider img.after").last
+        picture.wait_for()
+        assert page.locator("h1").all_text_contents() == ["Colorization workbench"]
+        assert page.title() == "Compare · Colorization workbench"
+        page.get_by_text("All results (ZIP)").wait_for()
+        settled(page)
+        box = page.locator(".slider").bounding_box()
+        assert box["y"] + box["height"] <= context["viewport"]["height"]
+        chroma = picture.evaluate(
+            """async (image) => {
+                await image.decode();
+                const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+                const drawn = canvas.getContext("2d");
+                drawn.drawImage(image, 0, 0);
+                const { data } = drawn.getImageData(0, 0, canvas.width, canvas.height);
+                let most = 0;
+                for (let i = 0; i < data.length; i += 4)
+                  most = Math.max(most, Math.abs(data[i] - data[i + 2]));
+                return most;
+            }"""
+        )
+        assert chroma > 0
+        button = page.get_by_role("button", name="All results (ZIP)").bounding_box()
+        assert box["y"] < button["y"] < box["y"] + box["height"] + 200  # below the picture, near
+
+
+def test_an_upload_is_named_outlives_a_change_of_page_and_gives_way_to_any_sample(
+    browser_page, workbench_server
+) -> None:
+    page = browser_page
+    open_compare(page, workbench_server)
+    street = page.get_by_role("radio", name="A street in Buffalo")
+    expect(street).to_be_checked()
+    drop(page, "grandmother.png", picture_bytes((64, 48), "L"))
+    page.get_by_text("Shown: grandmother.png, your upload").wait_for()
+    expect(street).not_to_be_checked()
+    page.get_by_text("Learn", exact=True).click()
+    page.get_by_role("menuitem", name="Metric traps").click()
+    page.get_by_text("grandmother.png, your upload has no colours to compare with").wait_for()
+    page.get_by_text("Colourize", exact=True).click()
+    page.get_by_role("menuitem", name="Compare").click()
+    page.get_by_text("Shown: grandmother.png, your upload").wait_for()
+    street.click()
+    page.get_by_text("Shown: A street in Buffalo").wait_for()
+    expect(street).to_be_checked()
+
+
+def test_on_a_phone_every_view_is_reached_hints_stand_beside_results_and_pictures_enlarge(
+    chromium, workbench_server
+) -> None:
+    with watched_page(chromium, **PHONE) as page:
+        open_compare(page, workbench_server, view="")
+        for view in looks.LOOKS:
+            box = page.get_by_role("radio", name=view).bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+        page.get_by_role("button", name="Enlarge").click()
+        assert page.locator(".slider").last.bounding_box()["height"] == 844
+        page.keyboard.press("Escape")
+        page.get_by_role("radio", name="Colour hint").click()
+        page.get_by_text("0 hints").wait_for()
+        settled(page)
+        given, made = (page.locator(".frame").nth(place).bounding_box() for place in (0, 1))
+        assert given["y"] == made["y"]
+        assert made["x"] + made["width"] <= 390
+        page.get_by_role("button", name="Enlarge").click()
+        assert page.locator(".gallery").bounding_box()["width"] == 390
+        page.get_by_role("button", name="Close").click()
+
+
 def test_upload_five_pictures_download_leaderboard(browser_page, workbench_server) -> None:
     page = browser_page
     open_compare(page, workbench_server)
     assert titles(page)[1 : len(MODELS) + 1] == IN_ORDER
 
     drop(page, "grandmother.png", picture_bytes((64, 48), "L"))
+    page.get_by_text("Shown: grandmother.png").wait_for()
+    settled(page)
     expect(page.locator("figure")).to_have_count(len(MODELS) + 1, timeout=PATIENCE)  # no truth
     assert titles(page) == ["What the networks see", *IN_ORDER]
 
@@ -149,7 +240,7 @@ def test_what_a_view_shows_is_a_figure_to_take_home(
     open_compare(page, workbench_server, view)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="This figure (PNG)").first.click()  # one for each model
-    assert waiting.value.suggested_filename.startswith("chelsea_")
+    assert waiting.value.suggested_filename.startswith("street_")
     with Image.open(waiting.value.path()) as image:
         assert image.width > 3 * 320
         assert "by AI" in image.text["Description"]
@@ -207,7 +298,7 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(
         page.goto(f"{workbench_server}/{path}")
         page.wait_for_selector("h1")
         if not path:
-            page.wait_for_selector("figure img")
+            page.wait_for_selector(".slider img")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         ground = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
         red, green, blue = map(int, re.findall(r"\d+", ground)[:3])
@@ -215,8 +306,9 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(
         assert (red > 128) == (scheme == "light")
 
 
-def test_compare_answers_at_its_own_name_too(browser_page, workbench_server) -> None:
-    open_compare(browser_page, f"{workbench_server}/compare")
+@pytest.mark.parametrize("name", ["compare", "home"])
+def test_compare_answers_at_its_own_names_too(browser_page, workbench_server, name: str) -> None:
+    open_compare(browser_page, f"{workbench_server}/{name}")
     expect(browser_page.get_by_text("Page not found")).to_have_count(0)
 
 
@@ -224,7 +316,7 @@ def test_ten_visitors_at_once_are_all_served_and_whoever_waits_is_told(workbench
     together = threading.Barrier(10)
 
     def visit(place: int) -> tuple[list[str], list[str]]:
-        with visiting(workbench_server, "compare") as visitor:
+        with visiting(workbench_server, "compare", "view=Side+by+side") as visitor:
             visitor.look()
             together.wait(60)
             visitor.set_slider("chroma", 0.5 + place / 10)  # nobody has asked for this before

@@ -158,7 +158,7 @@ def test_a_picture_is_coloured_outside_the_checkout_without_the_extras(
 ):
     from workbench.samples import FOLDER
 
-    shutil.copy(FOLDER / "camera.jpg", tmp_path / "photo.jpg")
+    shutil.copy(FOLDER / "street.jpg", tmp_path / "photo.jpg")
     said = run(
         small / "workbench", "colorize", "photo.jpg", "--model", "vanilla_cnn", "--out", "out",
         cwd=tmp_path, WORKBENCH_CHECKPOINTS=str(small_checkpoints), NO_EXTRAS="1",

@@ -21,6 +21,7 @@ from workbench.coloring.colorize import Settings
 from workbench.errors import Problem
 from workbench.jobs import batch as batches
 from workbench.jobs.form import Form
+from workbench.samples import SAMPLES
 
 
 @contextmanager
@@ -162,11 +163,27 @@ def test_the_page_colours_the_samples_and_offers_the_zip(workbench: AppTest) -> 
     batch.join(30)
     workbench.run()
     assert not workbench.exception
-    assert batch.done == batch.total == 5
+    assert batch.done == batch.total == len(SAMPLES)
     assert not batch.failures
     assert [button.label for button in workbench.download_button] == ["All results (ZIP)"]
     with zipfile.ZipFile(batch.archive) as out:
         assert "vanilla_cnn/chelsea.png" in out.namelist()
+
+
+def test_other_files_do_not_stand_above_the_result_of_those_before(workbench: AppTest) -> None:
+    workbench.run()
+    workbench.switch_page("pages/batch.py").run()
+    workbench.pills(key="batch_models").set_value(["vanilla_cnn"]).run()
+    for name in ("first.png", "second.png"):
+        workbench.file_uploader[0].set_value([(name, picture_bytes(), "image/png")]).run()
+        assert any("1 chosen, not coloured yet" in each.value for each in workbench.info)
+        assert not workbench.download_button
+        workbench.button[0].click().run()
+        workbench.session_state["batch"].join(30)
+        workbench.run()
+        assert not workbench.info
+        with zipfile.ZipFile(workbench.session_state["batch"].archive) as out:
+            assert f"vanilla_cnn/{name}" in out.namelist()
 
 
 def test_a_discarded_batch_leaves_no_files(painters) -> None:

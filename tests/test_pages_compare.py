@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import io
 import json
 import threading
@@ -18,9 +19,9 @@ from workbench.images import encode
 from workbench.jobs.form import Form
 from workbench.jobs.made import Made
 from workbench.models import MODELS
-from workbench.samples import SAMPLES
+from workbench.samples import FIRST, IN_COLOR, SAMPLES
 from workbench.ui import exports, state
-from workbench.ui.compare import looks
+from workbench.ui.compare import looks, opening
 
 
 def picture_bytes(size: tuple[int, int] = (40, 30), mode: str = "RGB") -> bytes:
@@ -43,20 +44,75 @@ def shown(app: AppTest, name: str = "side_by_side") -> dict:
     return found[0]
 
 
-def test_the_page_opens_with_a_sample_in_colour_by_all_models(workbench: AppTest) -> None:
+def side_by_side(app: AppTest) -> AppTest:
+    """The page with all results beside each other."""
+    app.run()
+    app.segmented_control(key="view").set_value("Side by side").run()
+    assert not app.exception
+    return app
+
+
+def test_the_page_opens_with_an_old_photograph_in_colour_by_ours(
+    workbench: AppTest, monkeypatch
+) -> None:
     workbench.run()
     assert not workbench.exception
-    titles = [cell["title"] for cell in shown(workbench)["cells"]]
-    in_order = sorted(MODELS.values(), key=lambda spec: not spec.ours)  # ours first
+    assert workbench.title[0].value == "Colorization workbench"
+    seen = shown(workbench, "slider")
+    assert (seen["before"]["title"], seen["after"]["title"]) == (
+        "What the networks see",
+        "Reference",
+    )
+    # whoever comes later sees the same before a network is awake, and again when it is
+    kept = []
+    monkeypatch.setattr(opening.viewers, "slider", lambda *cells, key: kept.append((key, cells)))
+    later = AppTest.from_file(workbench._script_path, default_timeout=60).run()
+    assert not later.exception
+    assert [key for key, _ in kept] == ["opening"]
+    assert [cell.title for cell in kept[0][1]] == ["What the networks see", "Reference"]
+    assert kept[0][1][1].rgb.data == opening.viewers.encoded(kept[0][1][1]).data
+
+
+def test_all_models_stand_side_by_side_ours_first(workbench: AppTest) -> None:
+    workbench.run()
+    workbench.pills(key="sample").set_value("chelsea").run()
+    titles = [cell["title"] for cell in shown(side_by_side(workbench))["cells"]]
+    in_order = sorted(MODELS.values(), key=lambda spec: not spec.ours)
     assert titles[1:-1] == [spec.title for spec in in_order]
     assert titles[0] == "What the networks see"
     assert titles[-1] == "The upload"
 
 
+def said(app: AppTest) -> str:
+    """The page's line about the picture that is shown."""
+    return next(each.value for each in app.caption if each.value.startswith("Shown: "))
+
+
+def test_there_is_one_picture_its_name_is_said_and_nothing_else_is_lit(workbench: AppTest) -> None:
+    side_by_side(workbench)
+    assert said(workbench) == f"Shown: {SAMPLES[FIRST].title}"
+    assert workbench.pills(key="sample").value == FIRST
+    upload(workbench, "mine.png", picture_bytes((43, 31)))
+    assert said(workbench) == "Shown: mine.png, your upload"
+    assert workbench.pills(key="sample").value is None  # every sample can be clicked again
+    mine = [cell["src"] for cell in shown(workbench)["cells"]]
+    for page in ("about", "learn_color"):
+        workbench.switch_page(f"pages/{page}.py").run()
+    assert said(workbench) == "Shown: mine.png, your upload"
+    workbench.switch_page("pages/compare.py").run()
+    assert said(workbench) == "Shown: mine.png, your upload"
+    assert [cell["src"] for cell in shown(workbench)["cells"]] == mine
+    workbench.pills(key="sample").set_value(FIRST).run()
+    assert said(workbench) == f"Shown: {SAMPLES[FIRST].title}"
+    workbench.pills(key="sample").set_value(None).run()  # a second click on what is lit
+    assert workbench.pills(key="sample").value == FIRST
+    assert said(workbench) == f"Shown: {SAMPLES[FIRST].title}"
+
+
 def test_numbers_stand_under_a_picture_that_had_colour_and_not_under_a_grey_one(
     workbench: AppTest,
 ) -> None:
-    workbench.run()
+    side_by_side(workbench)
     upload(workbench, "colour.png", picture_bytes())
     assert all("dB" in cell["note"] and "SSIM" in cell["note"] for cell in results_of(workbench))
     upload(workbench, "grey.png", picture_bytes(mode="L"))
@@ -77,7 +133,7 @@ def results_of(app: AppTest) -> list[dict]:
 
 
 def test_a_file_that_is_no_picture_gets_a_sentence_and_loses_nothing(workbench: AppTest) -> None:
-    workbench.run()
+    side_by_side(workbench)
     upload(workbench, "fine.png", picture_bytes())
     before = shown(workbench)
     upload(workbench, "broken.png", b"this is no picture")
@@ -87,7 +143,7 @@ def test_a_file_that_is_no_picture_gets_a_sentence_and_loses_nothing(workbench: 
 
 
 def test_the_same_upload_again_is_not_coloured_again(workbench: AppTest, monkeypatch) -> None:
-    workbench.run()
+    side_by_side(workbench)
     upload(workbench, "once.png", picture_bytes((41, 31)))
 
     def forbidden(*arguments, **options):
@@ -102,8 +158,9 @@ def test_the_same_upload_again_is_not_coloured_again(workbench: AppTest, monkeyp
 
 def test_models_can_be_left_out_and_none_is_a_sentence(workbench: AppTest) -> None:
     workbench.run()
+    workbench.pills(key="sample").set_value("chelsea").run()
     workbench.pills(key="models").set_value(["vanilla_cnn"]).run()
-    assert [cell["title"] for cell in results_of(workbench)] == ["Vanilla CNN"]
+    assert [cell["title"] for cell in results_of(side_by_side(workbench))] == ["Vanilla CNN"]
     workbench.pills(key="models").set_value([]).run()
     assert not workbench.exception
     assert "at least one model" in workbench.info[0].value
@@ -119,7 +176,8 @@ def test_every_look_shows_something_and_no_error(workbench: AppTest, look: str) 
 
 
 def test_chroma_zero_is_grey_and_a_blend_is_one_more_picture(workbench: AppTest) -> None:
-    workbench.run()
+    side_by_side(workbench)
+    workbench.pills(key="sample").set_value("chelsea").run()
     workbench.slider(key="chroma").set_value(0.0).run()
     cells = shown(workbench)["cells"]
     assert {cell["src"] for cell in cells[:-1]} == {cells[0]["src"]}
@@ -130,7 +188,7 @@ def test_chroma_zero_is_grey_and_a_blend_is_one_more_picture(workbench: AppTest)
 def test_a_hint_changes_the_colours_around_it_and_can_be_taken_back(workbench: AppTest) -> None:
     workbench.run()
     workbench.segmented_control(key="view").set_value("Colour hint").run()
-    sha256 = workbench.session_state["picture"].sha256
+    sha256 = hashlib.sha256(SAMPLES[FIRST].path.read_bytes()).hexdigest()
     before = shown(workbench, "hint_pictures")["cells"]
     assert before[0]["src"] == before[1]["src"]
     workbench.session_state["hints"][sha256].append(
@@ -148,7 +206,7 @@ def test_a_hint_changes_the_colours_around_it_and_can_be_taken_back(workbench: A
 def test_how_far_a_hint_spreads_is_a_choice(workbench: AppTest) -> None:
     workbench.run()
     workbench.segmented_control(key="view").set_value("Colour hint").run()
-    sha256 = workbench.session_state["picture"].sha256
+    sha256 = hashlib.sha256(SAMPLES[FIRST].path.read_bytes()).hexdigest()
     workbench.session_state["hints"][sha256].append(
         {"x": 200, "y": 100, "color": "#3070c0", "radius": 6}
     )
@@ -224,6 +282,8 @@ def test_a_file_keeps_the_depth_and_says_that_colours_are_a_machines(small_check
 
 def test_samples_are_ours_to_ship_and_small() -> None:
     assert sum(sample.path.stat().st_size for sample in SAMPLES.values()) < 600_000
+    assert SAMPLES[FIRST].grey
+    assert len(IN_COLOR) >= 4
     assert all(sample.licence in ("CC0", "Public domain") for sample in SAMPLES.values())
 
 
@@ -305,7 +365,7 @@ def test_the_shelf_never_holds_more_than_its_limit() -> None:
 def test_picture_and_settings_are_still_there_after_a_look_at_another_page(
     workbench: AppTest,
 ) -> None:
-    workbench.run()
+    side_by_side(workbench)
     upload(workbench, "mine.png", picture_bytes((43, 31)))
     workbench.slider(key="chroma").set_value(0.5).run()
     before = [cell["src"] for cell in shown(workbench)["cells"]]

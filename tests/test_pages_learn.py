@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from workbench import checkpoints, places
 from workbench.models import MODELS
+from workbench.samples import IN_COLOR, SAMPLES
 from workbench.training.record import write_log
 from workbench.ui import state
 from workbench.ui.lessons import networks
@@ -151,8 +152,12 @@ def test_metric_traps_compare_grey_turned_hues_one_step_and_a_network(workbench:
     assert page.table[2].value["Pixels that differ"][2] == 1
 
 
-def test_a_grey_picture_cannot_be_measured_and_the_page_says_so(workbench: AppTest) -> None:
+def test_a_grey_picture_cannot_be_measured_so_the_page_says_so_and_shows_another(
+    workbench: AppTest,
+) -> None:
+    workbench.run()  # Compare, with an old photograph
     page = opened(workbench, "learn_metrics")
-    page.pills(key="sample").set_value("camera").run()
-    assert not page.exception
-    assert any("no colours" in each.value for each in page.info)
+    assert any("1908 has no colours" in each.value for each in page.info)
+    assert page.pills(key="sample").value == IN_COLOR[0]
+    assert any(each.value == f"Shown: {SAMPLES[IN_COLOR[0]].title}" for each in page.caption)
+    assert cells(page, "traps")

@@ -6,6 +6,7 @@ import re
 import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from test_video import Tint, make_clip
@@ -90,6 +91,20 @@ def test_a_file_that_is_no_clip_gets_a_sentence(
     page.locator("input[type=file]").set_input_files(str(tmp_path / "letter.mp4"))
     page.get_by_role("button", name="Colour it").click()
     page.get_by_text("cannot be read as a video").wait_for(timeout=30_000)
+
+
+def test_another_clip_does_not_stand_above_the_result_of_the_one_before(workbench) -> None:
+    workbench.run()
+    ended = SimpleNamespace(
+        is_alive=lambda: False, problem=None, report=None, source=Path("first.mp4")
+    )
+    workbench.session_state["video_job"] = ended
+    workbench.switch_page("pages/video.py").run()
+    assert [each.value for each in workbench.caption][-1] == "Shown: first.mp4, yours"
+    workbench.file_uploader[0].set_value(("second.mp4", b"clip", "video/mp4")).run()
+    assert not workbench.exception
+    assert [each.value for each in workbench.info] == ["second.mp4 is not coloured yet."]
+    assert not any("first.mp4" in each.value for each in workbench.caption)
 
 
 def test_a_stopped_job_has_a_file_to_show_and_again_goes_on(

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure as Figure  # what pages call it by
     from torch import Tensor
 
-INK = "#808080"  # text on white and on black alike
+INK = "#808080"  # lines, and the text of a figure whose ground nobody knows
+INKS = {"light": "#4a4a4a", "dark": "#c8c8c8"}  # text on the ground of our themes
 GRID = "rgba(128, 128, 128, 0.25)"
 GREYS = {"grey": "#8c8c8c", "mean_ab": "#a08c72", "truth": "#6e6e6e"}
 OTHERS = ("#56B4E9", "#F0E442", "#b39ddb", "#8d6e63")  # models that are not in the registry
@@ -108,7 +109,7 @@ def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go
         figure.add_vline(
             value,
             line={"dash": "dot", "color": GREYS["truth"]},
-            annotation={"text": f"{titles('truth')} {value:.1f}", "font": {"color": INK}},
+            annotation={"text": f"{titles('truth')} {value:.1f}"},
         )
     figure.update_layout(showlegend=False, height=440)
     return styled(figure, x=_axis("colorfulness"), y=_axis("psnr"))
@@ -251,7 +252,7 @@ def _read_logged(line: Mapping[str, Any], what: str) -> float | None:
 
 
 def styled(figure: go.Figure, x: str = "", y: str = "") -> go.Figure:
-    """Every chart: transparent ground, mid-grey ink that is read on white and on black."""
+    """Every chart: transparent ground, mid-grey ink; `inked` makes it read well on a theme."""
     figure.update_layout(
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
@@ -266,6 +267,11 @@ def styled(figure: go.Figure, x: str = "", y: str = "") -> go.Figure:
     if y:
         figure.update_yaxes(title=y)
     return figure
+
+
+def inked(figure: go.Figure, theme: str) -> go.Figure:
+    """The figure with text for the ground of a theme, "light" or "dark"."""
+    return figure.update_layout(font_color=INKS[theme])
 
 
 def _axis(metric: str) -> str:

@@ -22,7 +22,7 @@ from workbench.evaluation.metrics import METRICS, USUAL
 from workbench.evaluation.protocols import PROTOCOLS
 from workbench.evaluation.scores import Score, read
 from workbench.evaluation.summaries import Line, Mean, lines
-from workbench.samples import SAMPLES
+from workbench.samples import IN_COLOR, SAMPLES
 from workbench.spec import ModelSpec
 from workbench.writing import write_whole
 
@@ -95,7 +95,7 @@ def make_grid(checkpoint: Checkpoint) -> bytes:
 
 
 def _samples() -> list:
-    return [sample for name, sample in SAMPLES.items() if name != "camera"]
+    return [SAMPLES[name] for name in IN_COLOR]
 
 
 def _credits() -> str:

@@ -299,8 +299,8 @@ def theme() -> gr.Theme:
     return base.set(**light, **{f"{name}_dark": pair[1] for name, pair in COLORS.items()})
 
 
-def build() -> gr.Blocks:
-    """The screen and the endpoints, with their queue."""
+def build(workbench: str = "") -> gr.Blocks:
+    """The screen and the endpoints, with their queue; `workbench` is where that is linked."""
     spare.sweep_folders(Path(get_upload_folder()))
     every, complaints = checkpoints.scan()
     for sentence in complaints:
@@ -318,6 +318,7 @@ def build() -> gr.Blocks:
         source, made = gr.State(first), gr.State(start[0])
         gr.Markdown(
             f"# {TITLE}\nPublished networks, and a reference of ours, colour the same photograph."
+            + (f" More is in [the workbench]({workbench})." if workbench else "")
         )
         with gr.Row(elem_classes="screen"):
             with gr.Column(scale=5, min_width=320):
@@ -405,7 +406,7 @@ def launch(port: int = 7860, host: str = "127.0.0.1", mcp: bool = False) -> None
 
 def mount_demo(path: str) -> FastAPI:
     """An application with the demo at `path`, for a server that has other pages too."""
-    return gr.mount_gradio_app(FastAPI(), build(), path, **_serving_options())
+    return gr.mount_gradio_app(FastAPI(), build("../"), path, **_serving_options())
 
 
 def _serving_options() -> dict[str, Any]:

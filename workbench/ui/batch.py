@@ -25,7 +25,8 @@ WIDTH = 150  # of a small picture, pixels of the screen
 def show_samples() -> None:
     """Our own pictures, to be tried."""
     chosen = list(SAMPLES.values())
-    st.image([each.path for each in chosen], [each.title for each in chosen], width=WIDTH)
+    titles = [each.title for each in chosen]
+    st.image([each.path for each in chosen], titles, width=WIDTH, alt=titles)
 
 
 def start(
@@ -64,7 +65,8 @@ def show_pictures(batch: Batch) -> None:
     for name, shown in list(batch.shown.items()):
         titles, files = zip(*shown, strict=True)
         st.caption(escape_markdown(name))
-        st.image(list(files), [escape_markdown(title) for title in titles], width=WIDTH)
+        said = [f"{name}: {title}" for title in titles]
+        st.image(list(files), [escape_markdown(title) for title in titles], width=WIDTH, alt=said)
 
 
 def show_result(batch: Batch) -> None:

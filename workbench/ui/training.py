@@ -140,9 +140,15 @@ def show_film_strip(run: Followed, key: str) -> None:
         at = st.select_slider(
             "Images seen", seen, seen[-1], format_func="{:,}".format, key=f"{key}_{len(seen)}"
         )
-    st.image(str(frames[at]), width="stretch", caption=f"After {at:,} images")
+    said = f"Eight pictures as the network colours them after {at:,} images"
+    st.image(str(frames[at]), width="stretch", caption=f"After {at:,} images", alt=said)
     if run.truth:
-        st.image(str(run.truth), width="stretch", caption="The pictures themselves")
+        st.image(
+            str(run.truth),
+            width="stretch",
+            caption="The pictures themselves",
+            alt="The same eight pictures with their own colours",
+        )
 
 
 def show_papers(run: Followed) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime import Runtime
 
+from workbench.jobs.clip import SAMPLE
 from workbench.names import escape_markdown
 from workbench.ui import state
 from workbench.ui.viewers import _component
@@ -46,6 +47,15 @@ def _address(path: Path, coordinates: str) -> str:
     """Where the browser finds a clip: a path on this server."""
     found = Runtime.instance().media_file_mgr.add(str(path), "video/mp4", coordinates=coordinates)
     return f"{st.get_option('server.baseUrlPath').rstrip('/')}{found}"
+
+
+def named(job: VideoJob) -> str:
+    """The clip of this job in words."""
+    return (
+        "our sample clip"
+        if job.source.name == SAMPLE
+        else f"{escape_markdown(job.source.name)}, yours"
+    )
 
 
 def show_progress(job: VideoJob, running: bool) -> None:

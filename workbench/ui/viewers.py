@@ -35,11 +35,21 @@ _slider = _component("slider")
 
 
 @dataclass(frozen=True)
+class File:
+    """A picture as a browser takes it, and the size of what it was made from, pixels."""
+
+    data: bytes
+    kind: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Cell:
-    """A picture on the screen: what it is, rgb uint8 (3, H, W), and a line of numbers."""
+    """A picture on the screen: what it is, rgb uint8 (3, H, W) or its file, a line of numbers."""
 
     title: str
-    rgb: Tensor
+    rgb: Tensor | File
     note: str = ""
 
 
@@ -48,24 +58,27 @@ def show_gallery(
     *,
     key: str,
     cell: int = 300,
+    columns: int | None = None,
     pick: str | None = None,
     marks: list[dict] | None = None,
 ) -> dict | None:
     """Show pictures of one size in a labelled grid that zooms and moves together.
 
-    `cell` is the least width of a picture, pixels of the screen. With `pick` "point" or
+    `cell` is the least width of a picture, pixels of the screen; with `columns` they are that many
+    in a row, however narrow the screen. With `pick` "point" or
     "area", what a visitor clicked or drew comes back once, in the first picture's pixels:
     {x, y, to}, `to` (x, y) of a rectangle's opposite corner or None for a point; else None.
     `marks` to show: the same and color.
     """
-    height, width = cells[0].rgb.shape[-2:]
+    described = [_describe(each) for each in cells]
     result = _gallery(
         key=key,
         data={
-            "cells": [_describe(each) for each in cells],
-            "width": width,
-            "height": height,
+            "cells": described,
+            "width": described[0]["width"],
+            "height": described[0]["height"],
             "cell": cell,
+            "columns": columns,
             "pick": pick,
             "marks": marks or [],
         },
@@ -76,39 +89,32 @@ def show_gallery(
 
 def show_slider(before: Cell, after: Cell, *, key: str) -> None:
     """Show two pictures of one size, one behind the other, with a line to draw between them."""
-    height, width = before.rgb.shape[-2:]
-    _slider(
-        key=key,
-        data={
-            "before": _describe(before),
-            "after": _describe(after),
-            "width": width,
-            "height": height,
-        },
-    )
+    _slider(key=key, data={"before": _describe(before), "after": _describe(after)})
+
+
+def encoded(cell: Cell) -> File:
+    """The cell's picture as a browser takes it, made once."""
+    if isinstance(cell.rgb, File):
+        return cell.rgb
+    pixels = cell.rgb.permute(1, 2, 0).contiguous().numpy()
+    key = ("screen", hashlib.blake2b(pixels.data, digest_size=16).hexdigest(), pixels.shape)
+    if (file := state.shelf().get(key)) is None:
+        from workbench.images import encode_for_screen
+
+        height, width = cell.rgb.shape[-2:]
+        file = File(*encode_for_screen(cell.rgb), width, height)
+        state.shelf().put(key, file, len(file.data))
+    return file
 
 
 def _describe(cell: Cell) -> dict:
-    height, width = cell.rgb.shape[-2:]
+    file = encoded(cell)
+    name = hashlib.blake2b(file.data, digest_size=16).hexdigest()
+    path = Runtime.instance().media_file_mgr.add(file.data, file.kind, coordinates=name)
     return {
         "title": cell.title,
         "note": cell.note,
-        "src": _address(cell.rgb),
-        "width": width,
-        "height": height,
+        "src": f"{st.get_option('server.baseUrlPath').rstrip('/')}{path}",
+        "width": file.width,
+        "height": file.height,
     }
-
-
-def _address(rgb: Tensor) -> str:
-    """Where the browser finds this picture: uint8 (3, H, W) -> a path on this server."""
-    pixels = rgb.permute(1, 2, 0).contiguous().numpy()
-    key = ("screen", hashlib.blake2b(pixels.data, digest_size=16).hexdigest(), pixels.shape)
-    encoded = state.shelf().get(key)
-    if encoded is None:
-        from workbench.images import encode_for_screen
-
-        data, kind = encode_for_screen(rgb)
-        encoded = state.shelf().put(key, (data, kind), len(data))
-    data, kind = encoded
-    path = Runtime.instance().media_file_mgr.add(data, kind, coordinates=f"{key[1]}")
-    return f"{st.get_option('server.baseUrlPath').rstrip('/')}{path}"

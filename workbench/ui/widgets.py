@@ -9,10 +9,12 @@ import streamlit as st
 
 from workbench.errors import Problem
 from workbench.names import escape_markdown
-from workbench.samples import SAMPLES
+from workbench.samples import FIRST, IN_COLOR, SAMPLES
 from workbench.ui import state
 
 if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
     from workbench.charts import Figure
     from workbench.checkpoints import Checkpoint
     from workbench.coloring.colorize import Settings
@@ -34,8 +36,10 @@ def show_passed_over(sentences: Sequence[str]) -> None:
 
 def show_plot(figure: Figure, name: str) -> None:
     """A chart with Plotly's own buttons, among them PNG."""
+    from workbench.charts import inked
+
     st.plotly_chart(
-        figure,
+        inked(figure, st.context.theme.type or "light"),
         key=f"chart_{name}",
         theme=None,
         config={
@@ -71,55 +75,86 @@ def refresh_while(show: Callable[..., None], running: bool) -> Callable[..., Non
     return st.fragment(show, run_every=0.5) if running else show
 
 
-def choose_picture() -> Callable[[], Picture]:
-    """An uploader beside the samples; the last one used counts.
-
-    Returns a function that opens the picture (that imports torch, so the page can paint first).
-    When the new file cannot be read, it says so and the picture before it stays.
-    """
-
-    def used(what: str) -> None:
-        st.session_state["picture_from"] = what
-
-    left, right = st.columns(2, vertical_alignment="bottom")
-    upload = left.file_uploader(
-        "Drop a photograph here, in colour or black and white",
-        key="upload",
-        on_change=used,
-        args=("upload",),
-    )
-    sample = right.pills(
-        "or take one of ours",
-        list(SAMPLES),
-        format_func=lambda name: SAMPLES[name].title,
-        default=next(iter(SAMPLES)),
+def choose_view(names: list[str], key: str) -> str:
+    """One of several ways to look, the first at first; the page's address remembers it."""
+    return st.segmented_control(
+        "View",
+        names,
+        default=names[0],
         required=True,
-        key="sample",
-        persist_state="session",
-        on_change=used,
-        args=("sample",),
+        key=key,
+        label_visibility="collapsed",
+        bind="query-params",
         wrap=True,
     )
 
-    def opened() -> Picture:
-        def ours() -> Picture:
-            path = SAMPLES[sample].path
-            return state.open_picture(path, path.name, sample)
 
+def choose_picture(*, truth: bool = False) -> Callable[[], Picture]:
+    """An uploader beside the samples, and the name of the one picture that all pages show.
+
+    Returns a function that opens the picture (that imports torch, so the page can paint first).
+    When a new file cannot be read, it says so and the picture before it stays. With `truth` a
+    black and white picture is named and one of ours in colour shown in its place.
+    """
+    upload = st.file_uploader(
+        "Drop a photograph here, in colour or black and white",
+        key="upload",
+        on_change=lambda: st.session_state.update(uploaded=True),
+    )
+    if upload is not None and st.session_state.get("uploaded"):
         try:
-            if upload is not None and st.session_state.get("picture_from") == "upload":
-                picture = state.open_picture(upload.getvalue(), upload.name, upload.file_id)
-            elif "picture" in st.session_state and st.session_state.get("picture_from") == "upload":
-                return st.session_state["picture"]  # the upload was taken away: its picture stays
-            else:
-                picture = ours()
+            st.session_state["chosen"] = state.open_picture(
+                upload.getvalue(), upload.name, upload.file_id
+            )
         except Problem as problem:
             show_problem(problem)
-            picture = st.session_state.get("picture") or ours()
-        st.session_state["picture"] = picture
-        return picture
+    chosen: str | Picture = st.session_state.setdefault("chosen", FIRST)
+    if truth and (SAMPLES[chosen] if isinstance(chosen, str) else chosen).grey:
+        st.info(f"{_named(chosen)} has no colours to compare with: here is one that has.")
+        chosen = IN_COLOR[0]
+    offered = IN_COLOR if truth else list(SAMPLES)
+    st.session_state["sample"] = chosen if isinstance(chosen, str) else None
+    st.pills(
+        "or take one of ours",
+        offered,
+        format_func=lambda name: SAMPLES[name].title,
+        key="sample",
+        on_change=_take_sample,
+        wrap=True,
+    )
+    st.caption(f"Shown: {_named(chosen)}")
+
+    def opened() -> Picture:
+        if not isinstance(chosen, str):
+            return chosen
+        path = SAMPLES[chosen].path
+        return state.open_picture(path, path.name, chosen)
 
     return opened
+
+
+def files_of(uploads: Sequence[UploadedFile | None]) -> list[str]:
+    """What tells these uploads from others."""
+    return [each.file_id for each in uploads if each is not None]
+
+
+def are_new(uploads: Sequence[UploadedFile | None], known: str) -> bool:
+    """Whether something is in the uploader that is not what the session keeps as `known`."""
+    files = files_of(uploads)
+    return bool(files) and files != st.session_state.get(known)
+
+
+def _take_sample() -> None:
+    """What was clicked among the samples is what all pages show; a second click changes nothing."""
+    if (name := st.session_state["sample"]) is not None:
+        st.session_state.update(chosen=name, uploaded=False)
+
+
+def _named(chosen: str | Picture) -> str:
+    """The chosen picture in words."""
+    if isinstance(chosen, str):
+        return SAMPLES[chosen].title
+    return f"{escape_markdown(chosen.name)}, your upload"
 
 
 def _usable() -> dict[str, Checkpoint]:
@@ -163,6 +198,7 @@ def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
         default=[name for name, each in checkpoints.items() if name == each.spec.name],
         key=key,
         persist_state="session",
+        wrap=True,
     )
     if not names:
         st.info("Choose at least one model.")

@@ -34,9 +34,11 @@ def show(
     """Models down, the values of one parameter across, as one figure to take home."""
     from workbench.coloring.grid import PARAMETERS
 
+    with_one = [each for each in checkpoints if state.has_bins(each)]
+    offered = [each for each in GRID_VALUES if each != "temperature" or with_one]
     left, right = st.columns([1, 2])
     parameter = left.selectbox(
-        "Across", list(GRID_VALUES), format_func=lambda p: GRID_VALUES[p][0], key="grid_parameter"
+        "Across", offered, format_func=lambda p: GRID_VALUES[p][0], key="grid_parameter"
     )
     _, values, first = GRID_VALUES[parameter]
     chosen = right.multiselect(
@@ -49,9 +51,13 @@ def show(
     if not chosen:
         st.info("Choose at least one value.")
         return
+    if parameter == "temperature" and len(with_one) < len(checkpoints):
+        st.caption("Models that have no temperature would be the same in each column: left out.")
+        checkpoints = with_one
     with st.spinner(f"{len(checkpoints) * len(chosen)} pictures are being made…"):
         figure = _grid_figure(picture, checkpoints, parameter, tuple(sorted(chosen)), settings)
-    st.image(figure)
+    said = f"Each model in a row, {GRID_VALUES[parameter][0].lower()} rising from left to right"
+    st.image(figure, alt=said)
     offer_figure(figure, f"{stem_of(picture.name)}_{parameter}.png")
 
 

@@ -33,6 +33,7 @@ def show(
     from workbench.coloring.hints import REACH
 
     hints: list[dict] = st.session_state.setdefault("hints", {}).setdefault(picture.sha256, [])
+    pictures, bar = st.container(), st.container(horizontal=True)
     left, middle, right = st.columns([2, 1, 2], vertical_alignment="bottom")
     title = left.selectbox("Start from", [each.title for each in made], key="hint_from")
     color = middle.color_picker("Colour", "#3070c0", key="hint_color")
@@ -50,11 +51,11 @@ def show(
     hinted = _apply_hints(picture, start, hints, REACHES[reach])
     count = f"{len(hints)} hint{'s' if len(hints) != 1 else ''}"
     cells = [Cell(start.title, start.rgb), Cell("With your colours", hinted.rgb, count)]
-    picked = show_gallery(cells, key="hint_pictures", cell=380, pick="area", marks=hints)
+    with pictures:  # both on the screen, on a phone too: a hint and what it does
+        picked = show_gallery(cells, key="hint_pictures", columns=2, pick="area", marks=hints)
     if picked:
         hints.append(picked | {"color": color, "radius": radius})
         st.rerun()
-    bar = st.container(horizontal=True)
     if bar.button("Undo", disabled=not hints, icon=":material/undo:"):
         hints.pop()
         st.rerun()

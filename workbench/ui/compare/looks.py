@@ -32,17 +32,20 @@ def show_before_and_after(
 ) -> None:
     """Two pictures of choice with a line to draw between them."""
     shown = {cell.title: cell for cell in make_cells(picture, made)}
-    left, right = st.columns(2)
-    before = left.selectbox("Left", list(shown), key="before")
-    after = right.selectbox("Right", list(shown), index=1, key="after")
-    show_slider(shown[before], shown[after], key="slider")
+    pictures, choice = st.container(), st.container(horizontal=True)
+    before = choice.selectbox("Left of the line", list(shown), key="before")
+    after = choice.selectbox("Right of the line", list(shown), index=1, key="after")
+    with pictures:
+        show_slider(shown[before], shown[after], key="slider")
 
 
 LOOKS = {
-    "Side by side": show_side_by_side,
     "Before / after": show_before_and_after,
+    "Side by side": show_side_by_side,
     "Maps": maps.show,
     "Samples": samples.show,
     "Colour hint": hints.show,
     "Grid": grid.show,
 }
+FIRST = next(iter(LOOKS))
+CHOICES = 70  # pixels that what is left and right of the line takes below the slider

@@ -15,6 +15,7 @@ from workbench.ui.viewers import Cell
 from workbench.ui.widgets import show_problem
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
     from torch import Tensor
 
     from workbench.checkpoints import Checkpoint
@@ -22,13 +23,20 @@ if TYPE_CHECKING:
     from workbench.images import Picture
 
 
-def make_all(picture: Picture, checkpoints: list[Checkpoint], settings: Settings) -> list[Made]:
-    """Colour the picture with the models at once; a model that fails is named, the rest go on."""
+def make_all(
+    picture: Picture,
+    checkpoints: list[Checkpoint],
+    settings: Settings,
+    line: DeltaGenerator,
+) -> list[Made]:
+    """Colour the picture with the models at once; a model that fails is named, the rest go on.
+
+    `line` is a place of its own height, where a visitor who waits is told so.
+    """
     made = []
-    line = st.empty()
 
     def wait(place: int) -> None:
-        line.info(f"The networks are busy: {place} in front of you.", icon=":material/groups:")
+        line.markdown(f":material/groups: The networks are busy: {place} in front of you.")
 
     with line, st.spinner("The networks are colouring…"):
         found = state.colorize_by_all(checkpoints, picture, settings, on_wait=wait)

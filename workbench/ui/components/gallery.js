@@ -19,15 +19,18 @@ function build(root, room) {
   root.innerHTML = `<div class="tools" role="toolbar" aria-label="Zoom all pictures">
       <span class="hint" aria-live="polite"></span><button data-by="0.667" aria-label="Zoom out">−</button>
       <output></output><button data-by="1.5" aria-label="Zoom in">+</button>
-      <button data-by="0">Fit</button></div><div class="cells"></div>`;
-  for (const button of root.querySelectorAll("button"))
+      <button data-by="0">Fit</button><button class="enlarge" aria-expanded="false">Enlarge</button></div><div class="cells"></div>`;
+  root.querySelector(".enlarge").onclick = () => enlarge(root, !root.hasAttribute("popover"));
+  root.addEventListener("keydown", (event) => event.key === "Escape" && enlarge(root, false));
+  for (const button of root.querySelectorAll("[data-by]"))
     button.onclick = () => zoom(root, room, Number(button.dataset.by), 0.5, 0.5);
 }
 
 function fill(root, room) {
-  const { cells, width, height, cell, pick, marks } = room.data;
+  const { cells, width, height, cell, columns, pick, marks } = room.data;
   const grid = root.querySelector(".cells");
   grid.style.setProperty("--cell", `${cell ?? 300}px`);
+  grid.style.gridTemplateColumns = columns ? `repeat(${columns}, minmax(0, 1fr))` : "";
   while (grid.children.length > cells.length) grid.lastChild.remove();
   while (grid.children.length < cells.length) grid.append(figure(root, room, grid.children.length));
   cells.forEach((content, index) => {
@@ -133,6 +136,21 @@ function figure(root, room, index) {
     event.preventDefault();
   };
   return element;
+}
+
+// Above everything else on the page, as large as the window allows, and back.
+function enlarge(root, large) {
+  if (large === root.hasAttribute("popover")) return;
+  if (large) {
+    root.popover = "manual";
+    root.showPopover();
+  } else {
+    root.hidePopover();
+    root.removeAttribute("popover");
+  }
+  const button = root.querySelector(".enlarge");
+  button.textContent = large ? "Close" : "Enlarge";
+  button.setAttribute("aria-expanded", large);
 }
 
 // A place in the frame -> the same in the picture, both as shares.

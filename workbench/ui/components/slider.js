@@ -1,25 +1,23 @@
 // Two pictures of one size, one behind the other, and a line to draw between them.
 // The line is a range input: the arrow keys, Home and End move it, and a screen reader names it.
-// data: {before: {title, src}, after: {title, src}, width, height}
+// data: {before: {title, src, width, height}, after: {title, src}}
 export default function ({ parentElement, data }) {
   const root = parentElement.querySelector(".slider");
   if (!root.firstChild) {
     root.innerHTML = `<div class="frame"><img class="before"><img class="after">
       <input type="range" min="0" max="100" step="0.5" value="50"><div class="line"></div></div>
-      <div class="names"><span></span><span></span></div>`;
+      <div class="names"><span></span><button aria-expanded="false">Enlarge</button><span></span></div>`;
     const input = root.querySelector("input");
     input.oninput = () => {
       root.style.setProperty("--at", `${input.value}%`);
       input.setAttribute("aria-valuetext", `${Math.round(input.value)} % ${input.dataset.before}`);
     };
     input.oninput();
+    root.querySelector("button").onclick = () => enlarge(root, !root.hasAttribute("popover"));
+    root.addEventListener("keydown", (event) => event.key === "Escape" && enlarge(root, false));
   }
-  const { before, after, width, height } = data;
-  const side = `min(100%, calc(80vh * ${width / height}))`;
-  const frame = root.querySelector(".frame");
-  frame.style.aspectRatio = `${width} / ${height}`;
-  frame.style.width = side;
-  root.querySelector(".names").style.width = side;
+  const { before, after } = data;
+  root.style.setProperty("--ratio", before.width / before.height);
   const input = root.querySelector("input");
   input.dataset.before = before.title;
   input.setAttribute("aria-label", `Line between ${before.title} and ${after.title}`);
@@ -29,4 +27,19 @@ export default function ({ parentElement, data }) {
     image.alt = content.title;
     root.querySelectorAll(".names span")[index].textContent = content.title;
   });
+}
+
+// Above everything else on the page, as large as the window allows, and back.
+function enlarge(root, large) {
+  if (large === root.hasAttribute("popover")) return;
+  if (large) {
+    root.popover = "manual";
+    root.showPopover();
+  } else {
+    root.hidePopover();
+    root.removeAttribute("popover");
+  }
+  const button = root.querySelector("button");
+  button.textContent = large ? "Close" : "Enlarge";
+  button.setAttribute("aria-expanded", large);
 }

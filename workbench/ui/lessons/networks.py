@@ -28,7 +28,7 @@ def choose_spec() -> ModelSpec:
     """One of the registry: those of papers, then what is not from a paper."""
     name = st.segmented_control(
         "Network", list(MODELS), format_func=lambda name: MODELS[name].title, required=True,
-        default=next(iter(MODELS)), key="lesson_model", label_visibility="collapsed",
+        default=next(iter(MODELS)), key="lesson_model", label_visibility="collapsed", wrap=True,
         bind="query-params",
     )  # fmt: skip
     return MODELS[name]

@@ -5,6 +5,7 @@ And the three lessons on colour and on measures; what happens inside a network i
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -41,13 +42,11 @@ def switch_projector() -> bool:
     return on
 
 
-def choose_small_picture(projected: bool) -> Picture:
+def choose_small_picture(projected: bool, *, truth: bool = False) -> Picture:
     """Choose a picture; it is reduced so that every view answers at once."""
-    if projected:
-        with st.popover("Picture", icon=":material/image:"):
-            opened = choose_picture()
-    else:
-        opened = choose_picture()
+    where = st.popover("Picture", icon=":material/image:") if projected else st.container()
+    with where:
+        opened = choose_picture(truth=truth)
     from dataclasses import replace
 
     from workbench.lessons.colors import reduce_picture
@@ -97,7 +96,7 @@ def as_png(pictures: list[Tensor]) -> bytes:
 
 def show_drawing(svg: str, file: str, *, wide: bool = False) -> None:
     """Show an SVG, at its own size or as wide as the page, and offer it as a file."""
-    st.image(svg, width="stretch" if wide else "content")
+    st.image(svg, width="stretch" if wide else "content", alt=f"Drawing: {Path(file).stem}")
     offer_figure(svg, file, "image/svg+xml")
 
 
@@ -157,7 +156,11 @@ def show_one_color() -> None:
     with right:
         share = share_in_gamut(L)
         marked = _mark_color(plane, a, b)
-        st.image(marked.permute(1, 2, 0).numpy(), width="stretch")
+        st.image(
+            marked.permute(1, 2, 0).numpy(),
+            width="stretch",
+            alt="All colours of this lightness that a screen can show; the chosen one is marked",
+        )
         st.caption(
             f"Every a (right: red) and b (up: yellow) that sRGB has at L {L}: "
             f"{share:.0%} of the square."
@@ -216,7 +219,11 @@ def show_one_grey(picture: Picture) -> None:
     L = st.slider("Lightness of all of them", 5, 95, 60, key="alike_L")
     colors, grey = draw_alike(L)
     strips = torch.cat((colors, grey), 1)
-    st.image(strips.permute(1, 2, 0).numpy(), width="stretch")
+    st.image(
+        strips.permute(1, 2, 0).numpy(),
+        width="stretch",
+        alt="Twelve colours of one lightness; below them the one grey that is left of each",
+    )
     st.caption("Above: twelve colours of one L. Below: what is left of each. Nothing tells them "
                "apart, so a network must know *what* it sees to guess the colour.")  # fmt: skip
     offer_figure(lambda: as_png([strips]), "one_grey.png")

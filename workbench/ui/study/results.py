@@ -138,7 +138,7 @@ def show_pictures(study: Study, found: Results) -> None:
     ]
     for column, (one, caption) in zip(st.columns(len(shown)), shown, strict=True):
         file = rendering.picture_file(study.name, sha256, one)
-        column.image(file.read_bytes(), caption=caption, width="stretch")
+        column.image(file.read_bytes(), caption=caption, width="stretch", alt=caption)
     st.dataframe(
         [{key: row[key] for key in ("model", "trials", "share", "low", "high")} for row in rows],
         column_config=NUMBERS,
