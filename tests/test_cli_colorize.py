@@ -304,3 +304,22 @@ def test_every_broken_tiff_in_a_folder_is_named_and_the_last_picture_is_coloured
     assert "Traceback" not in complaint
     assert (tmp_path / "new" / "z.png").exists()
     assert "cut0.tif is empty" in complaint
+
+
+def test_a_clip_is_marked_and_an_option_that_does_nothing_for_it_says_so(
+    colorize, tmp_path
+) -> None:
+    from workbench.jobs.clip import sample_clip
+
+    av = pytest.importorskip("av")
+    source, out = sample_clip(tmp_path / "clip.mp4", seconds=0.2), tmp_path / "new.mp4"
+    words = ("--model", "vanilla_cnn", "--out", out, "--strength", "0.25")
+    code, _, complaint = colorize(source, *words, "--stamp", "--edges")
+    assert code == 0
+    assert "clip.mp4 is a clip, for which --stamp and --edges do nothing." in complaint
+    with av.open(str(out)) as container:
+        comment = container.metadata["comment"]
+    assert "Colourized by AI (" in comment
+    assert "Model: vanilla_cnn" in comment
+    assert "strength=0.25" in comment
+    assert "does nothing" not in colorize(source, *words)[2]

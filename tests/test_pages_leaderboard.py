@@ -13,6 +13,7 @@ from workbench import checkpoints
 from workbench.data import DATASETS
 from workbench.errors import Problem
 from workbench.evaluation import score_run, scores
+from workbench.evaluation.summaries import Choice
 from workbench.models import MODELS
 from workbench.ui import state
 from workbench.ui.leaderboard import board, views
@@ -196,3 +197,68 @@ def test_foreign_sets_are_chosen_alone_and_marked_in_the_matrix(two_kinds: AppTe
     assert {"Grey (no colour) (no training)", "Mean colour (one colour for all)"} <= set(
         figure["y"]
     )
+
+
+def test_errors_by_colour_are_measured_on_the_spot_where_none_are_kept(
+    leaderboard: AppTest, small_test_set: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_DATA", str(small_test_set.parent))
+    leaderboard.query_params["more"] = "By colour"
+    leaderboard.run()
+    assert "by-colour all" in leaderboard.info[0].value
+    assert not leaderboard.get("plotly_chart")
+    leaderboard.selectbox(key="colour_set").set_value("tiny").run()
+    assert not leaderboard.exception
+    assert not leaderboard.error
+    assert len(leaderboard.get("plotly_chart")) == 2, "no scene is named in these pictures"
+    judged = leaderboard.dataframe[1].value.set_index("They say")["In these weights"]
+    assert judged["landscapes above all"] == "no such pictures"
+    assert "One training" in " ".join(caption.value for caption in leaderboard.caption)
+
+
+def test_errors_by_colour_that_are_kept_are_shown_with_their_scenes(
+    leaderboard: AppTest, small_scores: Path, monkeypatch, tmp_path: Path
+) -> None:
+    from workbench.evaluation import by_color
+
+    rows = [
+        by_color.Share(model, "0123456789ab", "tiny", f"{i}.png", label, 128, sector, 100 + i,
+                        error + i, 0.0 if model == "grey" else 9.0, 30.0)
+        for model, error in (("colorful", 5.0), ("grey", 9.0))
+        for i, label in enumerate(("forest", "sea", "street", "buildings") * 2)
+        for sector in ("red", "green", "blue")
+    ]  # fmt: skip
+    for model in ("colorful", "grey"):
+        kept = [row for row in rows if row.model == model]
+        by_color.write(tmp_path / model / "by_colour" / "tiny.csv", kept)
+    monkeypatch.setattr(score_run, "score_roots", lambda: (small_scores, tmp_path))
+    leaderboard.query_params["more"] = "By colour"
+    leaderboard.run()
+    assert not leaderboard.exception
+    assert not leaderboard.error
+    assert len(leaderboard.get("plotly_chart")) == 3
+    judged = leaderboard.dataframe[1].value.set_index("They say")["In these weights"]
+    assert judged["green is coloured well"] == "seen"
+    assert "Rows of older weights: Colorful." in [caption.value for caption in leaderboard.caption]
+
+
+def test_names_that_a_spreadsheet_would_run_are_harmless_in_every_csv_of_the_leaderboard(
+    monkeypatch,
+) -> None:
+    import pandas as pd
+
+    files = {}
+
+    class Bar:
+        def download_button(self, label, data, *_, **__):
+            files[label] = data()
+
+    monkeypatch.setattr(board.st, "container", lambda **_: Bar())
+    row = scores.Score("=1+1", "-", "@set", "+a.png", "cw-1", 256, psnr=20.0)
+    board.offer_downloads(
+        pd.DataFrame([{"Model": "=1+1"}]), [row], Choice(("@set",), 256, ("psnr",), "cw-1")
+    )
+    for label in ("Table (CSV)", "Rows per picture (CSV)"):
+        cells = [cell for line in files[label].splitlines()[1:] for cell in line.split(",")]
+        assert "'=1+1" in cells
+        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)

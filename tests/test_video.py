@@ -415,3 +415,44 @@ def test_a_stage_takes_its_share_of_the_cores_and_leaves_the_others_theirs() -> 
         assert torch.get_num_threads() == max(1, before[0] // stages.STAGES)
         assert threads_elsewhere() == before[0]
     assert (torch.get_num_threads(), threads_elsewhere()) == before
+
+
+def test_a_clip_says_that_ai_coloured_it_and_how(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "in.mp4", sound="aac")
+    plain = colour(source, tmp_path / "plain.mp4").out.read_bytes()
+    told = {"Description": "Colourized by AI (Tint)", "Model": "tint", "Revision": "0123456789ab"}
+    out = colour(source, tmp_path / "out.mp4", marks=told).out
+    assert b"compositeWithTrainedAlgorithmicMedia" not in plain
+    data = out.read_bytes()
+    at = data.rindex(b"uuid") - 4
+    assert int.from_bytes(data[at : at + 4], "big") == len(data) - at, "a whole box, the last one"
+    assert b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia" in data[at:]
+    with av.open(str(out)) as container:
+        comment = container.metadata["comment"]
+    assert all(f"{name}: {text}" in comment for name, text in told.items())
+    assert len(decode(out)[1]) == 20
+    again = colour(out, tmp_path / "again.mp4", marks={"Model": "other"}).out
+    with av.open(str(again)) as container:
+        assert container.metadata["comment"] == f"{comment} (Model: other)"
+
+
+CASES = Path(__file__).parent / "cases"
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("mjpeg_frames_with_exif.avi", ""), ("named_gif_is_mp4.gif", ""), ("pcm_192k.mov", ""),
+        ("pcm_51_48k.mov", ""), ("title_in_latin1.mp4", ""), ("two_languages.mkv", ""),
+        ("wmv2.wmv", ""), ("moov_missing.mp4", "cannot be read as a video"),
+    ],
+)  # fmt: skip
+def test_odd_clips_that_others_sent_are_coloured_or_refused_in_a_sentence(
+    name: str, refused: str, tmp_path: Path
+) -> None:
+    if refused:
+        with pytest.raises(Problem, match=refused):
+            colour(CASES / name, tmp_path / "out.mp4")
+    else:
+        report = colour(CASES / name, tmp_path / "out.mp4")
+        assert report.frames == len(decode(report.out)[1]) > 0

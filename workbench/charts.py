@@ -184,6 +184,45 @@ def generalisation(
     return styled(figure)
 
 
+def by_group(
+    means: Mapping[str, Mapping[str, Mean]],
+    title: str,
+    titles: Titles = str,
+    at: float | None = None,
+) -> go.Figure:
+    """Means with 95 % intervals of every model, side by side in each group (a hue, a scene).
+
+    means: model -> group -> mean; at: a dashed line at this value.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for model, groups in means.items():
+        shown = {group: mean for group, mean in groups.items() if _finite(mean)}
+        figure.add_scatter(
+            x=list(shown),
+            y=[mean.value for mean in shown.values()],
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [mean.high - mean.value for mean in shown.values()],
+                "arrayminus": [mean.value - mean.low for mean in shown.values()],
+                "thickness": 1.5,
+            },
+            mode="markers",
+            marker={"size": 9, "color": color_of(model), "symbol": _mark(model)},
+            name=titles(model),
+            text=[
+                f"{mean.low:.3g} to {mean.high:.3g}, {mean.n} pictures" for mean in shown.values()
+            ],
+            hovertemplate="%{x}: %{y:.3g}<br>%{text}",
+        )
+    if at is not None:
+        figure.add_hline(at, line={"dash": "dash", "color": INK})
+    figure.update_layout(scattermode="group", scattergap=0.4, height=440)
+    return styled(figure, y=title)
+
+
 def training_curves(
     logs: Mapping[str, Sequence[Mapping[str, Any]]], what: str, titles: Titles = str
 ) -> go.Figure:

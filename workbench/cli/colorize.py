@@ -82,7 +82,9 @@ def colorize(
     form: Annotated[
         Kind | None, typer.Option("--format", help="Default: JPEG stays JPEG, the rest is PNG.")
     ] = None,
-    stamp: Annotated[bool, typer.Option(help="Write a visible mark into the corner.")] = False,
+    stamp: Annotated[
+        bool, typer.Option(help="Write a visible mark into a picture's corner.")
+    ] = False,
     strength: Annotated[
         float, typer.Option(help="Clips: 0 to 1, how steadily colours are held; 0 is off.")
     ] = 0.5,
@@ -279,8 +281,17 @@ def _colorize_picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
 def _colorize_clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     from rich.progress import Progress as Bar
 
+    from workbench.coloring.colorize import make_marks
     from workbench.hub.model_folder import sha256
     from workbench.video import Progress, colorize_video
+
+    idle = {"--stamp": job.stamp, "--format": job.form, "--edges": job.settings.edges}
+    if without := [option for option, given in idle.items() if given]:
+        print(
+            f"{printable(path.name)} is a clip, for which {' and '.join(without)} "
+            f"{'does' if len(without) == 1 else 'do'} nothing.",
+            file=sys.stderr,
+        )
 
     for painter in job.painters:
         checkpoint = painter.checkpoint
@@ -294,6 +305,10 @@ def _colorize_clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
             report = colorize_video(
                 path, target, painter.net,
                 size=checkpoint.size, settings=job.settings, strength=job.strength, progress=step,
+                marks=make_marks(
+                    checkpoint.name, checkpoint.revision, job.settings, checkpoint.title,
+                    {"strength": job.strength},
+                ),
             )  # fmt: skip
         sidecar = _sidecar(path, checkpoint, job.settings) | {
             "result_sha256": sha256(target),

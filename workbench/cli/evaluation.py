@@ -1,4 +1,4 @@
-"""Commands: evaluate, scores, card, export-leaderboard."""
+"""Commands: evaluate, by-colour, scores, distance, card, export-leaderboard."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ JSON = Annotated[bool, typer.Option("--json", help="Print a list of objects.")]
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
     app.command()(evaluate)
+    app.command("by-colour")(by_color)
     app.command()(scores)
     app.command()(distance)
     app.command()(card)
@@ -116,6 +117,54 @@ def evaluate(
         if shard.index == 0:
             for written in dict.fromkeys(folder / f"{dataset}.csv" for _, folder in here):
                 typer.echo(f"{written}")
+
+
+def by_color(
+    models: Models = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Pictures to measure on; repeatable.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write below this folder instead.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pictures.")] = None,
+) -> None:
+    """Errors by the hue of the truth, for the Leaderboard: CHECKPOINT/by_colour/DATASET.csv.
+
+    One row per picture and hue sector, at 128 pixels; grey's rows are written beside them.
+    """
+    from itertools import islice
+
+    from workbench.data.sources import open_source
+    from workbench.errors import Problem
+    from workbench.evaluation import by_color as colors
+    from workbench.evaluation import entrants, score_run
+
+    if not data:
+        raise Problem("Name the pictures with --data: a .parquet file or a folder of pictures.")
+    names = [score_run.dataset_name(text) for text in data]
+    if doubled := {found for found in names if names.count(found) > 1}:
+        raise Problem(f"Two data sets would be called {doubled.pop()!r}: measure them one by one.")
+    field = _networks(models, "cpu", out)
+    for text, dataset in zip(data, names, strict=True):
+        grey = next(each for each in entrants.baselines() if each.name == "grey")
+        here = [*field, (grey, score_run.baselines_folder(out, dataset))]
+        source = open_source(text)
+        with _progress(dataset, quiet=False) as progress:
+            rows = list(
+                colors.shares(
+                    [entrant for entrant, _ in here],
+                    islice(source.items(), limit),
+                    dataset,
+                    unreadable=lambda sentence: _say([sentence]),
+                    progress=lambda done, say=progress, all=source.count(): say(done, all),
+                )
+            )
+        if not rows:
+            raise Problem(f"There is no picture to measure in {source.title}.")
+        for entrant, folder in here:
+            path = colors.folder_beside(folder) / f"{dataset}.csv"
+            own = [row for row in rows if row.model == entrant.name]
+            colors.write(path, own)
+            typer.echo(f"{path}")
 
 
 def distance(

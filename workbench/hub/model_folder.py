@@ -14,7 +14,7 @@ from workbench.errors import Problem
 WEIGHTS = re.compile(r"[\w.-]+\.safetensors")
 BELONGS = re.compile(  # what a model's folder is made of, here and on the Hub
     r"config\.json|README\.md|log(-\w+)?\.jsonl|grid\.webp|[\w.-]+\.safetensors(\.index\.json)?"
-    r"|scores/[\w.-]+\.csv|strip/[\w.-]+\.(png|webp|jpg|json)"
+    r"|(scores|by_colour)/[\w.-]+\.csv|strip/[\w.-]+\.(png|webp|jpg|json)"
 )
 STAYS = re.compile(  # never sent: the state to resume from, hidden and half-written files
     r"training/.*|(.*/)?(\.[^/]*|__pycache__)(/.*)?|.*\.(state\.pt|tmp|partial)"
@@ -34,8 +34,8 @@ def model_files(folder: Path) -> dict[str, Path]:
     if strange := [path for path in files if not BELONGS.fullmatch(path)]:
         raise Problem(
             f"{folder} holds files that are no part of a model: {', '.join(strange[:5])}. "
-            "Move them elsewhere; only weights, config.json, README.md, scores/, log.jsonl, strip/ "
-            "and grid.webp are published."
+            "Move them elsewhere; only weights, config.json, README.md, scores/, by_colour/, "
+            "log.jsonl, strip/ and grid.webp are published."
         )
     require_model_files(files, f"{folder}")
     if not files["README.md"].read_text(encoding="utf-8").startswith("---\n"):

@@ -72,13 +72,17 @@ class VideoJob(threading.Thread):
 
     def run(self) -> None:
         """Colour the clip."""
+        from workbench.coloring.colorize import make_marks
         from workbench.video import colorize_video
 
+        made_by = self.checkpoint
+        also = {"strength": self.strength}
         try:
             self.report = colorize_video(
                 self.source, self.out, self.net,
                 size=self.checkpoint.size, settings=self.settings, strength=self.strength,
                 progress=self._heard, stop=self._halt.is_set, take_place=self.take_place,
+                marks=make_marks(made_by.name, made_by.revision, self.settings, made_by.title, also),
             )  # fmt: skip
         except Problem as problem:
             self.problem = problem

@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import gc
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
 
     from workbench.checkpoints import Checkpoint
     from workbench.coloring.colorize import Settings
+    from workbench.evaluation.by_color import Share
     from workbench.evaluation.scores import Score
     from workbench.evaluation.summaries import Choice, Line
     from workbench.images import Picture
@@ -237,12 +238,15 @@ def study_limits() -> Limits:
     return Limits()
 
 
+def _stamped(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+    return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+
+
 def _score_files() -> tuple[tuple[str, int, int], ...]:
     """The files of scores with size and time: what changes when anyone evaluates."""
     from workbench.evaluation.score_run import score_roots
 
-    files = (file for root in score_roots() for file in sorted(root.glob("*/scores/*.csv")))
-    return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    return _stamped(file for root in score_roots() for file in sorted(root.glob("*/scores/*.csv")))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -260,6 +264,20 @@ def scores() -> list[Score]:
 def list_scores_passed_over() -> list[str]:
     """A sentence about each table of scores that cannot be read."""
     return _scores(_score_files())[1]
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _by_color(files: tuple[tuple[str, int, int], ...]) -> tuple[list[Share], list[str]]:
+    from workbench.evaluation.by_color import read_each
+
+    return read_each(Path(file) for file, _, _ in files)
+
+
+def by_color() -> tuple[list[Share], list[str]]:
+    """Every row of errors by colour, read-only, and a sentence about each table that is none."""
+    from workbench.evaluation import by_color, score_run
+
+    return _by_color(_stamped(by_color.files(score_run.score_roots())))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from workbench.errors import Problem, guard_decoder, reason_of
+from workbench.images.files import XMP
 from workbench.names import printable
 from workbench.video.clips import Clip, open_clip
 from workbench.video.motion import Carry
@@ -33,6 +34,7 @@ TAGS = (  # of a whole file, that are kept
     "title", "artist", "album", "album_artist", "composer", "genre", "date", "comment",
     "description", "copyright", "creation_time",
 )  # fmt: skip
+XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # Adobe's XMP specification, part 3
 COPIED = ("aac", "mp3", "mp2", "ac3", "eac3", "opus", "flac", "alac")  # sound that MP4 can hold
 
 
@@ -120,17 +122,40 @@ class Parts:
         if len(self.parts) > 1:
             (self.folder / f"carry-{len(self.parts) - 2:05d}.safetensors").unlink(missing_ok=True)
 
-    def join(self, out: Path, clip: Clip, whole: bool, notes: list[str]) -> None:
+    def join(
+        self,
+        out: Path,
+        clip: Clip,
+        whole: bool,
+        notes: list[str],
+        marks: Mapping[str, str] | None = None,
+    ) -> None:
         """Write all parts and the source's sound to `out`, by way of a file in the folder.
 
-        `whole` False: the sound ends where the pictures end.
+        `whole` False: the sound ends where the pictures end. marks: what the file says of how it
+        was made, added to the source's comment, and an XMP packet that says AI had a part in it.
         """
         if not self.parts:
             raise Problem(
                 f"Nothing of {clip.path.name} was coloured, so {out.name} is not written."
             )
+        with replacing(out, self.folder / "joined.mp4") as fresh:
+            self._write_joined(fresh, clip, whole, notes, marks)
+            if marks:
+                packet = XMP.encode()
+                with fresh.open("ab") as file:  # at the end: nothing in the file moves
+                    size = 8 + len(XMP_BOX) + len(packet)
+                    file.write(size.to_bytes(4, "big") + b"uuid" + XMP_BOX + packet)
+
+    def _write_joined(
+        self,
+        fresh: Path,
+        clip: Clip,
+        whole: bool,
+        notes: list[str],
+        marks: Mapping[str, str] | None,
+    ) -> None:
         with (
-            replacing(out, self.folder / "joined.mp4") as fresh,
             open_clip(clip.path) as source,
             av.open(str(self.folder / self.parts[0].file)) as first,
             av.open(str(fresh), "w", format="mp4", options={"movflags": "+faststart"}) as result,
@@ -138,6 +163,10 @@ class Parts:
             result.metadata.update(
                 {tag: source.metadata[tag] for tag in TAGS if tag in source.metadata}
             )
+            if marks:
+                said = "; ".join(f"{name}: {text}" for name, text in marks.items())
+                before = source.metadata.get("comment", "")
+                result.metadata["comment"] = f"{before} ({said})" if before else said
             pictures = result.add_stream_from_template(first.streams.video[0])
             pictures.time_base = clip.time_base
             if clip.display_matrix:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -197,6 +197,7 @@ def colorize_video(
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
     take_place: TakePlace = nullcontext,
+    marks: Mapping[str, str] | None = None,
 ) -> VideoReport:
     """Colour the clip `source` with `net` and write `out`, an MP4 that a browser plays.
 
@@ -205,7 +206,8 @@ def colorize_video(
     remembered along the motion; 0 is off. every: the network looks at each `every`-th frame and
     the motion carries its colours to those between (with no strength, it
     looks at all). quality: CRF of x264. take_place: entered
-    around each call of the network, so that a server's visitors queue for it.
+    around each call of the network, so that a server's visitors queue for it. marks: what the file
+    says of how it was made (`colorize.make_marks`), with IPTC's mark that AI had a part in it.
 
     When `stop()` is true, or on Ctrl-C, what is done is written as a playable file. After that,
     or after a kill, the same call goes on where it was (`<out>.parts`). Raises Problem.
@@ -254,7 +256,7 @@ def colorize_video(
         finally:
             writer.end_part()
     with guard_writing(out):
-        parts.join(out, clip, not stopped, notes)
+        parts.join(out, clip, not stopped, notes, marks)
     if not stopped:
         parts.remove()
     elapsed = time.monotonic() - began

@@ -13,18 +13,21 @@ from workbench import charts, places
 from workbench.errors import Problem
 from workbench.evaluation.metrics import METRICS, OF_SETS
 from workbench.evaluation.summaries import Choice, aggregate_ranks, compare_paired, generalisation
+from workbench.names import escape_markdown
 from workbench.ui import gate, state
 from workbench.ui.leaderboard.board import data_name, describe_kinship, source_of, title_of
 from workbench.ui.viewers import Cell, show_gallery
 from workbench.ui.widgets import show_passed_over, show_plot
-from workbench.writing import neutralise
+from workbench.writing import as_csv, neutralise
 
 if TYPE_CHECKING:
+    from workbench.evaluation.by_color import Share
     from workbench.evaluation.scores import Score
     from workbench.evaluation.summaries import Line
 
 PROTOCOL = places.DOCS / "protocol.md"
 SHOWN = 3  # best, and as many worst, cases
+ON_THE_SPOT = 48  # pictures of a set whose errors by colour are measured for a visitor
 
 
 def show_ranking(rows: list[Score], lines: list[Line], choice: Choice) -> None:
@@ -144,6 +147,134 @@ def show_cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
             cells.append(Cell(title_of(name), made, value))
         st.subheader(heading)
         show_gallery(cells, key=f"cases_{heading}", cell=190)
+
+
+def show_colors(rows: list[Score], lines: list[Line], choice: Choice) -> None:
+    """Errors by the hue of the truth and by scene, and Liu & Tu's sentences judged by them."""
+    from workbench.evaluation import by_color
+
+    found, complaints = state.by_color()
+    for sentence in complaints:
+        st.warning(escape_markdown(sentence))
+    names = {line.model for line in lines}
+    found = [row for row in found if row.dataset in choice.datasets and row.model in names]
+    lacking = [name for name in choice.datasets if name not in {row.dataset for row in found}]
+    if lacking:
+        found = found + _on_the_spot(lacking, names)
+    if not found:
+        st.info(
+            "No errors by colour are kept for these data sets: "
+            "`python -m workbench by-colour all --data FILE` makes them."
+        )
+        return
+    sets = sorted({row.dataset for row in found})
+    st.markdown(
+        f"Of {escape_markdown(', '.join(sets))}, {by_color.SIZE} × {by_color.SIZE} pixels. A pixel "
+        "belongs to the hue of its true colour; below a chroma of "
+        f"{by_color.CHROMA:.0f} it is neutral."
+    )
+    errors = by_color.by_sector(found)
+    show_plot(charts.by_group(errors, "CIEDE2000, lower is better", title_of), "delta_e_by_hue")
+    ratios = by_color.by_sector([row for row in found if row.model != "grey"], "ratio")
+    show_plot(charts.by_group(ratios, "chroma over the truth's", title_of, 1.0), "chroma_by_hue")
+    st.caption(
+        "Mean over all pixels of a hue with its 95 % bootstrap interval (1,000 resamples over "
+        "pictures). Below 1 a hue is paler than it was, 0 is grey; a ratio does not say whether "
+        "the hue is the right one, CIEDE2000 does."
+    )
+    if any(row.label in (*by_color.LANDSCAPES, *by_color.BUILT) for row in found):
+        scenes = [r for r in found if r.label in (*by_color.LANDSCAPES, *by_color.BUILT)]
+        show_plot(
+            charts.by_group(by_color.by_label(scenes), "CIEDE2000, lower is better", title_of),
+            "delta_e_by_scene",
+        )
+    _judged(found)
+    now = state.checkpoints()
+    if old := {r.model for r in found if r.model in now and now[r.model].revision != r.revision}:
+        st.caption(f"Rows of older weights: {', '.join(map(title_of, sorted(old)))}.")
+    st.download_button(
+        "Rows by colour (CSV)",
+        lambda: as_csv([asdict(row) for row in found], by_color.COLUMNS),
+        "by_colour.csv",
+        "text/csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def _judged(found: list[Share]) -> None:
+    """A table of Liu & Tu's sentences for one model."""
+    from workbench.evaluation import by_color
+
+    names = [name for name in dict.fromkeys(row.model for row in found) if name != "grey"]
+    if not names:
+        return
+    st.subheader("Liu & Tu: green and blue well, red hardly, landscapes above all")
+    chosen = st.selectbox(
+        "Judged",
+        names,
+        index=names.index("cbam_gan") if "cbam_gan" in names else 0,
+        format_func=title_of,
+        key="judged",
+        bind="query-params",
+    )
+    table = [
+        {
+            "They say": each.claim,
+            "Above 0 where it is so": each.measure,
+            "Mean": round(each.difference.value, 2),
+            "95 %": f"{each.difference.low:.2f} – {each.difference.high:.2f}",
+            "In these weights": each.outcome,
+        }
+        for each in by_color.judged(found, chosen)
+    ]
+    st.dataframe(pd.DataFrame(table), hide_index=True)
+    st.caption(
+        "One training: this says how these weights behave, not what the method does with another "
+        "seed. They trained on Places365 and compared with their own first network."
+    )
+
+
+def _on_the_spot(lacking: list[str], names: set[str]) -> list[Share]:
+    """Rows of sets that have none, of their first pictures, where a visitor may ask for them."""
+    from itertools import islice
+
+    from workbench.coloring.colorize import predict_ab
+    from workbench.data.sources import open_source
+    from workbench.evaluation import by_color, entrants
+
+    if not gate.may_control():
+        return []
+    left, right = st.columns([1, 2])
+    name = left.selectbox("Not measured yet", lacking, index=None, key="colour_set")
+    place = right.text_input(
+        "Where the test pictures are",
+        placeholder="a folder with the data sets' parquet files (or set WORKBENCH_DATA)",
+        key="colour_source",
+        persist_state="session",
+    )
+    if place.strip():
+        gate.check_source(place)
+    if name is None:
+        return []
+    source = source_of(name, place)
+    here = [each for model, each in state.checkpoints().items() if model in names]
+    key = ("by colour", source, name, *(each.revision for each in here))
+    if (rows := state.shelf().get(key)) is None:
+        field = [
+            entrants.from_function(
+                each.name, each.revision,
+                lambda L, each=each: predict_ab(state.network(each), L, each.size),
+            )
+            for each in here
+        ]  # fmt: skip
+        field += [each for each in entrants.baselines() if each.name == "grey"]
+        items = islice(open_source(source).items(), ON_THE_SPOT)
+        with st.spinner(f"The first {ON_THE_SPOT} pictures of {name}…"), state.queue().take_place():
+            rows = list(by_color.shares(field, items, name, unreadable=st.caption))
+        state.shelf().put(key, rows, 200 * len(rows))
+    st.caption(f"{escape_markdown(name)}: its first {ON_THE_SPOT} pictures, measured just now.")
+    return rows
 
 
 def show_reported(rows: list[Score], lines: list[Line], choice: Choice) -> None:
@@ -315,6 +446,7 @@ VIEWS = {
     "Intervals": show_ranking,
     "Faithful or colourful": show_trade_off,
     "Per picture": show_per_picture,
+    "By colour": show_colors,
     "Ranks": show_ranks,
     "As a set": show_realism,
     "Two models": show_two_models,
