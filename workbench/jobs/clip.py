@@ -82,7 +82,9 @@ class VideoJob(threading.Thread):
                 self.source, self.out, self.net,
                 size=self.checkpoint.size, settings=self.settings, strength=self.strength,
                 progress=self._heard, stop=self._halt.is_set, take_place=self.take_place,
-                marks=make_marks(made_by.name, made_by.revision, self.settings, made_by.title, also),
+                marks=make_marks(
+                    made_by.name, made_by.revision, self.settings, made_by.title, also
+                ),
             )  # fmt: skip
         except Problem as problem:
             self.problem = problem
