@@ -65,7 +65,9 @@ def test_the_page_opens_with_an_old_photograph_in_colour_by_ours(
     )
     # whoever comes later sees the same before a network is awake, and again when it is
     kept = []
-    monkeypatch.setattr(opening.viewers, "slider", lambda *cells, key: kept.append((key, cells)))
+    monkeypatch.setattr(
+        opening.viewers, "show_slider", lambda *cells, key: kept.append((key, cells))
+    )
     later = AppTest.from_file(workbench._script_path, default_timeout=60).run()
     assert not later.exception
     assert [key for key, _ in kept] == ["opening"]
