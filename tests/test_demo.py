@@ -271,7 +271,7 @@ def test_a_visitor_sees_a_coloured_sample_turns_it_and_uploads(server, chromium,
         expect(results).to_have_count(len(MODELS))  # black and white: there is no truth
         expect(page.get_by_role("radio", name="Reference")).to_be_checked()
         after = page.locator(".picture img").last
-        assert after.evaluate("image => image.naturalWidth") == 512
+        expect(after).to_have_js_property("naturalWidth", 512)
 
         page.locator(".samples .thumbnail-item").nth(list(SAMPLES).index("chelsea")).click()
         expect(page.get_by_text("451 × 300 pixels")).to_be_visible()
