@@ -31,6 +31,7 @@ PARTS = (
     "grid.webp",
     "strip/*",
     "scores/[!.]*",
+    "by_colour/*",
     "distances.json",
 )
 
