@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 _HERE = str(Path(__file__).resolve().parent)
+Row = TypeVar("Row")
 _SLIPS = (AssertionError, AttributeError, IndexError, KeyError, NameError, TypeError)
 
 
@@ -38,6 +40,20 @@ def guard_decoder(sentence: str | Callable[[Exception], str]) -> Iterator[None]:
         if isinstance(error, _SLIPS) and _is_ours(error.__traceback__):
             raise
         raise Problem(_fill_in(sentence, error)) from error
+
+
+def read_each(
+    read: Callable[[Path], Iterable[Row]], files: Iterable[Path]
+) -> tuple[list[Row], list[str]]:
+    """All rows that `read` finds in some files, and a sentence about each it raises Problem for."""
+    found: list[Row] = []
+    complaints: list[str] = []
+    for file in files:
+        try:
+            found += read(file)
+        except Problem as problem:
+            complaints.append(str(problem))
+    return found, complaints
 
 
 def _fill_in(sentence: str | Callable[[Exception], str], error: Exception) -> str:

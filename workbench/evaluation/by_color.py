@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench import errors
 from workbench.color import ciede2000, rgb_to_lab, split_lab
 from workbench.data.pictures import decode_square
 from workbench.data.sources import Item
@@ -214,14 +215,7 @@ def files(roots: Iterable[Path]) -> list[Path]:
 
 def read_each(paths: Iterable[Path]) -> tuple[list[Share], list[str]]:
     """All rows of some tables, and a sentence about each that cannot be read."""
-    found: list[Share] = []
-    complaints: list[str] = []
-    for path in paths:
-        try:
-            found += read(path)
-        except Problem as problem:
-            complaints.append(str(problem))
-    return found, complaints
+    return errors.read_each(read, paths)
 
 
 # -------------------------------------------------------------------------- what they say

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from workbench import errors
 from workbench.errors import Problem
 from workbench.evaluation.summaries import Line, Mean
 from workbench.writing import write_whole
@@ -105,12 +106,5 @@ def keep_rows(folder: Path, rows: Sequence[Realism]) -> Path:
 
 def read_roots(roots: Iterable[Path]) -> tuple[list[Realism], list[str]]:
     """All rows below some roots (`<root>/<model>/distances.json`), and what cannot be read."""
-    found: list[Realism] = []
-    complaints: list[str] = []
-    for root in roots:
-        for file in sorted(root.glob(f"*/{FILE}")):
-            try:
-                found += read_rows(file)
-            except Problem as problem:
-                complaints.append(str(problem))
-    return found, complaints
+    files = (file for root in roots for file in sorted(root.glob(f"*/{FILE}")))
+    return errors.read_each(read_rows, files)

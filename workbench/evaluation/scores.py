@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from workbench import errors
 from workbench.errors import Problem
 from workbench.writing import escape_formula, replacing, unescape_formula
 
@@ -108,14 +109,7 @@ def read(path: Path) -> list[Score]:
 
 def read_each(files: Iterable[Path]) -> tuple[list[Score], list[str]]:
     """All rows of some files, and a sentence about each that cannot be read."""
-    found: list[Score] = []
-    complaints: list[str] = []
-    for file in files:
-        try:
-            found += read(file)
-        except Problem as problem:
-            complaints.append(str(problem))
-    return found, complaints
+    return errors.read_each(read, files)
 
 
 def read_all(roots: Iterable[Path], dataset: str | None = None) -> list[Score]:

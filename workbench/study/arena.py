@@ -95,19 +95,10 @@ def choose_pair(
         raise Problem("An arena needs two networks; choose or fetch another.")
     with votes.lock_rater(study, rater) as lock:
         tally = lock.count_shown(votes.clock() - trials.PENDING_SECONDS)
-    counts: dict[str, int] = {}
-    for _, shown, count in tally:
-        counts[shown] = counts.get(shown, 0) + count
-
-    def met(pair: tuple[str, str]) -> int:
-        return counts.get(",".join(pair), 0) + counts.get(",".join(pair[::-1]), 0)
-
     pairs = list(itertools.combinations(contestants, 2))
-    random.shuffle(pairs)
-    first, second = min(pairs, key=met)
-    sides = [(first, second), (second, first)]
-    random.shuffle(sides)
-    return min(sides, key=lambda pair: counts.get(",".join(pair), 0))
+    _, pair = trials.choose_fewest(pairs, [""], tally, [], random)
+    left, right = trials.order_sides(pair, tally, random)
+    return left, right
 
 
 def start_battle(

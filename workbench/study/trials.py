@@ -13,6 +13,7 @@ import itertools
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -200,8 +201,8 @@ def _add(lock: RaterLock, plan: Plan, asked: list[Trial], now: float) -> Trial:
         groups = [*itertools.combinations(models, 2)]
     else:
         groups = [tuple(models)]
-    picture, group = _fewest(groups, list(pictures), tally, asked, random)
-    shown = _sides(group, tally, random)
+    picture, group = choose_fewest(groups, list(pictures), tally, asked, random)
+    shown = order_sides(group, tally, random)
     return lock.add(
         number=number,
         kind=kind,
@@ -211,8 +212,8 @@ def _add(lock: RaterLock, plan: Plan, asked: list[Trial], now: float) -> Trial:
     )
 
 
-def _fewest(
-    groups: list[tuple[str, ...]],
+def choose_fewest(
+    groups: Sequence[tuple[str, ...]],
     pictures: list[str],
     tally: list[tuple[str, str, int]],
     asked: list[Trial],
@@ -238,7 +239,7 @@ def _fewest(
     return picture, group
 
 
-def _sides(
+def order_sides(
     group: tuple[str, ...], tally: list[tuple[str, str, int]], random: Random
 ) -> tuple[str, ...]:
     """The group in the order in which it is shown: each member on each side alike often."""

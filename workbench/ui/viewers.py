@@ -26,7 +26,7 @@ def _component(name: str):
         f"workbench_{name}",
         html=f'<div class="{name}"></div>',
         css=(folder / f"{name}.css").read_text("utf-8"),
-        js=(folder / f"{name}.js").read_text("utf-8"),
+        js="\n".join((folder / f"{part}.js").read_text("utf-8") for part in (name, "enlarge")),
     )
 
 

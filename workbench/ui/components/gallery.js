@@ -138,21 +138,6 @@ function figure(root, room, index) {
   return element;
 }
 
-// Above everything else on the page, as large as the window allows, and back.
-function enlarge(root, large) {
-  if (large === root.hasAttribute("popover")) return;
-  if (large) {
-    root.popover = "manual";
-    root.showPopover();
-  } else {
-    root.hidePopover();
-    root.removeAttribute("popover");
-  }
-  const button = root.querySelector(".enlarge");
-  button.textContent = large ? "Close" : "Enlarge";
-  button.setAttribute("aria-expanded", large);
-}
-
 // A place in the frame -> the same in the picture, both as shares.
 function inside({ view }, [u, v]) {
   const within = (share) => Math.min(1, Math.max(0, share));

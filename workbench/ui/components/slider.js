@@ -6,14 +6,14 @@ export default function ({ parentElement, data }) {
   if (!root.firstChild) {
     root.innerHTML = `<div class="frame"><img class="before"><img class="after">
       <input type="range" min="0" max="100" step="0.5" value="50"><div class="line"></div></div>
-      <div class="names"><span></span><button aria-expanded="false">Enlarge</button><span></span></div>`;
+      <div class="names"><span></span><button class="enlarge" aria-expanded="false">Enlarge</button><span></span></div>`;
     const input = root.querySelector("input");
     input.oninput = () => {
       root.style.setProperty("--at", `${input.value}%`);
       input.setAttribute("aria-valuetext", `${Math.round(input.value)} % ${input.dataset.before}`);
     };
     input.oninput();
-    root.querySelector("button").onclick = () => enlarge(root, !root.hasAttribute("popover"));
+    root.querySelector(".enlarge").onclick = () => enlarge(root, !root.hasAttribute("popover"));
     root.addEventListener("keydown", (event) => event.key === "Escape" && enlarge(root, false));
   }
   const { before, after } = data;
@@ -27,19 +27,4 @@ export default function ({ parentElement, data }) {
     image.alt = content.title;
     root.querySelectorAll(".names span")[index].textContent = content.title;
   });
-}
-
-// Above everything else on the page, as large as the window allows, and back.
-function enlarge(root, large) {
-  if (large === root.hasAttribute("popover")) return;
-  if (large) {
-    root.popover = "manual";
-    root.showPopover();
-  } else {
-    root.hidePopover();
-    root.removeAttribute("popover");
-  }
-  const button = root.querySelector("button");
-  button.textContent = large ? "Close" : "Enlarge";
-  button.setAttribute("aria-expanded", large);
 }

@@ -21,6 +21,8 @@ from workbench.ui.widgets import show_passed_over, show_plot
 from workbench.writing import as_csv, neutralise
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from workbench.evaluation.by_color import Share
     from workbench.evaluation.scores import Score
     from workbench.evaluation.summaries import Line
@@ -116,6 +118,19 @@ def show_two_models(rows: list[Score], lines: list[Line], choice: Choice) -> Non
     show_plot(figure, f"{metric.name}_{first}_{second}")
 
 
+def _ask_place(where: DeltaGenerator, key: str) -> str:
+    """Where the test pictures are, as a visitor types it; Problem where they may not look there."""
+    place = where.text_input(
+        "Where the test pictures are",
+        placeholder="a folder with the data sets' parquet files (or set WORKBENCH_DATA)",
+        key=key,
+        persist_state="session",
+    )
+    if place.strip():
+        gate.check_source(place)
+    return place
+
+
 def show_cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """The pictures on which a model did best and worst, coloured on the spot."""
     checkpoints = state.checkpoints()
@@ -126,14 +141,7 @@ def show_cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     name = left.selectbox("Model", names, format_func=title_of, key="case", bind="query-params")
     place = ""
     if gate.may_control():
-        place = right.text_input(
-            "Where the test pictures are",
-            placeholder="a folder with the data sets' parquet files (or set WORKBENCH_DATA)",
-            key="case_source",
-            persist_state="session",
-        )
-    if place.strip():
-        gate.check_source(place)
+        place = _ask_place(right, "case_source")
     metric = METRICS[choice.metric]
     scored = [row for row in rows if row.model == name and getattr(row, metric.name) is not None]
     scored.sort(key=lambda row: _badness(row, metric.name))
@@ -247,14 +255,7 @@ def _on_the_spot(lacking: list[str], names: set[str]) -> list[Share]:
         return []
     left, right = st.columns([1, 2])
     name = left.selectbox("Not measured yet", lacking, index=None, key="colour_set")
-    place = right.text_input(
-        "Where the test pictures are",
-        placeholder="a folder with the data sets' parquet files (or set WORKBENCH_DATA)",
-        key="colour_source",
-        persist_state="session",
-    )
-    if place.strip():
-        gate.check_source(place)
+    place = _ask_place(right, "colour_source")
     if name is None:
         return []
     source = source_of(name, place)
