@@ -51,10 +51,11 @@ def agree(session: onnxruntime.InferenceSession, net: torch.nn.Module, size: int
         ours = colorize.predict_coarse(net, L, size, EXACT)
         theirs = onnx.predict_coarse(session, L)
         assert theirs.shape == ours.shape
-        apart = (theirs - ours).abs()
-        assert apart.mean() < 0.1
+        apart, most = (theirs - ours).abs(), ours.abs().max()
+        # A processor's sums differ with the range, and random weights use nearly all of it.
+        assert apart.mean() < 0.1 + 0.002 * most
         # where two colours are nearly as likely, the file's half-precision weights lean a little
-        assert apart.max() < 0.1 + 0.02 * ours.abs().max()
+        assert apart.max() < 0.1 + 0.02 * most
 
 
 @pytest.mark.parametrize("name", BUNDLED)
