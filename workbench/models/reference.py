@@ -46,6 +46,38 @@ class Up(nn.Module):
         return self.convs(torch.cat((x, skip), 1))
 
 
+class Mixing(nn.Module):
+    """What all places tell each other: self-attention, then two layers at each place.
+
+    After Vaswani et al., Attention is all you need (2017), normalised before each half as in
+    Dosovitskiy et al., ViT (2021). Both halves are added to what came in and begin at zero.
+    """
+
+    heads = 8
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.before = nn.LayerNorm(channels)
+        self.ask = nn.Linear(channels, 3 * channels)
+        self.tell = nn.Linear(channels, channels)
+        self.between = nn.LayerNorm(channels)
+        self.wide = nn.Linear(channels, 2 * channels)
+        self.narrow = nn.Linear(2 * channels, channels)
+        for layer in (self.tell, self.narrow):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, C, h, w) -> (N, C, h, w)."""
+        places = x.flatten(2).transpose(1, 2)  # (N, h w, C)
+        parts = self.ask(self.before(places)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = parts.permute(2, 0, 3, 1, 4)  # 3 x (N, heads, h w, C / heads)
+        told = F.scaled_dot_product_attention(query, key, value)
+        places = places + self.tell(told.transpose(1, 2).flatten(2))
+        places = places + self.narrow(F.relu(self.wide(self.between(places))))
+        return places.transpose(1, 2).unflatten(-1, x.shape[-2:])
+
+
 class Reference(Colorizer):
     """L (N, 1, H, W) -> ab (N, 2, H, W), by way of a distribution over 313 bins."""
 
@@ -53,12 +85,15 @@ class Reference(Colorizer):
     bins = True
     multiple = STRIDE  # what it is shown is padded to one, by repeating the last row and column
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, depth: int = 0) -> None:
+        """depth: how many times all places are mixed at stride 32, and again at stride 16."""
         super().__init__()
         deep, c16, c8, c4 = (scale_channels(c, width) for c in (256, 192, 128, 64))
         self.eye = Features()
         self.deepest = nn.Conv2d(CHANNELS[4], deep, 1)
         self.whole = nn.Linear(POOLED, deep)
+        self.mix32 = nn.Sequential(*(Mixing(deep) for _ in range(depth)))
+        self.mix16 = nn.Sequential(*(Mixing(c16) for _ in range(depth)))
         self.up16 = Up(deep, CHANNELS[3], c16)
         self.up8 = Up(c16, CHANNELS[2], c8)
         self.up4 = Up(c8, CHANNELS[1], c4)
@@ -74,7 +109,8 @@ class Reference(Colorizer):
         with torch.no_grad():
             s4, s8, s16, s32, pooled = self.eye(L)
         x = self.deepest(s32) + self.whole(pooled)[..., None, None]  # (N, 256, H/32, W/32)
-        x = self.up16(x, s16)  # (N, 192, H/16, W/16)
+        x = self.up16(self.mix32(x), s16)  # (N, 192, H/16, W/16)
+        x = self.mix16(x)
         x = self.up8(x, s8)  # (N, 128, H/8, W/8)
         return self.up4(x, s4)  # (N, 64, H/4, W/4)
 
@@ -167,7 +203,9 @@ SPEC = ModelSpec(
     presets={
         "bundled": Preset(
             "The bundled weights: two CPU cores, 128 x 128, shown at 192",
-            run={"images": 1_000_000, "batch_size": 32, "size": "128", "shown": SHOWN},
+            build={"depth": 2},
+            run={"images": 1_000_000, "batch_size": 32, "size": "128", "shown": 224},
+            recipe={"shown": 224},
         ),
         "quick": Preset(
             "Something to look at within three minutes on two cores",
