@@ -41,6 +41,11 @@ def lab_curve(xyz: Tensor) -> Tensor:
     return torch.where(xyz > EDGE, xyz.clamp(min=1e-12) ** (1 / 3), SLOPE * xyz + OFFSET)
 
 
+def lab_curve_inverse(f: Tensor) -> Tensor:
+    """f of CIE 1976 -> XYZ over the white's, any shape."""
+    return torch.where(f > EDGE_F, f**3, (f - OFFSET) / SLOPE)
+
+
 def rgb_to_lab(rgb: Tensor) -> Tensor:
     """sRGB (..., 3, H, W) in [0, 1] -> Lab (..., 3, H, W), L in [0, 100], a and b about +-110."""
     white = _matrix(WHITE, rgb).view(3, 1, 1)
@@ -54,8 +59,7 @@ def lab_to_xyz(lab: Tensor) -> Tensor:
     L, a, b = lab.unbind(-3)
     y = (L + 16) / 116
     f = torch.stack((y + a / 500, y, y - b / 200), dim=-3)
-    xyz = torch.where(f > EDGE_F, f**3, (f - OFFSET) / SLOPE)
-    return xyz * _matrix(WHITE, lab).view(3, 1, 1)
+    return lab_curve_inverse(f) * _matrix(WHITE, lab).view(3, 1, 1)
 
 
 def xyz_to_linear_rgb(xyz: Tensor) -> Tensor:
@@ -64,17 +68,30 @@ def xyz_to_linear_rgb(xyz: Tensor) -> Tensor:
     return _mix(inverse.to(xyz), xyz)
 
 
-def lab_to_rgb(lab: Tensor) -> Tensor:
-    """Lab (..., 3, H, W) -> sRGB (..., 3, H, W) clipped to [0, 1], the sRGB gamut."""
-    light = xyz_to_linear_rgb(lab_to_xyz(lab).clamp(min=0)).clamp(0, 1)
+def lab_to_linear_rgb(lab: Tensor) -> Tensor:
+    """Lab (..., 3, H, W) -> linear RGB, unclipped: outside [0, 1] is outside the sRGB gamut."""
+    return xyz_to_linear_rgb(lab_to_xyz(lab))
+
+
+def to_srgb(light: Tensor) -> Tensor:
+    """Linear light in [0, 1] -> sRGB in [0, 1], any shape."""
     curve = 1.055 * light.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(light <= 0.0031308, 12.92 * light, curve)
 
 
+def lab_to_rgb(lab: Tensor) -> Tensor:
+    """Lab (..., 3, H, W) -> sRGB (..., 3, H, W) clipped to [0, 1], the sRGB gamut."""
+    return to_srgb(xyz_to_linear_rgb(lab_to_xyz(lab).clamp(min=0)).clamp(0, 1))
+
+
+def displayable(light: Tensor, tolerance: float = 1e-4) -> Tensor:
+    """Linear RGB (..., 3, H, W) -> bool (..., H, W): True where sRGB can show the colour."""
+    return (light - 0.5).abs().amax(dim=-3) <= 0.5 + tolerance
+
+
 def in_gamut(lab: Tensor, tolerance: float = 1e-4) -> Tensor:
     """Lab (..., 3, H, W) -> bool (..., H, W): True where sRGB can show the colour."""
-    linear = xyz_to_linear_rgb(lab_to_xyz(lab))
-    return ((linear >= -tolerance) & (linear <= 1 + tolerance)).all(dim=-3)
+    return displayable(lab_to_linear_rgb(lab), tolerance)
 
 
 def to_uint8(rgb: Tensor) -> Tensor:

@@ -7,19 +7,19 @@ side at the network's size, and only the two colour planes come back up (`edges.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from workbench import __version__, color
-from workbench.color import to_uint8
 from workbench.coloring import edges
+from workbench.coloring.strips import work_by_strips
 from workbench.coloring.together import run_at_once
 from workbench.errors import Problem
 from workbench.spec import Colorizer
@@ -30,7 +30,7 @@ LONGEST = 8  # the long side is at most this many times the size, however long t
 ALIKE_BINS = 20.0  # ab units: colours this near to each other are drawn together
 DRAWN_SOFTLY = 0.7  # temperature of the mean around a drawn colour
 TOGETHER = 8_000_000  # pixels: a larger picture is coloured by one network at a time
-STRIP = 1 << 16  # pixels converted at once: a strip's planes stay in the processor's cache
+STEPS = 1 << 16  # of linear light in the table of levels: no step holds two levels' borders
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def lightness(rgb: Tensor) -> Tensor:
         Y = torch.from_numpy(tables[0].take(red) + tables[1].take(green) + tables[2].take(blue))
         out[0, rows] = 116 * color.lab_curve(Y) - 16
 
-    _strips(strip, height, width)
+    work_by_strips(strip, height, width)
     return out
 
 
@@ -123,47 +123,63 @@ def join_at_depth(L: Tensor, ab: Tensor, dtype: torch.dtype = torch.uint8) -> Te
     out = torch.empty(3, height, width, dtype=dtype)
 
     def strip(rows: slice) -> None:
-        rgb = _within_gamut(torch.cat((L[:, rows], ab[:, rows])))
-        deep = dtype == torch.uint16
-        out[:, rows] = (rgb * 65535 + 0.5).to(torch.int32).to(dtype) if deep else to_uint8(rgb)
+        light = _light_within_gamut(torch.cat((L[:, rows], ab[:, rows])))
+        if dtype == torch.uint16:
+            out[:, rows] = (color.to_srgb(light) * 65535 + 0.5).to(torch.int32).to(dtype)
+        else:
+            out[:, rows] = _nearest_level(light)
 
-    _strips(strip, height, width)
+    work_by_strips(strip, height, width)
     return out
 
 
-def _within_gamut(lab: Tensor) -> Tensor:
-    """Lab (3, h, w) -> sRGB in [0, 1], chroma reduced by bisection where it is out of gamut."""
-    rgb = color.lab_to_rgb(lab)
-    clipped = ((rgb <= 0) | (rgb >= 1 - 1e-6)).any(0)  # the only pixels that can be outside
-    if not clipped.any():
-        return rgb
-    edge = lab[:, clipped, None]  # (3, n, 1)
-    outside = ~color.in_gamut(edge)[:, 0]
-    wrong = edge[:, outside]
-    low, high = torch.zeros(wrong.shape[1:]), torch.ones(wrong.shape[1:])
+def _light_within_gamut(lab: Tensor) -> Tensor:
+    """Lab (3, h, w) -> linear RGB in [0, 1], chroma reduced by bisection where out of gamut."""
+    light = color.lab_to_linear_rgb(lab)
+    outside = ~color.displayable(light)
+    if outside.any():
+        edge = lab[:, outside]  # (3, n)
+        edge[1:] *= _shares_of_chroma(edge)
+        light[:, outside] = color.lab_to_linear_rgb(edge[..., None])[..., 0]
+    return light.clamp_(0, 1)
+
+
+def _shares_of_chroma(lab: Tensor) -> Tensor:
+    """Lab (3, n) -> the largest share (n,) of its chroma that sRGB can show, by bisection.
+
+    `color.in_gamut` eight times, but for what does not change with the share.
+    """
+    white = torch.diag(torch.tensor(color.WHITE))[..., None]
+    matrix = color.xyz_to_linear_rgb(white)[..., 0]  # of X, Y and Z over the white's
+    y = (lab[0] + 16) / 116
+    steps = lab[1:] * torch.tensor([[1 / 500], [-1 / 200]])  # (2, n): of x and z, from y
+    grey = matrix[:, 1:2] * color.lab_curve_inverse(y)  # (3, n)
+    low, high = torch.zeros_like(y), torch.ones_like(y)
     for _ in range(8):
         share = (low + high) / 2
-        fits = color.in_gamut(torch.cat((wrong[:1], wrong[1:] * share)))
+        light = torch.addmm(grey, matrix[:, ::2], color.lab_curve_inverse(y + share * steps))
+        fits = (light - 0.5).abs_().amax(0) <= 0.5 + 1e-4
         low, high = torch.where(fits, share, low), torch.where(fits, high, share)
-    edge[:, outside] = torch.cat((wrong[:1], wrong[1:] * low))
-    rgb[:, clipped] = color.lab_to_rgb(edge)[..., 0]
-    return rgb
+    return low
 
 
-def _strips(work: Callable[[slice], None], height: int, width: int) -> None:
-    """Call `work` for each strip of rows, on as many threads as torch has.
+@cache
+def _levels() -> tuple[np.ndarray, np.ndarray]:
+    """The level at the beginning of each step of linear light, and where each level ends."""
+    ends = (torch.arange(256, dtype=torch.float64) + 0.5) / 255
+    ends = color.to_linear(ends).numpy()
+    ends[255] = 2.0  # light is at most 1
+    starts = np.arange(STEPS + 1) / STEPS
+    return np.searchsorted(ends, starts, side="right").astype(np.uint8), ends.astype(np.float32)
 
-    One thread per strip, rather than torch's own several per operation: they wait for each other
-    after every operation, which on a busy machine takes six times as long.
-    """
-    step = max(1, STRIP // width)
-    rows = [slice(top, top + step) for top in range(0, height, step)]
-    quiet = torch.inference_mode()(work)
-    if len(rows) == 1:
-        quiet(rows[0])
-        return
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(quiet, rows))
+
+def _nearest_level(light: Tensor) -> Tensor:
+    """Linear RGB in [0, 1] -> uint8 sRGB, rounded to the nearest, without a power of each value."""
+    levels, ends = _levels()
+    values = light.numpy()
+    level = levels.take((values * np.float32(STEPS)).astype(np.int32))
+    level += values >= ends.take(level)
+    return torch.from_numpy(level)
 
 
 # ------------------------------------------------------------------------------ the networks

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from workbench.coloring.strips import work_by_strips
 
 RADIUS = 1  # of the window, in coarse pixels
 EPSILON = 100.0  # lightness steps squared: fainter texture than this carries little colour
@@ -37,12 +40,30 @@ def upsample_along_edges(
     variance = _box(guide * guide, radius) - mean_guide * mean_guide
     covariance = _box(guide * coarse, radius) - mean_guide * mean
     slope = _box(covariance / (variance.clamp(min=0) + epsilon), radius)  # (N, C, h, w)
-    size = L.shape[-2:]
-    detail = upsample(guide, size).neg_().add_(L)  # (N, 1, H, W): what the coarse L cannot show
-    out = upsample(coarse, size)
-    for plane in range(out.shape[1]):  # one slope at a time: a large picture needs less memory
-        out[:, plane].addcmul_(upsample(slope[:, plane : plane + 1], size)[:, 0], detail[:, 0])
+    height, width = L.shape[-2:]
+    # As wide as L, still as low as the coarse planes: (N, 2 C + 1, h, W)
+    wide = upsample(torch.cat((coarse, slope, guide), 1), (coarse.shape[-2], width))
+    channels = coarse.shape[1]
+    out = L.new_empty(len(L), channels, height, width)
+
+    def strip(rows: slice) -> None:
+        tall = _upsample_rows(wide, height, rows)
+        detail = L[..., rows, :] - tall[:, -1:]  # what the coarse L cannot show
+        torch.addcmul(tall[:, :channels], tall[:, channels:-1], detail, out=out[..., rows, :])
+
+    work_by_strips(strip, height, width)
     return out
+
+
+def _upsample_rows(planes: Tensor, height: int, rows: slice) -> Tensor:
+    """The rows of what `upsample` makes of planes (N, C, h, W) for a `height`: (N, C, n, W)."""
+    last = planes.shape[-2] - 1
+    at = torch.arange(height, dtype=torch.float32)[rows]
+    at = ((at + 0.5) * (planes.shape[-2] / height) - 0.5).clamp(0, last)
+    above = at.long()
+    below = (above + 1).clamp(max=last)
+    share = (at - above)[:, None]
+    return torch.lerp(planes.index_select(-2, above), planes.index_select(-2, below), share)
 
 
 def _box(plane: Tensor, radius: int) -> Tensor:
