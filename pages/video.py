@@ -5,7 +5,7 @@ import streamlit as st
 from workbench.errors import Problem
 from workbench.jobs import clip
 from workbench.names import escape_markdown
-from workbench.ui import state, video, widgets
+from workbench.ui import exports, state, video, widgets
 
 st.title("Video")
 st.caption(
@@ -28,13 +28,16 @@ with st.sidebar:
     )
     st.subheader("Settings")
     settings = widgets.choose_settings()
+    stamp = exports.STAMP if exports.choose_stamp("clip") else ""
 
 job: clip.VideoJob | None = st.session_state.get("video_job")
 busy = job is not None and job.is_alive()
 label = "Colour it" if upload else "Colour our sample clip with these settings"
 if st.button(label, type="primary", disabled=busy, icon=":material/play_arrow:"):
     with st.spinner("Loading the network…"):
-        job = st.session_state["video_job"] = clip.start(checkpoint, settings, strength, upload)
+        job = st.session_state["video_job"] = clip.start(
+            checkpoint, settings, strength, upload, stamp
+        )
     st.session_state["video_from"] = widgets.files_of([upload])
     st.rerun()
 

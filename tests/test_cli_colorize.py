@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from workbench import checkpoints, places
+from workbench import checkpoints, places, samples
 from workbench.images import encode, open_image
 
 
@@ -316,10 +316,18 @@ def test_a_clip_is_marked_and_an_option_that_does_nothing_for_it_says_so(
     words = ("--model", "vanilla_cnn", "--out", out, "--strength", "0.25")
     code, _, complaint = colorize(source, *words, "--stamp", "--edges")
     assert code == 0
-    assert "clip.mp4 is a clip, for which --stamp and --edges do nothing." in complaint
+    assert "clip.mp4 is a clip, for which --edges does nothing." in complaint
     with av.open(str(out)) as container:
         comment = container.metadata["comment"]
     assert "Colourized by AI (" in comment
     assert "Model: vanilla_cnn" in comment
     assert "strength=0.25" in comment
     assert "does nothing" not in colorize(source, *words)[2]
+
+
+def test_strength_without_a_clip_says_that_it_does_nothing(colorize, tmp_path) -> None:
+    picture = samples.SAMPLES["chelsea"].path
+    words = ("--model", "vanilla_cnn", "--out", tmp_path, "--strength", "0.25")
+    code, _, complaint = colorize(picture, *words)
+    assert code == 0
+    assert "There was no clip: --strength does nothing for pictures." in complaint

@@ -17,7 +17,7 @@ from workbench.coloring.colorize import Settings
 from workbench.errors import Problem
 from workbench.video import VideoReport, colorize_video, pipeline, probe, stages
 from workbench.video.clips import Encoder, read_frames, to_rgb
-from workbench.video.yuv import REC_601, REC_709, grey_levels, join_yuv
+from workbench.video.yuv import REC_601, REC_709, Mark, grey_levels, join_yuv
 
 QUARTER = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)  # a display matrix: 90 degrees
 
@@ -434,6 +434,36 @@ def test_a_clip_says_that_ai_coloured_it_and_how(tmp_path: Path) -> None:
     again = colour(out, tmp_path / "again.mp4", marks={"Model": "other"}).out
     with av.open(str(again)) as container:
         assert container.metadata["comment"] == f"{comment} (Model: other)"
+
+
+@pytest.mark.parametrize("matrix", [None, QUARTER])
+def test_a_visible_mark_stands_in_the_lower_right_corner_of_every_frame(
+    tmp_path: Path, matrix: tuple[int, ...] | None
+) -> None:
+    source = make_clip(tmp_path / "in.mp4", frames=6, size=(97 // 2 * 2, 160), matrix=matrix)
+    plain = decode(colour(source, tmp_path / "plain.mp4", quality=4).out)[1]
+    marked = decode(colour(source, tmp_path / "out.mp4", quality=4, stamp="AI made").out)[1]
+    quarters = probe(source).rotation // 90
+    for before, after in zip(plain, marked, strict=True):
+        before, after = (np.rot90(frame, quarters).astype(int) for frame in (before, after))
+        apart = np.abs(before - after).max(-1)
+        height, width = apart.shape
+        assert apart[: height - 20].max() < 12
+        assert apart[:, : width - 60].max() < 12
+        corner = after[height - 12 :, width - 40 :]
+        assert corner.max() > 200, "letters"
+        assert np.median(corner) < np.median(before[height - 12 :, width - 40 :]) * 0.8, "ground"
+
+
+def test_a_mark_covers_whole_cells_of_chroma_also_of_odd_pictures() -> None:
+    ink = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], np.float32)
+    mark = Mark(ink, 5, 7, quarters=1)
+    yuv = np.full((8 * 3 // 2, 6), 100, np.uint8)
+    before = yuv.copy()
+    mark.write(yuv)
+    changed = yuv[:8] != before[:8]
+    assert changed.sum() == 6
+    assert changed[:3, 3:5].all(), "the right end of the upright picture is the stored one's top"
 
 
 CASES = Path(__file__).parent / "cases"

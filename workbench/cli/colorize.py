@@ -19,6 +19,8 @@ from workbench.jobs.painting import Painter, colorize_picture, find_free
 from workbench.names import describe_left_out, printable, shorten_stem, walk
 from workbench.writing import write_whole
 
+STRENGTH = 0.5  # of the smoothing of clips
+
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
     from workbench.coloring.colorize import Settings
@@ -82,12 +84,13 @@ def colorize(
     form: Annotated[
         Kind | None, typer.Option("--format", help="Default: JPEG stays JPEG, the rest is PNG.")
     ] = None,
-    stamp: Annotated[
-        bool, typer.Option(help="Write a visible mark into a picture's corner.")
-    ] = False,
+    stamp: Annotated[bool, typer.Option(help="Write a visible mark into the corner.")] = False,
     strength: Annotated[
-        float, typer.Option(help="Clips: 0 to 1, how steadily colours are held; 0 is off.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            help="Clips: 0 to 1, how steadily colours are held; 0 is off.  [default: 0.5]"
+        ),
+    ] = None,
 ) -> None:
     """Colour pictures and clips; each result has a JSON file beside it that says how.
 
@@ -99,7 +102,7 @@ def colorize(
         edges=edges,
     )  # fmt: skip
     painters = [Painter(each, each.net()) for each in _find_checkpoints(model)]
-    job = Job(painters, settings, out, form, stamp, strength)
+    job = Job(painters, settings, out, form, stamp, STRENGTH if strength is None else strength)
     if job.single and job.single not in (*KINDS, ".mp4"):
         raise Problem(
             f"{printable(out)} names a {job.single} file, and results are PNG, JPEG or MP4. "
@@ -110,15 +113,18 @@ def colorize(
         raise Problem(
             f"{printable(out)} is one file, and there is more than one result. Name a folder."
         )
-    failed = 0
+    failed, clips = 0, 0
     for path, relative in files:
         try:
             for written in _colorize_file(path, relative, job):
+                clips += written.suffix == ".mp4"
                 print(f"{printable(path)} -> {printable(written)}")
         except Problem as problem:
             failed += 1
             text, name = str(problem), printable(path)
             print(text if printable(path.name) in text else f"{name}: {text}", file=sys.stderr)
+    if strength is not None and not clips:
+        print("There was no clip: --strength does nothing for pictures.", file=sys.stderr)
     if failed:
         print(f"{failed} of {len(files)} files could not be coloured.", file=sys.stderr)
         raise typer.Exit(2)
@@ -285,7 +291,7 @@ def _colorize_clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     from workbench.hub.model_folder import sha256
     from workbench.video import Progress, colorize_video
 
-    idle = {"--stamp": job.stamp, "--format": job.form, "--edges": job.settings.edges}
+    idle = {"--format": job.form, "--edges": job.settings.edges}
     if without := [option for option, given in idle.items() if given]:
         print(
             f"{printable(path.name)} is a clip, for which {' and '.join(without)} "
@@ -296,6 +302,10 @@ def _colorize_clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     for painter in job.painters:
         checkpoint = painter.checkpoint
         target = _find_target(path, relative, checkpoint.name, ".mp4", job)
+        marks = make_marks(
+            checkpoint.name, checkpoint.revision, job.settings, checkpoint.title,
+            {"strength": job.strength},
+        )  # fmt: skip
         with Bar(disable=not sys.stderr.isatty(), transient=True) as bar:
             task = bar.add_task(f"{path.name}, {checkpoint.name}", total=None)
 
@@ -305,10 +315,7 @@ def _colorize_clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
             report = colorize_video(
                 path, target, painter.net,
                 size=checkpoint.size, settings=job.settings, strength=job.strength, progress=step,
-                marks=make_marks(
-                    checkpoint.name, checkpoint.revision, job.settings, checkpoint.title,
-                    {"strength": job.strength},
-                ),
+                marks=marks, stamp=marks["Description"] if job.stamp else "",
             )  # fmt: skip
         sidecar = _sidecar(path, checkpoint, job.settings) | {
             "result_sha256": sha256(target),

@@ -631,19 +631,26 @@ def to_eight_bits(rgb: Tensor) -> Tensor:
     return out
 
 
-def stamp_corner(rgb: Tensor, text: str) -> Tensor:
-    """Write a small visible mark into the lower right corner of uint8 or uint16 RGB (3, H, W)."""
-    height, width = rgb.shape[-2:]
+def draw_mark(height: int, width: int, text: str) -> Tensor:
+    """The visible mark for a picture of that size: ink (h, w) in [0, 1] of its lower right corner.
+
+    0 is the label's ground, which halves what is under it, 1 is in its letters.
+    """
     size = max(9, min(height, width) // 40)
     font = ImageFont.load_default(size)
     left, top, right, bottom = (int(side) for side in font.getbbox(text))
-    mask = Image.new("L", (right - left + size, bottom - top + size // 2), 90)
+    mask = Image.new("L", (right - left + size, bottom - top + size // 2), 0)
     ImageDraw.Draw(mask).text((size // 2 - left, size // 4 - top), text, fill=255, font=font)
-    cover = torch.from_numpy(np.array(mask))[:height, :width]
-    h, w = cover.shape
+    return torch.from_numpy(np.array(mask))[:height, :width].float() / 255
+
+
+def stamp_corner(rgb: Tensor, text: str) -> Tensor:
+    """Write a small visible mark into the lower right corner of uint8 or uint16 RGB (3, H, W)."""
+    height, width = rgb.shape[-2:]
+    ink = draw_mark(height, width, text)
+    h, w = ink.shape
     limit = 65535 if rgb.dtype == torch.uint16 else 255
     corner = rgb[:, height - h :, width - w :].float()
-    ink = (cover.float() - 90) / 165  # 0 on the label's ground, 1 in its letters
     shown = corner * 0.5 * (1 - ink) + 0.92 * limit * ink
     out = rgb.clone()
     out[:, height - h :, width - w :] = shown.to(torch.int32).to(rgb.dtype)

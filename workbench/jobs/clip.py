@@ -60,10 +60,12 @@ class VideoJob(threading.Thread):
         settings: Settings,
         strength: float,
         take_place: Callable[[], AbstractContextManager[None]],
+        stamp: str = "",
     ) -> None:
         super().__init__(daemon=True)
         self.folder, self.source, self.checkpoint, self.net = folder, source, checkpoint, net
         self.settings, self.strength, self.take_place = settings, strength, take_place
+        self.stamp = stamp  # words in the corner of every frame
         self.out = folder.path / "result" / f"{source.stem}.mp4"
         self.progress: Progress | None = None
         self.report: VideoReport | None = None
@@ -85,6 +87,7 @@ class VideoJob(threading.Thread):
                 marks=make_marks(
                     made_by.name, made_by.revision, self.settings, made_by.title, also
                 ),
+                stamp=self.stamp,
             )  # fmt: skip
         except Problem as problem:
             self.problem = problem
@@ -107,7 +110,7 @@ class VideoJob(threading.Thread):
         """The same job, to go on after a stop."""
         return VideoJob(
             self.folder, self.source, self.checkpoint, self.net,
-            self.settings, self.strength, self.take_place,
+            self.settings, self.strength, self.take_place, self.stamp,
         )  # fmt: skip
 
 
@@ -116,6 +119,7 @@ def start(
     settings: Settings,
     strength: float = STRENGTH,
     upload: Upload | None = None,
+    stamp: str = "",
 ) -> VideoJob:
     """A job for the upload, or for our sample clip, under way."""
     folder = Folder()
@@ -125,7 +129,7 @@ def start(
     else:
         sample_clip(source)
     net, take_place = shared_studio().network(checkpoint), shared_studio().queue.take_place
-    job = VideoJob(folder, source, checkpoint, net, settings, strength, take_place)
+    job = VideoJob(folder, source, checkpoint, net, settings, strength, take_place, stamp)
     job.start()
     return job
 

@@ -60,8 +60,13 @@ def choose_form(where=st) -> Form:
         key="form",
         persist_state="session",
     )
-    where.toggle(f"Write “{STAMP}” into the picture", key="stamped", persist_state="session")
+    choose_stamp("picture", where)
     return read_form()
+
+
+def choose_stamp(what: str, where=st) -> bool:
+    """Whether the visible mark is written into the picture or the clip."""
+    return where.toggle(f"Write “{STAMP}” into the {what}", key="stamped", persist_state="session")
 
 
 def read_form() -> Form:

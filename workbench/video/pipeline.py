@@ -24,12 +24,13 @@ from torch import Tensor, nn
 
 from workbench.coloring.colorize import LONGEST, Settings, lightness, predict_coarse
 from workbench.errors import Problem
+from workbench.images import draw_mark
 from workbench.video.clips import Clip, Encoder, pad_to_even, probe, read_frames, to_rgb
 from workbench.video.motion import Carry, Smoother, Steady, motion_size
 from workbench.video.parts import Parts, guard_writing
 from workbench.video.stages import make_ahead, share_of_cores
 from workbench.video.trace import Trace, cdc_of_rows, mean
-from workbench.video.yuv import join_yuv
+from workbench.video.yuv import Mark, join_yuv
 
 TakePlace = Callable[[], AbstractContextManager[Any]]
 BLOCK = 16  # frames that go through the network and the smoothing together
@@ -198,6 +199,7 @@ def colorize_video(
     stop: Callable[[], bool] = lambda: False,
     take_place: TakePlace = nullcontext,
     marks: Mapping[str, str] | None = None,
+    stamp: str = "",
 ) -> VideoReport:
     """Colour the clip `source` with `net` and write `out`, an MP4 that a browser plays.
 
@@ -205,9 +207,10 @@ def colorize_video(
     the network looks (`settings.size` wins). strength in [0, 1]: seconds for which colours are
     remembered along the motion; 0 is off. every: the network looks at each `every`-th frame and
     the motion carries its colours to those between (with no strength, it
-    looks at all). quality: CRF of x264. take_place: entered
-    around each call of the network, so that a server's visitors queue for it. marks: what the file
-    says of how it was made (`colorize.make_marks`), with IPTC's mark that AI had a part in it.
+    looks at all). quality: CRF of x264. take_place: entered around each call of the network, so
+    that a server's visitors queue for it. marks: what the file says of how it was made
+    (`colorize.make_marks`), with IPTC's mark that AI had a part in it. stamp: words that every
+    frame shows in its lower right corner.
 
     When `stop()` is true, or on Ctrl-C, what is done is written as a playable file. After that,
     or after a kill, the same call goes on where it was (`<out>.parts`). Raises Problem.
@@ -227,6 +230,7 @@ def colorize_video(
         "settings": asdict(settings),
         "smoothing": [strength, every],
         "quality": quality,
+        "stamp": stamp,
     }
     with guard_writing(out):
         parts = Parts(out, key)
@@ -240,7 +244,7 @@ def colorize_video(
     colored = make_ahead(
         color_blocks(clip, blocks, net, settings, strength, every, parts.carry, take_place)
     )
-    writer = _Writing(clip, parts, quality)
+    writer = _Writing(clip, parts, quality, stamp)
     with share_of_cores(), closing(blocks), closing(colored), guard_writing(out):
         try:
             for item in colored:
@@ -293,8 +297,14 @@ def _progress(done: int, start: int, total: int, elapsed: float) -> Progress:
 class _Writing:
     """Writes coloured blocks into parts."""
 
-    def __init__(self, clip: Clip, parts: Parts, quality: int) -> None:
+    def __init__(self, clip: Clip, parts: Parts, quality: int, stamp: str) -> None:
         self.clip, self.parts, self.quality = clip, parts, quality
+        self.quarters = -(clip.rotation // 90)  # from an upright picture to the stored one
+        self.mark: Mark | None = None
+        if stamp:
+            sides = (clip.height, clip.width)
+            height, width = sides if self.quarters % 2 == 0 else sides[::-1]
+            self.mark = Mark(draw_mark(height, width, stamp).numpy(), height, width, self.quarters)
         self.trace = Trace()
         self.encoder: Encoder | None = None
         self.start = self.frames = 0
@@ -308,10 +318,11 @@ class _Writing:
         if self.encoder is None:
             self.encoder = Encoder(self.parts.next_file(), self.clip, self.quality)
             self.start, self.frames, self.rows = block.times[0], 0, []
-        quarters = -(self.clip.rotation // 90)
         for moment, frame, ab in zip(block.times, block.frames, steady.ab, strict=True):
             rgb = pad_to_even(to_rgb(frame))
-            yuv = join_yuv(rgb, torch.rot90(ab, quarters, (-2, -1)))
+            yuv = join_yuv(rgb, torch.rot90(ab, self.quarters, (-2, -1)))
+            if self.mark:
+                self.mark.write(yuv)
             self.encoder.add(yuv, moment - self.start, frame.duration)
         seconds = [float(moment * self.clip.time_base) for moment in block.times]
         self.rows += self.trace.rows(seconds, block.small, item.given, steady.ab, steady.moves)

@@ -95,3 +95,35 @@ def join_yuv(rgb: np.ndarray, ab: Tensor) -> np.ndarray:
         area = out[height:].reshape(2, *half)
         area[plane] = chroma
     return out
+
+
+class Mark:
+    """A visible mark in the lower right corner of every frame.
+
+    ink (h, w) in [0, 1] as `images.draw_mark` gives it for an upright picture of height x width;
+    quarters: how often the frames are turned counter-clockwise before they are stored.
+    """
+
+    def __init__(self, ink: np.ndarray, height: int, width: int, quarters: int) -> None:
+        whole = np.full((height, width), -1, np.float32)  # -1: not covered
+        whole[height - ink.shape[0] :, width - ink.shape[1] :] = ink
+        whole = np.rot90(whole, quarters)
+        whole = np.pad(whole, [(0, side % 2) for side in whole.shape], constant_values=-1)
+        rows, columns = (np.flatnonzero((whole >= 0).any(axis)) for axis in (1, 0))
+        ends = [-(-(each[-1] + 1) // 2) * 2 for each in (rows, columns)]  # whole cells of chroma
+        self.rows, self.columns = (
+            slice(each[0] // 2 * 2, end) for each, end in zip((rows, columns), ends, strict=True)
+        )
+        self.height, self.ink = whole.shape[0], whole[self.rows, self.columns]
+
+    def write(self, yuv: np.ndarray) -> None:
+        """Write it into a 4:2:0 picture as `join_yuv` gives it, in place."""
+        marked, ink = self.ink >= 0, self.ink
+        luma = yuv[: self.height][self.rows, self.columns]
+        shown = 16 + (luma - 16.0) * 0.5 * (1 - ink) + 0.92 * 219 * ink
+        luma[marked] = shown[marked]
+        marked, ink = marked[::2, ::2], ink[::2, ::2]
+        rows, columns = (slice(s.start // 2, s.stop // 2) for s in (self.rows, self.columns))
+        planes = yuv[self.height :].reshape(2, self.height // 2, -1)
+        for chroma in planes[:, rows, columns]:
+            chroma[marked] = (128 + (chroma - 128.0) * 0.5 * (1 - ink))[marked]
