@@ -123,7 +123,9 @@ def join_at_depth(L: Tensor, ab: Tensor, dtype: torch.dtype = torch.uint8) -> Te
     out = torch.empty(3, height, width, dtype=dtype)
 
     def strip(rows: slice) -> None:
-        light = _light_within_gamut(torch.cat((L[:, rows], ab[:, rows])))
+        lab = torch.cat((L[:, rows], ab[:, rows]))
+        lab[1:] *= (lab[0] > 0) & (lab[0] < 100)  # of black and white there is no colour to find
+        light = _light_within_gamut(lab)
         if dtype == torch.uint16:
             out[:, rows] = (color.to_srgb(light) * 65535 + 0.5).to(torch.int32).to(dtype)
         else:
