@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from workbench import checkpoints
+from workbench import checkpoints, places
 from workbench.data import DATASETS
 from workbench.errors import Problem
-from workbench.evaluation import score_run, scores
+from workbench.evaluation import score_run, scores, summaries
 from workbench.evaluation.summaries import Choice
 from workbench.models import MODELS
 from workbench.ui import state
 from workbench.ui.leaderboard import board, views
+from workbench.writing import write_whole
 
 
 @pytest.fixture
@@ -132,19 +133,6 @@ def test_two_models_are_compared_picture_by_picture(leaderboard: AppTest) -> Non
     assert [metric.value for metric in leaderboard.metric] == ["+0.00 dB", "50% of pictures"]
 
 
-@pytest.mark.parametrize(
-    ("source", "name"),
-    [
-        ("../shared/data/train-128/train-*.parquet", "train-128"),
-        ("data/coco.parquet", "coco"),
-        ("my/pictures/", "pictures"),
-        ("hub:owner/name", "name"),
-    ],
-)
-def test_training_data_has_a_short_name(source: str, name: str) -> None:
-    assert board.data_name(source) == name
-
-
 def test_about_has_an_answer_in_every_cell_for_the_bundled_models() -> None:
     from workbench.ui import about
 
@@ -194,9 +182,41 @@ def test_foreign_sets_are_chosen_alone_and_marked_in_the_matrix(two_kinds: AppTe
     assert not page.exception
     figure = json.loads(page.get("plotly_chart")[0].proto.spec)["data"][0]
     assert list(figure["x"]) == ["coco (foreign)", "flowers"]
+    assert not page.subheader, "nothing was fine-tuned"
     assert {"Grey (no colour) (no training)", "Mean colour (one colour for all)"} <= set(
         figure["y"]
     )
+
+
+def test_the_matrix_has_rows_of_fine_tuned_weights_and_what_tuning_changed(
+    two_kinds: AppTest, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(places, "fine_tuned", lambda: tmp_path / "kept")
+    about = {
+        "model": "tiny", "from": "0123456789ab", "trained_on": ["data/flowers.parquet"],
+        "images_before": 1000, "images_seen": 3400,
+    }  # fmt: skip
+    rows = [row for row in scores.read_all([tmp_path]) if row.model not in summaries.BASELINES]
+    base = rows[0].model
+    write_whole(
+        tmp_path / "kept" / "mine",
+        {"config.json": json.dumps(about | {"model": base}).encode()},
+    )
+    for name in ("coco", "flowers"):
+        tuned = [
+            replace(row, model="mine", psnr=row.psnr + (name == "flowers"))
+            for row in rows
+            if (row.model, row.dataset) == (base, name)
+        ]
+        scores.write(tmp_path / "kept" / "mine" / "scores" / f"{name}.csv", tuned)
+    page = two_kinds
+    page.query_params["more"] = "Generalisation"
+    page.run()
+    assert not page.exception
+    assert page.subheader[0].value == "What fine-tuning changed"
+    heats = [json.loads(each.proto.spec)["data"][0] for each in page.get("plotly_chart")]
+    assert any("then 2,400 of flowers" in row for row in heats[0]["y"])
+    assert heats[1]["text"] == [["0.00", "1.00"]]
 
 
 def test_errors_by_colour_are_measured_on_the_spot_where_none_are_kept(

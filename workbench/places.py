@@ -68,6 +68,11 @@ def ablations() -> Path:
     return WORK / "ablation"
 
 
+def fine_tuned() -> Path:
+    """Where scores of fine-tuned weights are kept without the weights, beside the models."""
+    return CHECKPOINTS / "fine_tuned"
+
+
 def studies() -> Path:
     """Where the database and the rendered pictures lie: WORKBENCH_STUDIES or .work/studies."""
     return _folder("WORKBENCH_STUDIES", WORK / "studies")

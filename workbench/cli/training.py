@@ -202,12 +202,23 @@ def register(app: typer.Typer) -> None:
         runs: Annotated[list[Path], typer.Argument(help="Folders of runs that were scored.")],
         root: Annotated[Path | None, typer.Option(help="Default: the bundled weights.")] = None,
         always: Annotated[bool, typer.Option("--always", help="Whatever the scores say.")] = False,
+        row: Annotated[
+            bool,
+            typer.Option(
+                "--row",
+                help="Keep a fine-tuned run's scores alone, as a row of the generalisation matrix.",
+            ),
+        ] = False,
     ) -> None:
         """Let runs replace the bundled weights of their name where they score better."""
         from workbench import places
+        from workbench.evaluation.fine_tuned import keep_row
         from workbench.training import weights
 
         for run in runs:
+            if row:
+                print(keep_row(run, root and root / "fine_tuned"))
+                continue
             print(weights.adopt_run(run, root or places.CHECKPOINTS, always))
 
     @app.command()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench import spare
+from workbench import places, spare
 from workbench.errors import Problem
 from workbench.serving.studio import Queue, Shelf
 from workbench.serving.studio import shared_studio as studio
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: a page paints first
     from workbench.checkpoints import Checkpoint
     from workbench.coloring.colorize import Settings
     from workbench.evaluation.by_color import Share
+    from workbench.evaluation.fine_tuned import FineTuned
     from workbench.evaluation.scores import Score
     from workbench.evaluation.summaries import Choice, Line
     from workbench.images import Picture
@@ -264,6 +265,18 @@ def scores() -> list[Score]:
 def list_scores_passed_over() -> list[str]:
     """A sentence about each table of scores that cannot be read."""
     return _scores(_score_files())[1]
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _fine_tuned(files: tuple[tuple[str, int, int], ...]) -> tuple[list[FineTuned], list[Score]]:
+    from workbench.evaluation.fine_tuned import read_rows
+
+    return read_rows()
+
+
+def fine_tuned() -> tuple[list[FineTuned], list[Score]]:
+    """Fine-tuned weights of which the scores are kept, and these. Read-only."""
+    return _fine_tuned(_stamped(sorted(places.fine_tuned().glob("*/scores/*.csv"))))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

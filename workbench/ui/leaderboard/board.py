@@ -96,12 +96,6 @@ def _format_mean(metric: Metric, mean: Mean | None) -> dict[str, object]:
     return {metric.heading: round(mean.value, metric.digits), interval: f"{low} – {high}"}
 
 
-def data_name(source: str) -> str:
-    """A short name for what `--data` said: train-128 for ../data/train-128/train-*.parquet."""
-    path = Path(source.rstrip("/"))
-    return (path.parent.name if "*" in path.name else path.stem) or source
-
-
 def make_table(lines: list[Line], choice: Choice) -> pd.DataFrame:
     """A row per line: means with their intervals, then what made them, best first."""
     from workbench.evaluation.metrics import METRICS

@@ -11,11 +11,12 @@ import streamlit as st
 
 from workbench import charts, places
 from workbench.errors import Problem
+from workbench.evaluation.fine_tuned import gain_by_tuning, name_data
 from workbench.evaluation.metrics import METRICS, OF_SETS
 from workbench.evaluation.summaries import Choice, aggregate_ranks, compare_paired, generalisation
 from workbench.names import escape_markdown
 from workbench.ui import gate, state
-from workbench.ui.leaderboard.board import data_name, describe_kinship, source_of, title_of
+from workbench.ui.leaderboard.board import describe_kinship, source_of, title_of
 from workbench.ui.viewers import Cell, show_gallery
 from workbench.ui.widgets import show_passed_over, show_plot
 from workbench.writing import as_csv, neutralise
@@ -57,30 +58,54 @@ def show_per_picture(rows: list[Score], lines: list[Line], choice: Choice) -> No
 
 
 def show_matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
-    """What a model was trained on against the test sets."""
+    """What a model was trained on against the test sets, and what fine-tuning changed."""
     trained_on = {
-        name: f"on {', '.join(map(data_name, checkpoint.config['trained_on']))}"
+        name: f"on {', '.join(map(name_data, checkpoint.config['trained_on']))}"
         for name, checkpoint in state.checkpoints().items()
     } | {"grey": "no training", "mean_ab": "one colour for all"}
-    names, columns, means = generalisation(rows, trained_on, choice.metric)
     if not any(row.model in state.checkpoints() for row in rows):
         raise Problem("None of the models in this table is here, so their training is not known.")
-    order = sorted(range(len(columns)), key=lambda i: (describe_kinship(columns[i]), columns[i]))
-    means = [[line[i] for i in order] for line in means]
-    columns = [
-        f"{columns[i]} (foreign)"
-        if describe_kinship(columns[i]) == "foreign source"
-        else columns[i]
-        for i in order
+    tuned, more = state.fine_tuned()
+    tuned = [each for each in tuned if each.base in trained_on]
+    rows = rows + [row for row in more if choice.includes(row)]
+    titles = {each.name: title_of(each.base) for each in tuned}
+    trained_on |= {each.name: each.label for each in tuned}
+    names, columns, means = generalisation(rows, trained_on, choice.metric)
+    named = []
+    for name in names:
+        model, _, training = name.partition(" (")
+        named.append(f"{titles.get(model) or title_of(model)} ({training}")
+    order = sorted(columns, key=lambda name: (describe_kinship(name), name))
+    means = [[line[columns.index(name)] for name in order] for line in means]
+    shown = [
+        f"{name} (foreign)" if describe_kinship(name) == "foreign source" else name
+        for name in order
     ]
-    named = [f"{title_of(name.split(' (')[0])} ({name.split(' (', 1)[1]}" for name in names]
-    show_plot(charts.generalisation(named, columns, means, choice.metric), "generalisation")
+    show_plot(charts.generalisation(named, shown, means, choice.metric), "generalisation")
     st.caption(
         "Lakhani's question: how does a model fare on pictures like those it was trained on, and "
         "on all others? *Foreign* test sets are of a source of which the training set of the "
         "bundled weights has nothing; the others share a source with it, never a picture. "
-        "The weights here were all trained on one set, so that only its columns differ in kind: "
-        "fine-tune a model (`train ... --from`), evaluate it, and it gets a row here."
+        "Fine-tune a model yourself (`train ... --from`), evaluate it, and it gets a row here; "
+        "`adopt RUN --row` keeps the row without the weights."
+    )
+    gains = {each: gain_by_tuning(rows, each, choice.metric) for each in tuned}
+    gains = {each: gain for each, gain in gains.items() if gain}
+    if not gains:
+        return
+    st.subheader("What fine-tuning changed")
+    show_plot(
+        charts.generalisation(
+            [f"{titles[each.name]} ({each.label})" for each in gains],
+            shown,
+            [[gain.get(name) for name in order] for gain in gains.values()],
+            choice.metric,
+        ),
+        "fine_tuning",
+    )
+    st.caption(
+        "The fine-tuned weights minus those they began from, on the same pictures. One training "
+        "each: two trainings alike differ by about 0.25 dB, so what is smaller is no evidence."
     )
 
 

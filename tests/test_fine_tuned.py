@@ -1,0 +1,77 @@
+"""Rows of fine-tuned weights: what is kept, what is refused, what tuning changed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workbench.errors import Problem
+from workbench.evaluation.fine_tuned import gain_by_tuning, keep_row, name_data, read_rows
+from workbench.evaluation.scores import Score, write
+from workbench.writing import write_whole
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("../shared/data/train-128/train-*.parquet", "train-128"),
+        ("data/coco.parquet", "coco"),
+        ("my/pictures/", "pictures"),
+        ("hub:owner/name", "name"),
+    ],
+)
+def test_training_data_has_a_short_name(source: str, name: str) -> None:
+    assert name_data(source) == name
+
+
+def score(model: str, picture: str, psnr: float, dataset: str = "flowers") -> Score:
+    return Score(
+        model=model, revision="0", dataset=dataset, picture=picture, protocol="cw-1", size=128,
+        psnr=psnr, ssim=0.9,
+    )  # fmt: skip
+
+
+def run_at(folder: Path, **more: object) -> Path:
+    config = {
+        "model": "vanilla_cnn", "from": "0123456789ab", "trained_on": ["some/flowers.parquet"],
+        "images_before": 600_000, "images_seen": 602_400, "files": {"model.safetensors": "0"},
+    } | more  # fmt: skip
+    write_whole(folder, {"config.json": json.dumps(config).encode(), "model.safetensors": b"0"})
+    return folder
+
+
+def test_a_row_is_kept_without_the_weights_and_says_what_it_is(tmp_path: Path) -> None:
+    run = run_at(tmp_path / "vanilla_cnn-flowers")
+    rows = [score("vanilla_cnn-flowers", name, 20.0) for name in "abc"]
+    write(run / "scores" / "flowers.csv", rows)
+    root = tmp_path / "kept"
+    said = keep_row(run, root)
+    assert said == "vanilla_cnn-flowers is a row of the generalisation matrix: 1 data sets."
+    assert not list(root.rglob("*.safetensors"))
+    (tuned,), read = read_rows(root)
+    assert (tuned.base, tuned.label) == ("vanilla_cnn", "then 2,400 of flowers")
+    assert [row.picture for row in read] == list("abc")
+    (root / "broken").mkdir()
+    (root / "broken" / "config.json").write_text("{", encoding="utf-8")
+    assert len(read_rows(root)[0]) == 1
+
+
+def test_what_is_no_fine_tuning_or_has_no_scores_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="has no scores yet"):
+        keep_row(run_at(tmp_path / "run"), tmp_path / "kept")
+    with pytest.raises(Problem, match="was not trained from another model"):
+        keep_row(run_at(tmp_path / "other", **{"from": None}), tmp_path / "kept")
+    with pytest.raises(Problem, match="cannot be read"):
+        keep_row(tmp_path / "nothing", tmp_path / "kept")
+
+
+def test_the_gain_is_over_the_pictures_that_both_have(tmp_path: Path) -> None:
+    run = run_at(tmp_path / "vanilla_cnn-flowers")
+    write(run / "scores" / "flowers.csv", [score(run.name, "a", 21.0), score(run.name, "b", 22.5)])
+    keep_row(run, tmp_path / "kept")
+    (tuned,), rows = read_rows(tmp_path / "kept")
+    base = [score("vanilla_cnn", name, 20.0) for name in "ab"] + [score("vanilla_cnn", "c", 9.0)]
+    gain = gain_by_tuning(rows + base, tuned)
+    assert list(gain) == ["flowers"]
+    assert gain["flowers"].value == 1.75
+    assert gain["flowers"].n == 2

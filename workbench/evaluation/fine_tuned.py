@@ -1,0 +1,109 @@
+"""Scores of weights fine-tuned on a part of the data, kept without the weights.
+
+Lakhani's question (how does a network fare on pictures like those it was trained on, and on all
+others?) needs trainings on several data sets. Each is a few minutes' run from a bundled model;
+its scores and what it was trained on are kept below `checkpoints/fine_tuned`, as rows of the
+generalisation matrix.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from workbench import places
+from workbench.errors import Problem
+from workbench.evaluation.scores import Score, read_all
+from workbench.evaluation.summaries import Mean, mean
+from workbench.writing import write_whole
+
+KEPT = ("model", "from", "trained_on", "images_before", "images_seen", "recipe", "size", "created")
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A run from a bundled model on other pictures, of which the scores are kept."""
+
+    name: str  # of the run: its rows' model
+    base: str  # the model that it went on from
+    data: str  # a short name of what it was trained on
+    images: int  # seen while fine-tuning
+
+    @property
+    def label(self) -> str:
+        """What its row of the matrix says."""
+        return f"then {self.images:,} of {self.data}"
+
+
+def keep_row(run: Path, root: Path | None = None) -> str:
+    """Keep a fine-tuned run's scores and where they come from; returns a sentence.
+
+    Raises Problem where it was not trained from another model, or has no scores.
+    """
+    try:
+        config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Problem(f"{run / 'config.json'} cannot be read ({error}).") from None
+    if not config.get("from"):
+        raise Problem(f"{run} was not trained from another model (`train ... --from`).")
+    tables = sorted((run / "scores").glob("[!.]*.csv"))
+    if not tables:
+        raise Problem(f"{run} has no scores yet: evaluate it first.")
+    target = (root or places.fine_tuned()) / run.name
+    shutil.rmtree(target, ignore_errors=True)
+    about = {key: config.get(key) for key in KEPT}
+    write_whole(target, {"config.json": (json.dumps(about, indent=2) + "\n").encode()})
+    (target / "scores").mkdir()
+    for table in tables:
+        shutil.copyfile(table, target / "scores" / table.name)
+    return f"{run.name} is a row of the generalisation matrix: {len(tables)} data sets."
+
+
+def read_rows(root: Path | None = None) -> tuple[list[FineTuned], list[Score]]:
+    """What was kept, and its scores; runs whose config.json cannot be read are passed over."""
+    root = root or places.fine_tuned()
+    found = []
+    for file in sorted(root.glob("*/config.json")):
+        try:
+            found.append(_describe(file.parent.name, json.loads(file.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    names = {each.name for each in found}
+    return found, [row for row in read_all([root]) if row.model in names]
+
+
+def _describe(name: str, config: dict[str, Any]) -> FineTuned:
+    images = int(config["images_seen"]) - int(config.get("images_before") or 0)
+    data = " + ".join(name_data(str(source)) for source in config["trained_on"])
+    return FineTuned(name, str(config["model"]), data, images)
+
+
+def name_data(source: str) -> str:
+    """A short name for what `--data` said: train-128 for ../data/train-128/train-*.parquet."""
+    path = PurePosixPath(source.rstrip("/"))
+    return (path.parent.name if "*" in path.name else path.stem) or source
+
+
+def gain_by_tuning(
+    rows: Iterable[Score], tuned: FineTuned, metric: str = "psnr"
+) -> dict[str, Mean]:
+    """Data set -> what fine-tuning changed: the run minus its base, over the same pictures.
+
+    Only where both were scored by one protocol at one size: `rows` are of one.
+    """
+    of: dict[str, dict[tuple[str, str], float]] = {tuned.name: {}, tuned.base: {}}
+    for row in rows:
+        value = getattr(row, metric)
+        if row.model in of and value is not None:
+            of[row.model][row.dataset, row.picture] = value
+    after, before = of[tuned.name], of[tuned.base]
+    gains: dict[str, list[float]] = {}
+    for key in sorted(after.keys() & before.keys()):
+        gains.setdefault(key[0], []).append(after[key] - before[key])
+    return {dataset: mean([np.array(values)]) for dataset, values in gains.items()}
