@@ -289,11 +289,22 @@ def _png(width: int, height: int, depth: int, kind: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
-def _saved(size: tuple[int, int], form: str, mode: str = "RGB", **options: Any) -> bytes:
+def _saved(
+    size: tuple[int, int], form: str, mode: str = "RGB", color: int | tuple[int, ...] = 0,
+    **options: Any,
+) -> bytes:  # fmt: skip
     from PIL import Image
 
     out = io.BytesIO()
-    Image.new(mode, size).save(out, form, **options)
+    Image.new(mode, size, color).save(out, form, **options)
+    return out.getvalue()
+
+
+def _enlarged(size: tuple[int, int]) -> bytes:
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.open(next((ROOT / "workbench" / "samples").glob("*.jpg"))).resize(size).save(out, "JPEG")
     return out.getvalue()
 
 
@@ -331,6 +342,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "PNG, 1 x 60,000,000": lambda: _png(1, 60_000_000, 8, 0),
     "PNG, 65,000 x 900": lambda: _png(65_000, 900, 8, 2),
     "JPEG, 7870 x 7870": lambda: _saved((7870, 7870), "JPEG"),
+    "JPEG, 7870 x 7870, a photograph": lambda: _enlarged((7870, 7870)),
+    "JPEG, 7870 x 7870, nearly black": lambda: _saved((7870, 7870), "JPEG", color=(9, 9, 9)),
     "JPEG, CMYK, 7870 x 7870": lambda: _saved((7870, 7870), "JPEG", "CMYK"),
     "JPEG 2000, 5400 x 5400": lambda: _saved((5400, 5400), "JPEG2000"),
     "AVIF, 7800 x 7800": lambda: _saved((7800, 7800), "AVIF", speed=10),
