@@ -65,6 +65,7 @@ def test_measure_gives_the_same_numbers_as_the_functions_one_by_one(prediction, 
         "auc",
         "blotch",
         "grid",
+        "cdr",
         "pixdiff",
     ):
         torch.testing.assert_close(found[name], getattr(metrics, name)(prediction, truth))
@@ -294,3 +295,31 @@ def test_only_where_the_truth_is_flat_do_blotches_count():
     a = torch.zeros(64, 64)
     a[:, 32:] = 40 * torch.rand(64, 32, generator=torch.manual_seed(1))
     assert float(metrics.blotch(painted(a), busy)) < 0.05
+
+
+def halves(left: float, right: float) -> torch.Tensor:
+    """Mid-grey with one a on the left and another on the right, the edge in the middle."""
+    a = torch.full((64, 64), left)
+    a[:, 32:] = right
+    return a
+
+
+def test_colour_that_stops_at_the_edge_is_kept_and_colour_that_runs_over_it_is_not():
+    truth = painted(halves(-30, 30))
+    assert float(metrics.cdr(truth, truth)) == 1
+    assert float(metrics.cdr(flat_grey(), truth)) == 0
+    shares = []
+    for width in (8, 16, 32):  # pixels over which the colour runs
+        ramp = ((torch.arange(64) - 31.5) / width).clamp(-0.5, 0.5) * 60
+        shares.append(float(metrics.cdr(painted(ramp.repeat(64, 1)), truth)))
+    assert 1 > shares[0] > shares[1] > shares[2] > 0
+    assert float(metrics.cdr(painted(halves(30, -30)), truth)) > 0.95  # the other way round
+    pale = float(metrics.cdr(painted(halves(-15, 15)), truth))
+    assert pale == pytest.approx(0.5, abs=0.05)  # the trap: nothing bleeds here
+
+
+def test_more_colour_than_the_truth_keeps_no_more_than_all_its_edges(truth):
+    vivid = painted(halves(-60, 60))
+    assert float(metrics.cdr(vivid, painted(halves(-20, 20)))) == pytest.approx(1, abs=0.02)
+    assert float(metrics.cdr(vivid, flat_grey())) == 1  # a truth without colour has no edges
+    assert ((metrics.cdr(truth.flip(0), truth) >= 0) & (metrics.cdr(truth, truth) == 1)).all()

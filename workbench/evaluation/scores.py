@@ -46,6 +46,7 @@ class Score:
     auc_weight: float | None = None
     blotch: float | None = None
     grid: float | None = None
+    cdr: float | None = None
     agreement: float | None = None
     top1: float | None = None
     pixdiff: float | None = None
