@@ -6,7 +6,7 @@ from workbench import places
 from workbench.errors import Problem
 from workbench.names import escape_markdown
 from workbench.ui import widgets
-from workbench.ui.compare import looks, opening
+from workbench.ui.compare import blend, looks, opening
 
 st.title("Colorization workbench")
 st.caption(
@@ -38,16 +38,14 @@ with right:
     checkpoints = widgets.choose_models()
     with st.expander("Settings", icon=":material/tune:"):
         settings = widgets.choose_settings()
-        with_blend = st.toggle(
-            "Add a blend", key="blend", help="The mean colours of the chosen models."
-        )
+        weights = blend.choose_weights(checkpoints)
 
 checkpoints.sort(key=lambda each: not each.spec.ours)  # what is most believable is seen first
 made = results.make_all(picture, checkpoints, settings, waiting)
 if not made:
     st.stop()
-if with_blend:
-    made.append(results.blend_results(picture, made))
+if any(weights.get(each.name) for each in made):
+    made.append(blend.blend_results(picture, made, weights))
 exports.offer_downloads(picture, made, below)
 ahead.empty()
 try:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,90 @@ class Checkpoint:
         Raises Problem when a file is missing, a checksum is wrong, or a key is missing or surplus.
         """
         return _load(self)
+
+
+@dataclass(frozen=True)
+class Blended(Checkpoint):
+    """Several checkpoints that colour as one, each with its weight: see `find_blend`."""
+
+    members: tuple[tuple[Checkpoint, float], ...] = ()
+
+    @property
+    def spec(self) -> ModelSpec:
+        """That of its first member, named as what it is."""
+        first = self.members[0][0].spec
+        return replace(
+            first, name="blend", title=self.title, paper="", year=None, url="", predicts="ab",
+            claim="The weighted mean of several networks' colours.",
+        )  # fmt: skip
+
+    @property
+    def title(self) -> str:
+        """Its members, with their weights where these differ."""
+        alike = len({weight for _, weight in self.members}) == 1
+        return "Blend: " + " + ".join(
+            each.title if alike else f"{weight:g} × {each.title}" for each, weight in self.members
+        )
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all members' weights on disk."""
+        return sum(each.bytes for each, _ in self.members)
+
+    def net(self) -> nn.Module:
+        """A `Blend` of the members' networks; raises Problem as theirs do."""
+        return self.join(Checkpoint.net)
+
+    def join(self, load: Callable[[Checkpoint], nn.Module]) -> nn.Module:
+        """A `Blend` of what `load` gives for each member."""
+        from workbench.models.blend import Blend
+
+        nets = [load(each) for each, _ in self.members]
+        sizes = [each.size for each, _ in self.members]
+        return Blend(nets, sizes, [weight for _, weight in self.members]).eval()
+
+
+def find_blend(name: str, every: Mapping[str, Checkpoint]) -> Blended:
+    """The blend that "NAME+NAME" or "NAME=WEIGHT+NAME=WEIGHT" asks for; weights are 1 unsaid.
+
+    every: the checkpoints that can be in it. Raises Problem for a name that is not there or named
+    twice, and for a weight that is not above 0 and at most 1000.
+    """
+    members: dict[str, float] = {}
+    for part in name.split("+"):
+        one, equals, told = (piece.strip() for piece in part.partition("="))
+        try:
+            weight = float(told) if equals else 1.0
+        except ValueError:
+            weight = math.nan
+        if not 0 < weight <= 1000:
+            raise Problem(
+                f"{printable(told)!r} is no weight of a blend: it is above 0 and at most 1000, as "
+                f"in {printable(one)}=2."
+            )
+        if one not in every:
+            raise Problem(f"There is no model {printable(one)!r}. There are: {', '.join(every)}.")
+        if one in members:
+            raise Problem(f"{one} is in the blend twice. Give it a larger weight: {one}=2.")
+        members[one] = weight
+    if len(members) < 2:
+        raise Problem("A blend has two models or more: NAME+NAME, or NAME=2+NAME=1.")
+    found = tuple((every[one], weight) for one, weight in members.items())
+    total = sum(members.values())
+    key = [[each.revision, round(weight / total, 6)] for each, weight in found]
+    alike = len(set(members.values())) == 1
+    config = {
+        "model": "blend",
+        "size": max(each.size for each, _ in found),
+        "revision": hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12],
+        "images_seen": None,
+        "trained_on": sorted({text for each, _ in found for text in each.config["trained_on"]}),
+        "files": {},
+        "width": None,
+        "options": {},
+    }
+    called = "+".join(one if alike else f"{one}={weight:g}" for one, weight in members.items())
+    return Blended(called, places.fetched_folder() / ".blends", config, found)
 
 
 def keep_earlier_logs(base: Checkpoint, out: Path) -> None:
@@ -195,18 +280,23 @@ def _check_config(config: dict[str, Any], models: Collection[str]) -> None:
 
 
 def find(name: str) -> Checkpoint:
-    """The checkpoint of this name, or in this folder; raises Problem with what there is."""
+    """The checkpoint of this name, in this folder, or the blend of several names (`find_blend`).
+
+    Raises Problem with what there is.
+    """
     every = available()
     if name in every:
         return every[name]
     folder = Path(name)
     if (folder / "config.json").is_file() and (checkpoint := open_folder(folder)):
         return checkpoint
+    if every and "+" in name:
+        return find_blend(name, every)
     if not every:
         raise Problem(f"There is no trained model {name!r}. {places.say_no_models()}")
     raise Problem(
         f"There is no trained model {name!r}. There are: {', '.join(every)}. "
-        "A folder with a config.json is also taken."
+        "A folder with a config.json is also taken, and NAME+NAME is a blend."
     )
 
 

@@ -22,6 +22,7 @@ from workbench.coloring import edges
 from workbench.coloring.strips import work_by_strips
 from workbench.coloring.together import run_at_once
 from workbench.errors import Problem
+from workbench.models.blend import Blend
 from workbench.spec import Colorizer
 
 SIZE = 256  # short side shown to a network that has no size of its own
@@ -222,6 +223,9 @@ def has_rebalancing(net: nn.Module) -> bool:
 
 def own_settings(net: nn.Module, settings: Settings) -> Settings:
     """The settings without those that this network ignores."""
+    if isinstance(net, Blend):
+        told = [own_settings(member, settings) for member in net.members]
+        return max(told, key=lambda own: (own.temperature is not None, own.rebalancing is not None))
     if not has_temperature(net):
         settings = replace(settings, temperature=None)
     return settings if has_rebalancing(net) else replace(settings, rebalancing=None)
@@ -274,8 +278,18 @@ def predict_coarse(
 ) -> Tensor:
     """L (N, 1, H, W) -> ab (N, 2, h, w) at the network's own resolution, float32.
 
-    That of a network with a distribution is the one of its bins: they are decoded there.
+    That of a network with a distribution is the one of its bins: they are decoded there. A blend's
+    is its largest member's; each looks at its own size, but at no more than `size` unless
+    `settings.size` says so.
     """
+    if isinstance(net, Blend):
+        sizes = [settings.size or min(own, size) for own in net.sizes]
+        planes = [
+            predict_coarse(member, L, own, settings)
+            for member, own in zip(net.members, sizes, strict=True)
+        ]
+        finest = max((plane.shape[-2:] for plane in planes), key=min)
+        return blend_ab([edges.upsample(plane, finest) for plane in planes], net.shares)
     if settings.mirror:
         both = torch.cat((L, L.flip(-1)))
         ab, mirrored = predict_coarse(net, both, size, replace(settings, mirror=False)).chunk(2)
@@ -366,7 +380,7 @@ def colorize_all(
 
 
 def blend_ab(planes: Sequence[Tensor], weights: Sequence[float] | None = None) -> Tensor:
-    """The weighted mean of several ab (2, H, W); weights are positive and need not sum to 1."""
+    """The weighted mean of several ab (..., 2, H, W); weights need not sum to 1."""
     shares = torch.tensor(list(weights) if weights is not None else [1.0] * len(planes))
     if not planes or len(shares) != len(planes):
         raise Problem(f"A blend needs a weight for each of its {len(planes)} pictures.")

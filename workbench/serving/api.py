@@ -21,17 +21,24 @@ if TYPE_CHECKING:
 
 
 def find_checkpoints(names: list[str] | None = None) -> list[Checkpoint]:
-    """The trained models of these names, all of them without names; raises Problem."""
+    """The trained models of these names, all of them without names; raises Problem.
+
+    NAME+NAME is a blend of them: `checkpoints.find_blend`.
+    """
     every = checkpoints.available()
     if not every:
         raise Problem("There is no trained model on this server. Train one, or fetch one.")
     if names is not None and not isinstance(names, list | tuple):
         raise Problem(f"Models are a list of names. There are: {', '.join(every)}.")
-    unknown = [name for name in names or [] if not isinstance(name, str) or name not in every]
-    if unknown:
-        told = str(unknown[0])[:60]
-        raise Problem(f"There is no model {told!r}. There are: {', '.join(every)}.")
-    return [every[name] for name in dict.fromkeys(names or every)]
+    found = []
+    for name in dict.fromkeys(map(str, names or every)):
+        if name not in every and "+" in name[:1000]:
+            found.append(checkpoints.find_blend(name[:1000], every))
+        elif name in every:
+            found.append(every[name])
+        else:
+            raise Problem(f"There is no model {name[:60]!r}. There are: {', '.join(every)}.")
+    return found
 
 
 def open_upload(file: str | None) -> Picture:

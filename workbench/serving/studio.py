@@ -97,6 +97,10 @@ class Studio:
 
     def network(self, checkpoint: Checkpoint) -> nn.Module:
         """The checkpoint's network, loaded once. Read-only: never train or change it."""
+        from workbench.checkpoints import Blended
+
+        if isinstance(checkpoint, Blended):
+            return checkpoint.join(self.network)
         key = (checkpoint.name, checkpoint.revision)
         with self._loading:
             if key not in self._networks:

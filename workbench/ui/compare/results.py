@@ -55,16 +55,6 @@ def make_all(
     return made
 
 
-def blend_results(picture: Picture, made: list[Made]) -> Made:
-    """The mean of the results' colours, under the picture's own L."""
-    from workbench.coloring.colorize import blend_ab, join_at_depth
-
-    ab = blend_ab([each.ab for each in made])
-    full = join_at_depth(state.lightness(picture), ab, picture.full.dtype)
-    origin = {"blend": [each.settings for each in made]}
-    return Made("blend", f"Blend of {len(made)}", full, sum(m.seconds for m in made), origin)
-
-
 def describe_result(picture: Picture, made: Made) -> str:
     """Seconds, and PSNR and SSIM against the upload where that had colour."""
     numbers = [f"{made.seconds:.2f} s"]
