@@ -179,6 +179,31 @@ def test_compare_gives_a_picture_and_a_row_for_each_model(client, trained) -> No
     assert len(gallery) == 2
 
 
+def test_hints_and_an_exemplar_reach_the_picture_and_its_facts(client) -> None:
+    hint = {"x": 100, "y": 100, "color": "#2040c0", "radius": 30}
+    png, facts = client.predict(
+        sent(CHELSEA), "vanilla_cnn", hints=[hint], exemplar=sent(SAMPLES["rocket"].path),
+        exemplar_strength=0.5, edges=True, api_name="/colorize",
+    )  # fmt: skip
+    assert float(split_lab(open_image(Path(png)).rgb)[1][1, 100, 100]) < -20
+    assert facts["hints"][0]["color"] == "#2040c0"
+    assert facts["exemplar"] == "rocket.jpg"
+    assert facts["settings"]["edges"] is True
+    with Image.open(png) as image:
+        assert "exemplar_strength=0.5" in image.text["Settings"]
+
+
+def test_samples_differ_and_suggestions_are_colours_for_hints(client) -> None:
+    gallery = client.predict(sent(CHELSEA), "colorful", 3, 7, api_name="/samples")
+    assert [each["caption"] for each in gallery] == ["Sample 1", "Sample 2", "Sample 3"]
+    first, second = (open_image(Path(each["image"])).rgb for each in gallery[:2])
+    assert not torch.equal(first, second)
+    rows = client.predict(sent(CHELSEA), 50, 60, "colorful", 5, api_name="/suggest")
+    assert len(rows) == 5
+    assert all(re.fullmatch("#[0-9a-f]{6}", row["color"]) for row in rows)
+    assert rows[0]["share"] >= rows[-1]["share"] > 0
+
+
 @pytest.mark.parametrize(
     ("name", "content", "arguments", "sentence"),
     [
@@ -189,6 +214,8 @@ def test_compare_gives_a_picture_and_a_row_for_each_model(client, trained) -> No
         ("fine.jpg", CHELSEA.read_bytes(), {"temperature": 11}, "The temperature is above 0"),
         ("fine.jpg", CHELSEA.read_bytes(), {"size": 9}, "16 to 2048 pixels, not 9"),
         ("fine.jpg", CHELSEA.read_bytes(), {"chroma": -1}, "The chroma gain is 0 to 10"),
+        ("fine.jpg", CHELSEA.read_bytes(), {"hints": [{"x": 1}]}, "is no hint"),
+        ("fine.jpg", CHELSEA.read_bytes(), {"exemplar_strength": 3}, "an exemplar is 0 to 1"),
     ],
 )
 def test_what_is_refused_is_refused_in_a_sentence(
@@ -222,7 +249,7 @@ def test_ten_visitors_at_once_all_get_their_own_picture(client, tmp_path) -> Non
 def test_every_endpoint_and_parameter_is_documented(client) -> None:
     words = DOCUMENTATION.read_text("utf-8")
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/colorize", "/compare", "/models"}
+    assert set(named) == {"/colorize", "/compare", "/models", "/samples", "/suggest"}
     for endpoint, facts in named.items():
         section = words.split(f"### `{endpoint}`")[1].split("\n##")[0]
         documented = re.findall(

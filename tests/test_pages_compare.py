@@ -205,6 +205,24 @@ def test_a_hint_changes_the_colours_around_it_and_can_be_taken_back(workbench: A
     assert shown(workbench, "hint_pictures")["cells"][1]["src"] == before[1]["src"]
 
 
+def test_the_likeliest_colours_of_a_hints_place_are_one_click_away(workbench: AppTest) -> None:
+    workbench.run()
+    workbench.segmented_control(key="view").set_value("Colour hint").run()
+    assert not any("suggestion" in str(button.key) for button in workbench.button)
+    sha256 = hashlib.sha256(SAMPLES[FIRST].path.read_bytes()).hexdigest()
+    hint = {"x": 200, "y": 100, "to": None, "color": "#3070c0", "radius": 6}
+    workbench.session_state["hints"][sha256].append(hint)
+    workbench.run()
+    offered = [each for each in workbench.button if "suggestion" in str(each.key)]
+    assert len(offered) == 5
+    assert all(each.label.endswith("%") for each in offered)
+    offered[1].click().run()
+    assert not workbench.exception
+    taken = workbench.session_state["hints"][sha256][-1]["color"]
+    assert taken == offered[1].help.removeprefix("Take ")
+    assert shown(workbench, "hint_pictures")["marks"][0]["color"] == taken
+
+
 def test_how_far_a_hint_spreads_is_a_choice(workbench: AppTest) -> None:
     workbench.run()
     workbench.segmented_control(key="view").set_value("Colour hint").run()

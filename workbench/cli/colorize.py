@@ -1,4 +1,4 @@
-"""Commands: colorize."""
+"""Commands: colorize, suggest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import typer
 
 from workbench.errors import Problem
 from workbench.jobs.form import KINDS, Form
-from workbench.jobs.painting import Painter, colorize_picture, find_free
+from workbench.jobs.painting import Painter, colorize_picture, draw_picture, find_free
 from workbench.names import describe_left_out, printable, shorten_stem, walk
 from workbench.writing import write_whole
 
@@ -24,6 +24,7 @@ STRENGTH = 0.5  # of the smoothing of clips
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
     from workbench.coloring.colorize import Settings
+    from workbench.coloring.finish import Finish
 
 
 class Kind(StrEnum):
@@ -43,6 +44,9 @@ class Job:
     form: Kind | None  # None: JPEG stays JPEG, everything else becomes PNG
     stamp: bool
     strength: float
+    finish: Finish
+    samples: int = 0  # of each model's distribution, in place of its own answer
+    seed: int = 0
     taken: set[Path] = field(default_factory=set)
 
     @property
@@ -55,6 +59,7 @@ class Job:
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
     app.command()(colorize)
+    app.command()(suggest)
 
 
 def colorize(
@@ -81,6 +86,27 @@ def colorize(
         bool, typer.Option(help="Mean of the picture's and its mirror image's colours.")
     ] = False,
     edges: Annotated[bool, typer.Option(help="Let colours follow the picture's edges.")] = False,
+    hint: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X,Y=#RRGGBB",
+            help="A colour for a place, in pixels; repeatable. "
+            "X,Y,RADIUS=, or X,Y,X,Y= for a rectangle.",
+        ),
+    ] = None,
+    reach: Annotated[
+        float, typer.Option(help="How far hints spread: 1 is a spot, 1e-7 all that is alike.")
+    ] = 1e-5,
+    exemplar: Annotated[
+        Path | None, typer.Option(help="A picture whose colours are wanted.")
+    ] = None,
+    exemplar_strength: Annotated[
+        float, typer.Option(help="0 to 1: how far colours move to the exemplar's.")
+    ] = 0.7,
+    samples: Annotated[
+        int, typer.Option(min=0, max=12, help="Of `colorful`: so many draws, not the one answer.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     form: Annotated[
         Kind | None, typer.Option("--format", help="Default: JPEG stays JPEG, the rest is PNG.")
     ] = None,
@@ -101,15 +127,19 @@ def colorize(
         size=size, temperature=temperature, rebalancing=rebalancing, chroma=chroma, mirror=mirror,
         edges=edges,
     )  # fmt: skip
+    finish = _finish(hint or [], reach, exemplar, exemplar_strength)
     painters = [Painter(each, each.net()) for each in _find_checkpoints(model)]
-    job = Job(painters, settings, out, form, stamp, STRENGTH if strength is None else strength)
+    if samples:
+        _check_samples(painters, bool(finish))
+    held = STRENGTH if strength is None else strength
+    job = Job(painters, settings, out, form, stamp, held, finish, samples, seed)
     if job.single and job.single not in (*KINDS, ".mp4"):
         raise Problem(
             f"{printable(out)} names a {job.single} file, and results are PNG, JPEG or MP4. "
             f"Name it {printable(out.with_suffix('.png').name)} or "
             f"{printable(out.with_suffix('.mp4').name)}, or name a folder."
         )
-    if job.single and len(files) * len(painters) > 1:
+    if job.single and len(files) * len(painters) * max(1, samples) > 1:
         raise Problem(
             f"{printable(out)} is one file, and there is more than one result. Name a folder."
         )
@@ -128,6 +158,54 @@ def colorize(
     if failed:
         print(f"{failed} of {len(files)} files could not be coloured.", file=sys.stderr)
         raise typer.Exit(2)
+
+
+def suggest(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A picture.")],
+    x: Annotated[float, typer.Argument(help="Pixels from its left.")],
+    y: Annotated[float, typer.Argument(help="Pixels from its top.")],
+    model: Annotated[str, typer.Option(help="A model with a distribution.")] = "colorful",
+    count: Annotated[int, typer.Option(help="How many.")] = 5,
+    rebalancing: Annotated[
+        float | None, typer.Option(help="0 to 1: how much rare colours count. Default: its own.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
+) -> None:
+    """Name the likeliest colours of one place, for a hint there."""
+    from workbench import checkpoints
+    from workbench.cli import print_rows
+    from workbench.coloring.colorize import lightness
+    from workbench.coloring.suggestions import suggest_colors
+    from workbench.images import open_image
+
+    _settings(rebalancing=rebalancing)  # says what is wrong with it
+    checkpoint, picture = checkpoints.find(model), open_image(source)
+    found = suggest_colors(
+        checkpoint.net(), lightness(picture.full), x, y, count, checkpoint.size, rebalancing
+    )
+    rows = [{"colour": each.color, "share": round(each.share, 4)} for each in found]
+    print_rows(rows, as_json)
+
+
+def _finish(hints: list[str], reach: float, exemplar: Path | None, strength: float) -> Finish:
+    from workbench.coloring.finish import Finish, parse_hint
+    from workbench.images import open_image
+
+    picture = open_image(exemplar) if exemplar else None
+    return Finish(tuple(map(parse_hint, hints)), reach, picture, strength)
+
+
+def _check_samples(painters: list[Painter], finished: bool) -> None:
+    """Raise Problem where there is nothing to draw from, or hints would be passed over."""
+    from workbench.coloring.colorize import has_temperature
+
+    for painter in painters:
+        if not has_temperature(painter.net):
+            raise Problem(
+                f"{painter.name} has no distribution to draw from: take colorful or reference."
+            )
+    if finished:
+        raise Problem("--samples goes without --hint and --exemplar: choose a draw first.")
 
 
 def _endings() -> set[str]:
@@ -267,11 +345,21 @@ def _colorize_picture(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     if job.form and KINDS[suffix] != job.form:
         suffix = Form(job.form).suffix
     form = Form(KINDS[suffix], job.stamp)
-    for made in colorize_picture(picture, job.painters, job.settings):
+    if job.samples:
+        everything = draw_picture(picture, job.painters, job.settings, job.samples, job.seed)
+    else:
+        everything = colorize_picture(picture, job.painters, job.settings, finish=job.finish)
+    for made in everything:
         checkpoint, rgb = made.painter.checkpoint, made.rgb
-        target = _find_target(path, relative, checkpoint.name, suffix, job)
+        called = relative
+        if made.sample:
+            called = relative.with_name(f"{relative.stem}_sample{made.sample}{relative.suffix}")
+        target = _find_target(path, called, checkpoint.name, suffix, job)
         data = form.encode(picture, rgb, made.marks, stamp=made.marks["Description"])
-        sidecar = _sidecar(path, checkpoint, job.settings) | {
+        sidecar = _sidecar(path, checkpoint, job.settings) | job.finish.describe()
+        if made.sample:
+            sidecar |= {"sample": made.sample, "seed": job.seed}
+        sidecar |= {
             "source_sha256": picture.sha256,
             "result_sha256": hashlib.sha256(data).hexdigest(),
             "width": rgb.shape[-1],
@@ -292,6 +380,8 @@ def _colorize_clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
     from workbench.video import Progress, colorize_video
 
     idle = {"--format": job.form, "--edges": job.settings.edges}
+    idle |= {"--hint": job.finish.hints, "--exemplar": job.finish.exemplar}
+    idle |= {"--samples": job.samples}
     if without := [option for option, given in idle.items() if given]:
         print(
             f"{printable(path.name)} is a clip, for which {' and '.join(without)} "

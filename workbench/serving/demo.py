@@ -1,7 +1,9 @@
-"""Gradio: the public face and the machine interface, one screen and three endpoints.
+"""Gradio: the public face and the machine interface, one screen and five endpoints.
 
     /colorize    a picture and a model -> the PNG and what is known of it
     /compare     a picture and several models -> the PNGs and a row of numbers for each
+    /samples     several draws of one model that predicts a distribution
+    /suggest     the likeliest colours of one place
     /models      the models that can be named
 
 docs/api.md shows them from curl, Python and JavaScript. Nothing is asked of another machine.
@@ -35,11 +37,16 @@ from workbench.names import escape_markdown, shorten_stem
 from workbench.samples import SAMPLES
 from workbench.serving.api import (
     colorize_upload,
+    draw_samples,
     encode_png,
     find_checkpoints,
+    finish_upload,
     list_models,
+    measure_upload,
     open_upload,
+    read_finish,
     read_settings,
+    suggest,
 )
 from workbench.serving.headers import SafeHeaders
 from workbench.serving.studio import shared_studio
@@ -104,10 +111,16 @@ def keep_for_screen(rgb: Tensor, name: str) -> str:
     return keep_file(data, f"{name}.{kind.partition('/')[2]}")
 
 
-def keep_result(picture: Picture, checkpoint: Checkpoint, settings: Settings, rgb: Tensor) -> str:
+def keep_result(
+    picture: Picture,
+    checkpoint: Checkpoint,
+    settings: Settings,
+    rgb: Tensor,
+    also: dict[str, Any] | None = None,
+) -> str:
     """The result at full size as a PNG that says what coloured it: its path."""
     name = f"{shorten_stem(Path(picture.name).stem, 120)}_{checkpoint.name}.png"
-    return keep_file(encode_png(picture, checkpoint, settings, rgb), name)
+    return keep_file(encode_png(picture, checkpoint, settings, rgb, also), name)
 
 
 class Page(gr.Blocks):
@@ -142,6 +155,11 @@ def colorize(
     chroma: float = 1.0,
     rebalancing: float | None = None,
     mirror: bool = False,
+    edges: bool = False,
+    hints: list[dict[str, Any]] | None = None,
+    reach: float | None = None,
+    exemplar: str | None = None,
+    exemplar_strength: float | None = None,
 ) -> tuple[str, dict[str, Any]]:
     """Colour one picture with one model.
 
@@ -154,6 +172,12 @@ def colorize(
         rebalancing: Of a model trained with rare colours weighted up, how much of it is kept, 0
             to 1; without it, the model's own.
         mirror: The mean of the picture's and its mirror image's colours, in twice the time.
+        edges: Colours follow the picture's edges.
+        hints: Colours for places: a list of objects x, y, color (#RRGGBB), and radius in pixels
+            or `to`, [x, y] of a rectangle's other corner.
+        reach: How far hints spread: 1 is a spot, 1e-7 all that is alike.
+        exemplar: A picture whose colours are wanted.
+        exemplar_strength: 0 to 1, how far colours move to the exemplar's.
 
     Returns:
         A PNG at the picture's own size and bit depth, and an object of facts: model, revision,
@@ -161,10 +185,14 @@ def colorize(
     """
     picture, settings = (
         open_upload(file),
-        read_settings(size, temperature, chroma, rebalancing, mirror),
+        read_settings(size, temperature, chroma, rebalancing, mirror, edges),
     )
+    finish = read_finish(hints, reach, exemplar, exemplar_strength)
     checkpoint = find_checkpoints([model] if model else None)[0]
     rgb, facts = colorize_upload(picture, checkpoint, settings)
+    if finish:
+        rgb = finish_upload(picture, rgb, finish)
+        facts |= measure_upload(picture, rgb) | finish.describe()
     facts |= {
         "settings": asdict(settings) | {"size": settings.size or checkpoint.size},
         "width": rgb.shape[-1],
@@ -175,7 +203,39 @@ def colorize(
         "notes": list(picture.notes),
         "colourized_by_ai": True,
     }
-    return keep_result(picture, checkpoint, settings, rgb), facts
+    return keep_result(picture, checkpoint, settings, rgb, finish.describe()), facts
+
+
+def draw(
+    file: str,
+    model: str | None = "colorful",
+    count: float = 4,
+    seed: float = 0,
+    temperature: float | None = None,
+) -> list[tuple[str, str]]:
+    """Draw several plausible colourings from a model's distribution.
+
+    Args:
+        file: The picture, as for /colorize.
+        model: A model with a temperature (see /models).
+        count: How many, 1 to 12.
+        seed: The same seed draws the same.
+        temperature: Above 0: small is what the model finds likely, 1 as often as it believes.
+
+    Returns:
+        A gallery of PNGs with titles.
+    """
+    picture = open_upload(file)
+    checkpoint = find_checkpoints([model] if model else ["colorful"])[0]
+    settings = read_settings(None, temperature, None)
+    drawn = draw_samples(picture, checkpoint, count, seed, temperature)
+    return [
+        (
+            keep_result(picture, checkpoint, settings, rgb, {"sample": number, "seed": int(seed)}),
+            f"Sample {number}",
+        )
+        for number, rgb in enumerate(drawn, 1)
+    ]
 
 
 def compare(
@@ -387,11 +447,29 @@ def _endpoints(listed: list[tuple[str, str]], alone: dict[str, Any]) -> None:
         result, facts = gr.File(label="PNG"), gr.JSON(label="Facts")
         gallery, rows = gr.Gallery(label="PNGs", format="png"), gr.JSON(label="Rows")
         one, many = gr.Button(), gr.Button()
+        edges = gr.Checkbox(False, label="Keep colours inside edges")
+        hints = gr.JSON(None, label="Hints")
+        reach = gr.Number(None, label="Reach of the hints")
+        exemplar = gr.File(label="Exemplar")
+        exemplar_strength = gr.Number(None, label="Strength of the exemplar")
+        count, seed = gr.Number(4, label="Samples"), gr.Number(0, label="Seed")
+        x, y = gr.Number(0, label="x"), gr.Number(0, label="y")
+        several_colors = gr.JSON(label="Colours")
+        draws, place = gr.Button(), gr.Button()
     asked = [file, model, size, temperature, chroma, rebalancing, mirror]
+    asked += [edges, hints, reach, exemplar, exemplar_strength]
     one.click(raise_as_sentence(colorize), asked, [result, facts], api_name="colorize", **alone)
     many.click(
         raise_as_sentence(compare), [file, several], [gallery, rows], api_name="compare", **alone
     )
+    draws.click(
+        raise_as_sentence(draw), [file, model, count, seed, temperature], gallery,
+        api_name="samples", **alone,
+    )  # fmt: skip
+    place.click(
+        raise_as_sentence(suggest), [file, x, y, model, count], several_colors,
+        api_name="suggest", **alone,
+    )  # fmt: skip
     gr.api(raise_as_sentence(list_models), api_name="models")
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from workbench.jobs.made import Made
 from workbench.ui import state
+from workbench.ui.compare import suggestions
 from workbench.ui.exports import offer_download, read_form
 from workbench.ui.viewers import Cell, show_gallery
 
@@ -33,7 +34,7 @@ def show(
     from workbench.coloring.hints import REACH
 
     hints: list[dict] = st.session_state.setdefault("hints", {}).setdefault(picture.sha256, [])
-    pictures, bar = st.container(), st.container(horizontal=True)
+    pictures, bar, likely = st.container(), st.container(horizontal=True), st.container()
     left, middle, right = st.columns([2, 1, 2], vertical_alignment="bottom")
     title = left.selectbox("Start from", [each.title for each in made], key="hint_from")
     color = middle.color_picker("Colour", "#3070c0", key="hint_color")
@@ -63,6 +64,8 @@ def show(
         hints.clear()
         st.rerun()
     offer_download(picture, hinted, read_form(), where=bar)
+    with likely:
+        suggestions.offer(picture, checkpoints, hints)
 
 
 def _apply_hints(picture: Picture, start: Made, hints: list[dict], reach: float) -> Made:
