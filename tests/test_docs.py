@@ -217,11 +217,12 @@ WHOLES = {
 
 
 def test_a_test_file_is_named_after_what_it_tests():
-    """A module or package of ours, a page, or one of what is tested as a whole."""
+    """A module or package of ours, a benchmark, a page, or one of what is tested as a whole."""
     package = ROOT / "workbench"
     paths = [path.relative_to(package).with_suffix("").parts for path in package.rglob("*.py")]
     parts = [path[:-1] if path[-1] == "__init__" else path for path in paths]
     known = WHOLES | {"_".join(path[-n:]) for path in parts for n in (1, 2) if path}
+    known |= {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
     known |= {f"pages_{name.split('_')[0]}" for name in pages()}
     names = [path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")]
     strange = [name for name in names if name not in known and not name.startswith("journey_")]

@@ -26,7 +26,7 @@ def demo(
     host: HOST = "127.0.0.1",
     mcp: Annotated[bool, typer.Option("--mcp", help="Also offer the API as MCP tools.")] = False,
 ) -> None:
-    """Start the Gradio demo: one screen, and an API at /colorize, /compare, /samples, /suggest and /models."""
+    """Start the Gradio demo: one screen, and an API (/colorize, /compare, /suggest and more)."""
     if mcp and importlib.util.find_spec("mcp") is None:
         raise Problem("--mcp needs one more package: pip install 'gradio[mcp]'.")
     _prepare(port, host)
