@@ -239,3 +239,28 @@ def test_the_changelog_s_versions_are_dated_and_the_newest_is_ours():
     assert found[0][0] == __version__
     days = [day for _, day in found]
     assert days == sorted(days, reverse=True)
+
+
+def test_features_md_names_what_is_there_and_every_page_and_endpoint_of_ours():
+    text = text_of(ROOT / "docs" / "features.md")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("|") and not line.startswith(("| feature", "|---"))
+    ]
+    assert len(rows) > 30
+    demo = text_of(ROOT / "workbench" / "serving" / "demo.py")
+    endpoints = {f"/{name}" for name in re.findall(r'api_name="(\w+)"', demo)}
+    named: dict[str, set[str]] = {"page": set(), "endpoint": set()}
+    for feature, page, command, endpoint, code, test in rows:
+        page, command, endpoint = (each.strip("`") for each in (page, command, endpoint))
+        assert page in {"", *pages()}, feature
+        assert command in {"", *commands()}, feature
+        assert endpoint in {"", *endpoints}, feature
+        assert (ROOT / code.strip("`")).is_file(), feature
+        assert (ROOT / test.strip("`")).is_file(), feature
+        named["page"].add(page)
+        named["endpoint"].add(endpoint)
+    assert endpoints <= named["endpoint"]
+    left_out = set(pages()) - named["page"]
+    assert left_out <= {"about", "learn_color", "study_new"}

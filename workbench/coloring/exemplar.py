@@ -18,9 +18,9 @@ from torch import Tensor
 from workbench.coloring.edges import shrink, upsample
 from workbench.errors import Problem
 
-SIDE = 160  # longer side at which the moves are found, pixels
-DIRECTIONS = 16  # over the half circle
-ROUNDS = 8
+SIDE = 96  # longer side at which the moves are found, pixels
+DIRECTIONS = 8  # over the half circle
+ROUNDS = 6
 BANDS = (25.0, 50.0, 75.0)  # L in the middle of each band
 WIDTH = 25.0  # over which a band's weight falls to nothing
 FEWEST = 24  # pixels of a band, in either picture; else its neighbours' reference is taken
