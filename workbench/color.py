@@ -8,6 +8,7 @@ float32, and keep gradients.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -17,13 +18,28 @@ RGB_TO_XYZ = (
     (0.212671, 0.715160, 0.072169),
     (0.019334, 0.119193, 0.950227),
 )
+XYZ_TO_RGB = tuple(
+    tuple(row)
+    for row in torch.linalg.inv(
+        torch.tensor(RGB_TO_XYZ, dtype=torch.float64, device="cpu")
+    ).tolist()
+)
 WHITE = (0.95047, 1.0, 1.08883)  # D65, 2 degrees
 # The curve of CIE 1976 is a cube root above EDGE (in light) or EDGE_F (in f), and a line below.
 EDGE, EDGE_F, SLOPE, OFFSET = 0.008856, 0.2068966, 7.787, 16 / 116
 
 
-def _matrix(rows: object, like: Tensor) -> Tensor:
-    return torch.as_tensor(rows, dtype=like.dtype, device=like.device)
+@cache
+@torch.inference_mode(False)  # cached, so it must serve training too
+def constant_on(
+    device: torch.device, values: tuple[float | tuple[float, ...], ...], dtype: torch.dtype
+) -> Tensor:
+    """Numbers as a tensor on a device: copied there once, not in every step."""
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
+def _matrix(values: tuple[float | tuple[float, ...], ...], like: Tensor) -> Tensor:
+    return constant_on(like.device, values, like.dtype)
 
 
 def _mix(matrix: Tensor, image: Tensor) -> Tensor:
@@ -64,8 +80,7 @@ def lab_to_xyz(lab: Tensor) -> Tensor:
 
 def xyz_to_linear_rgb(xyz: Tensor) -> Tensor:
     """XYZ (..., 3, H, W) -> linear RGB, unclipped: outside [0, 1] is outside the sRGB gamut."""
-    inverse = torch.linalg.inv(torch.tensor(RGB_TO_XYZ, dtype=torch.float64))
-    return _mix(inverse.to(xyz), xyz)
+    return _mix(_matrix(XYZ_TO_RGB, xyz), xyz)
 
 
 def lab_to_linear_rgb(lab: Tensor) -> Tensor:

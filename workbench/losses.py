@@ -63,6 +63,15 @@ ADVERSARIAL: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tenso
 }
 
 
+def cross_entropy_of_labelled(scores: Tensor, label: Tensor) -> Tensor:
+    """Mean cross-entropy of the pictures that have a label; 0 where none has.
+
+    scores (N, classes), label (N,), -1 where there is none. Nothing is read back to the host.
+    """
+    total = F.cross_entropy(scores, label, ignore_index=-1, reduction="sum")
+    return total / (label >= 0).sum().clamp(min=1)
+
+
 def rebalanced_cross_entropy(
     logits: Tensor, bins: Tensor, shares: Tensor, weight: Tensor
 ) -> Tensor:

@@ -53,6 +53,12 @@ def centres() -> Tensor:
 
 @cache
 @torch.inference_mode(False)  # cached, so it must serve training too
+def _centres_on(device: torch.device) -> Tensor:
+    return centres().to(device)
+
+
+@cache
+@torch.inference_mode(False)  # cached, so it must serve training too
 def _lookup() -> tuple[Tensor, Tensor]:
     """For every integer (a, b): the 5 nearest bins (S, S, 5) int64 and their shares, summing to 1.
 
@@ -124,7 +130,7 @@ def annealed_mean(logits: Tensor, temperature: float = 0.38) -> Tensor:
     T = 1 is the mean, toward 0 the mode (Zhang et al. 2016, eq. 5).
     """
     p = torch.softmax(logits.float() / max(temperature, 1e-3), dim=1)
-    return torch.einsum("nqhw,qc->nchw", p, centres().to(p))
+    return torch.einsum("nqhw,qc->nchw", p, _centres_on(p.device).to(p.dtype))
 
 
 def save_prior(path: Path, prior: Tensor, about: dict[str, object]) -> None:

@@ -45,12 +45,12 @@ def crop_like(x: Tensor, like: Tensor) -> Tensor:
     return x[..., : like.shape[-2], : like.shape[-1]]
 
 
-def coordinates(count: int) -> Tensor:
-    """(count,): evenly from -1 to 1."""
+def coordinates(count: int, device: torch.device) -> Tensor:
+    """(count,): evenly from -1 to 1, made on the device."""
     if torch.compiler.is_exporting():  # the recorder of torch.linspace would fix the count
-        steps = torch.arange(count, dtype=torch.float32)
+        steps = torch.arange(count, dtype=torch.float32, device=device)
         return 2 * steps / steps[-1:] - 1
-    return torch.linspace(-1, 1, count)
+    return torch.linspace(-1, 1, count, device=device)
 
 
 def pool_to_two(x: Tensor) -> Tensor:

@@ -192,8 +192,8 @@ class InceptionAttention(Colorizer):
         """L (N, 1, H, W), H and W multiples of 8 -> features (N, 256, H/8, W/8)."""
         x = L / 50 - 1  # (N, 1, H, W)
         if self.coordinates:
-            rows = coordinates(x.shape[-2]).to(x).view(1, 1, -1, 1).expand_as(x)
-            columns = coordinates(x.shape[-1]).to(x).view(1, 1, 1, -1).expand_as(x)
+            rows = coordinates(x.shape[-2], x.device).to(x).view(1, 1, -1, 1).expand_as(x)
+            columns = coordinates(x.shape[-1], x.device).to(x).view(1, 1, 1, -1).expand_as(x)
             x = torch.cat((x, columns, rows), 1)  # (N, 3, H, W)
         x = self.encoder(x)  # (N, 256, H/8, W/8)
         if self.fusion is not None and self.backbone is not None:

@@ -180,8 +180,8 @@ class AdversarialRecipe(Recipe):
         loss = loss + self.pixel_weight * losses.l1(fake, ab)
         if scores is not None and answers is not None:
             loss = loss + F.cross_entropy(scores.float(), answers.softmax(1))
-        elif scores is not None and label is not None and bool((label >= 0).any()):
-            loss = loss + F.cross_entropy(scores.float(), label, ignore_index=-1)
+        elif scores is not None and label is not None:
+            loss = loss + losses.cross_entropy_of_labelled(scores.float(), label)
         yield "net", loss
         self.critic.requires_grad_(True)
 

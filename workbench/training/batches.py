@@ -3,6 +3,7 @@ that a resumed run, or one on several processes, sees exactly what an uninterrup
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import numpy as np
@@ -13,11 +14,24 @@ from torch.nn import functional as F
 from workbench.training.run import Run
 
 MARGIN = 9 / 8  # pictures are kept this much larger than the crop
+STEPS_DRAWN = 256  # whose draws travel to the device together
+ROWS = 4096  # pictures that travel together when all of them go to the device
+
+Fetched = tuple[Tensor, Tensor, Tensor | None]  # pictures, labels, the eye's answers
 
 
 def source_side(size: int) -> int:
     """The side at which pictures are cached for crops of `size`."""
     return round(size * MARGIN)
+
+
+def move_whole(pixels: np.ndarray, device: torch.device) -> Tensor:
+    """uint8 (N, 3, S, S), a map perhaps, read-only too -> the same on the device."""
+    whole = torch.empty(tuple(pixels.shape), dtype=torch.uint8, device=device)
+    for start in range(0, len(whole), ROWS):
+        rows = np.arange(start, min(len(whole), start + ROWS))
+        whole[start : start + len(rows)] = torch.from_numpy(np.array(pixels[rows]))
+    return whole
 
 
 class Batches:
@@ -30,56 +44,115 @@ class Batches:
         self, pixels: np.ndarray | Tensor, labels: np.ndarray, run: Run, device: torch.device,
         rank: int = 0, ranks: int = 1, answers: np.ndarray | None = None,
     ) -> None:  # fmt: skip
-        self.pixels, self.run, self.device, self.answers = pixels, run, device, answers
+        self.pixels, self.run, self.device = pixels, run, device
         self.rank, self.ranks = rank, ranks
         self.labels = torch.from_numpy(np.array(labels)).to(device)
-        self._orders: dict[int, np.ndarray] = {}
+        self.answers = None if answers is None else torch.from_numpy(np.array(answers))
+        if self.answers is not None and isinstance(pixels, Tensor):  # they fit, the scores do too
+            self.answers = self.answers.to(device)
+        # Copies to the device run beside the steps, on a stream of their own.
+        self.stream = torch.cuda.Stream(device) if is_real_cuda(device) else None
+        self._orders: dict[int, tuple[np.ndarray, Tensor]] = {}  # on the host and on the device
+        self._draws: Tensor | None = None  # of STEPS_DRAWN steps from _drawn_from on
+        self._drawn_from = 0
+
+    def _order(self, epoch: int) -> tuple[np.ndarray, Tensor]:
+        """An epoch's pictures in their order, on the host and on the device."""
+        if epoch not in self._orders:
+            generator = np.random.default_rng([self.run.seed, epoch])
+            order = generator.permutation(len(self.pixels))
+            self._orders = {e: o for e, o in self._orders.items() if e >= epoch - 1}
+            self._orders[epoch] = order, torch.from_numpy(order).to(self.device)
+        return self._orders[epoch]
+
+    def _parts(self, seen: int) -> list[tuple[int, slice]]:
+        """This process's part of the batch after `seen` images: (epoch, places in its order)."""
+        count = len(self.pixels)
+        mine = self.share(seen)
+        place, last = seen + mine.start, seen + mine.stop
+        parts = []
+        while place < last:
+            epoch, start = divmod(place, count)
+            stop = min(count, start + last - place)
+            parts.append((epoch, slice(start, stop)))
+            place += stop - start
+        return parts
 
     def indices(self, seen: int) -> np.ndarray:
-        """The pictures of the batch that begins after `seen` images; the last may be smaller."""
-        count = len(self.pixels)
-        places = np.arange(seen, seen + self.run.batch_at(seen, self.ranks))
-        epochs = places // count
-        self._orders = {e: o for e, o in self._orders.items() if e >= epochs[0]}
-        for epoch in np.unique(epochs).tolist():
-            if epoch not in self._orders:
-                generator = np.random.default_rng([self.run.seed, epoch])
-                self._orders[epoch] = generator.permutation(count)
-        return np.array(
-            [self._orders[e][p % count] for e, p in zip(epochs.tolist(), places, strict=True)]
-        )
+        """This process's pictures of the batch that begins after `seen` images."""
+        return np.concatenate([self._order(e)[0][part] for e, part in self._parts(seen)])
+
+    def indices_on_device(self, seen: int) -> Tensor:
+        """The same, from the order that lies on the device: nothing is copied."""
+        parts = [self._order(e)[1][part] for e, part in self._parts(seen)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def draws(self, seen: int) -> Tensor:
+        """Numbers in [0, 1) for this process's part of a batch, (n, 6), on the device.
+
+        Those of many steps travel together; each step has a generator of its own.
+        """
+        batch = self.run.batch_size
+        step, rest = divmod(seen - self._drawn_from, batch)
+        if self._draws is None or rest or not 0 <= step < STEPS_DRAWN:
+            drawn = [
+                torch.rand(batch, 6, generator=torch.Generator().manual_seed(
+                    self.run.seed * 1_000_000_007 + seen + i * batch))
+                for i in range(STEPS_DRAWN)
+            ]  # fmt: skip
+            self._draws, self._drawn_from, step = torch.stack(drawn).to(self.device), seen, 0
+        return self._draws[step, self.share(seen)]
 
     def share(self, seen: int) -> slice:
         """This process's part of the batch."""
         part = self.run.batch_at(seen, self.ranks) // self.ranks
         return slice(self.rank * part, (self.rank + 1) * part)
 
-    def fetch(self, seen: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """This process's part of a batch.
+    def fetch(self, seen: int) -> Fetched:
+        """This process's part of a batch, which `take` hands to the step.
 
         uint8 pictures (n, 3, S, S), labels (n,), the eye's answers (n, 1000) where there are some.
         """
-        chosen = self.indices(seen)[self.share(seen)]
+        with torch.cuda.stream(self.stream) if self.stream else contextlib.nullcontext():
+            return self._fetch(seen)
+
+    def take(self, fetched: Fetched) -> Fetched:
+        """What `fetch` gave, once it is there for the stream of the steps."""
+        if self.stream:
+            now = torch.cuda.current_stream(self.device)
+            now.wait_stream(self.stream)
+            for part in fetched:
+                if part is not None:
+                    part.record_stream(now)
+        return fetched
+
+    def _fetch(self, seen: int) -> Fetched:
+        picked = self.indices_on_device(seen)
         if isinstance(self.pixels, Tensor):
-            picked = torch.from_numpy(chosen).to(self.device)
             pixels = self.pixels[picked]
         else:
+            chosen = self.indices(seen)
             pixels = torch.from_numpy(self.pixels[np.sort(chosen)])
             pixels = pixels[torch.from_numpy(np.argsort(np.argsort(chosen)))]
-            if self.device.type == "cuda":
-                pixels = pixels.pin_memory().to(self.device, non_blocking=True)
+            pixels = self._send(pixels)
         answers = None
-        if self.answers is not None:
-            answers = torch.from_numpy(self.answers[chosen]).to(self.device).float()
-        return pixels, self.labels[torch.from_numpy(chosen).to(self.device)], answers
+        if self.answers is not None and self.answers.device == picked.device:
+            answers = self.answers[picked].float()
+        elif self.answers is not None:
+            answers = self._send(self.answers[torch.from_numpy(self.indices(seen))]).float()
+        return pixels, self.labels[picked], answers
+
+    def _send(self, part: Tensor) -> Tensor:
+        """A part on the host -> on the device, without waiting where it is a GPU."""
+        if self.stream:
+            return part.pin_memory().to(self.device, non_blocking=True)
+        return part.to(self.device)
 
     def augment(self, pixels: Tensor, seen: int) -> Tensor:
         """uint8 (n, 3, S, S) -> float RGB (n, 3, size, size): scaled, cropped, flipped, rotated."""
         run = self.run
         size = run.size_at(seen)
-        generator = torch.Generator().manual_seed(run.seed * 1_000_000_007 + seen)
-        draw = torch.rand(run.batch_size, 6, generator=generator)[self.share(seen)]
-        draw = draw.to(pixels.device)
+        draw = self.draws(seen)
         side = source_side(size)
         x = pixels.float() / 255  # (n, 3, S, S)
         if side * 2 == x.shape[-1]:
@@ -96,6 +169,11 @@ class Batches:
         batch = torch.arange(len(x), device=x.device)[:, None, None]
         x = x.permute(0, 2, 3, 1)[batch, (top[:, None] + span)[:, :, None], columns[:, None]]
         return x.permute(0, 3, 1, 2)  # (n, 3, size, size)
+
+
+def is_real_cuda(device: torch.device) -> bool:
+    """Whether it is a GPU that is there: a trace on fakes names one that is not."""
+    return device.type == "cuda" and torch.cuda.is_available()
 
 
 def affine(x: Tensor, draw: Tensor, shear: float, zoom: float, rotate: float) -> Tensor:
