@@ -123,7 +123,8 @@ def train_two_steps(recipe: nn.Module, batches: Batches, bf16: bool = True) -> l
             recipe.schedule(seen)
             told = answers if recipe.asks else None
             for _, loss in step(recipe, lab, label, bf16, answers=told):
-                assert loss.device == CUDA and loss.shape == ()
+                assert loss.device == CUDA
+                assert loss.shape == ()
     return copies.found
 
 

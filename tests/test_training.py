@@ -515,3 +515,16 @@ def test_a_students_run_has_a_name_of_its_own_and_says_how_to_use_it(folder, tmp
     made = tmp_path / "runs" / f"vanilla_cnn-{folder.name}"
     assert f"--model {made}" in done.output
     assert checkpoints.open_folder(made).name not in MODELS
+
+
+def test_a_run_that_no_longer_gains_says_so_and_stops_early_where_asked(
+    folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(record.Watch, "scores", lambda self, painted: {"psnr": 22.0})
+    made = planned("vanilla_cnn", folder, images=400, strip_every=8)
+    with pytest.raises(Stopped, match="flattened"):
+        run(made, tmp_path, stop_early=True)
+    last = record.read_log(tmp_path)[-1]
+    assert last["seen"] < 400
+    assert "flattened" in last["signal"]
+    assert checkpoints.open_folder(tmp_path).config["images_seen"] == last["seen"]

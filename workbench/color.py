@@ -18,12 +18,8 @@ RGB_TO_XYZ = (
     (0.212671, 0.715160, 0.072169),
     (0.019334, 0.119193, 0.950227),
 )
-XYZ_TO_RGB = tuple(
-    tuple(row)
-    for row in torch.linalg.inv(
-        torch.tensor(RGB_TO_XYZ, dtype=torch.float64, device="cpu")
-    ).tolist()
-)
+_FORWARD = torch.tensor(RGB_TO_XYZ, dtype=torch.float64, device="cpu")
+XYZ_TO_RGB = tuple(tuple(row) for row in torch.linalg.inv(_FORWARD).tolist())
 WHITE = (0.95047, 1.0, 1.08883)  # D65, 2 degrees
 # The curve of CIE 1976 is a cube root above EDGE (in light) or EDGE_F (in f), and a line below.
 EDGE, EDGE_F, SLOPE, OFFSET = 0.008856, 0.2068966, 7.787, 16 / 116

@@ -32,6 +32,7 @@ class Progress:
         )
 
         self.live = sys.stderr.isatty()
+        self.told = False  # that more training would not pay
         self.bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
             TextColumn("{task.fields[rate]} images/s"), TimeRemainingColumn(),
@@ -44,6 +45,9 @@ class Progress:
         if "losses" in status:
             losses = " ".join(f"{k} {v:.4f}" for k, v in status["losses"].items())
             fields = {"rate": status["rate"], "losses": losses}
+            if (signal := status.get("signal", "")) and not self.told:
+                self.told = True
+                self.bar.console.print(signal) if self.live else print(signal, file=sys.stderr)
             if not self.live:
                 psnr = status.get("validation", {}).get("psnr")
                 print(
@@ -237,6 +241,21 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(help="Side of the crops, or stages: 64:0.8,128:0.2")
         ] = None,
         batch_size: Annotated[int | None, typer.Option(min=2)] = None,
+        learning_rate: Annotated[
+            float | None, typer.Option(help="Of the net's optimizer.", min=0)
+        ] = None,
+        accumulate: Annotated[
+            int | None, typer.Option(help="Parts of a batch, for less memory.", min=1)
+        ] = None,
+        clip: Annotated[
+            float | None, typer.Option(help="Largest norm of the gradients.", min=0)
+        ] = None,
+        threads: Annotated[
+            int | None, typer.Option(help="Of the processor; 1 beside other work.", min=1)
+        ] = None,
+        stop_early: Annotated[
+            bool, typer.Option("--stop-early", help="Stop when validation is flat or turns.")
+        ] = False,
         seed: Annotated[int | None, typer.Option()] = None,
         precision: Annotated[str | None, typer.Option(help="auto, bf16 or fp32")] = None,
         start_from: Annotated[
@@ -270,10 +289,12 @@ def register(app: typer.Typer) -> None:
         `all` trains, scores and describes every model with its preset `bundled`; --images or
         --minutes are then of all models together, shared out by the presets.
         """
+        import torch
+
         from workbench import checkpoints, places
         from workbench.errors import Problem
         from workbench.models import MODELS
-        from workbench.training import record
+        from workbench.training import record, stopping
         from workbench.training.plan import make_plan
 
         if model == "all":
@@ -291,14 +312,23 @@ def register(app: typer.Typer) -> None:
         choices = {
             "images": images, "size": size, "batch_size": batch_size, "seed": seed,
             "precision": precision, "compile": compile, "log_every": log_every,
-            "save_every": save_every,
+            "save_every": save_every, "accumulate": accumulate, "clip": clip,
         }  # fmt: skip
+        settings = list(options or [])
+        if learning_rate is not None:
+            settings.append(f"learning_rate={learning_rate:.12g}")
+        if prior:
+            settings.append(f"prior={prior}")
+        if threads:
+            torch.set_num_threads(threads)
+        if stop_early:
+            print(f"--stop-early: {stopping.RULE}", file=sys.stderr)
         folder = out or places.RUNS / run_name(model, data[0])
         if minutes and (kept := record.images_of(folder)):  # a run goes on with what was settled
             choices["images"], minutes = kept, None
         made = make_plan(
             MODELS[model], data, validation=validation or (), preset=preset, width=width,
-            choices=choices, options=[*(options or []), *([f"prior={prior}"] if prior else [])],
+            choices=choices, options=settings,
             minutes=minutes, start_from=start_from, backbone=backbone,
         )  # fmt: skip
         on_status = None
@@ -310,7 +340,7 @@ def register(app: typer.Typer) -> None:
             print_plan(made, 1 / made.seconds_per_image(1) if made.run.images > 2000 else None)
             if start_from:
                 checkpoints.keep_earlier_logs(checkpoints.find(start_from), folder)
-        config = train_with_progress(made, folder, on_status)
+        config = train_with_progress(made, folder, on_status, stop_early=stop_early)
         if config:
             print(f"{folder}: {config['images_seen']:,} images seen, revision {config['revision']}")
             print(f"python -m workbench colorize PICTURE --model {folder} --out coloured")

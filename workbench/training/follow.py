@@ -15,6 +15,7 @@ from typing import Any
 from workbench import places
 from workbench.errors import Problem
 from workbench.training import record
+from workbench.training.stopping import find_stop_signal
 
 OUTPUT = "training/output.txt"  # what a run that was started from here printed
 RUNNING, FINISHED, STOPPED = "running", "finished", "stopped"
@@ -49,6 +50,11 @@ class Followed:
         if self.images and self.seen >= self.images:
             return FINISHED
         return RUNNING if _alive(self.status.get("pid")) else STOPPED
+
+    @property
+    def stop_signal(self) -> str | None:
+        """Why more training would not pay, by `stopping.RULE`; None while validation rises."""
+        return find_stop_signal(self.lines)
 
     @property
     def frames(self) -> dict[int, Path]:

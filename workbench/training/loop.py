@@ -30,8 +30,9 @@ from workbench.training.step import step
 class Stopped(Exception):
     """The run was asked to stop; its state is kept."""
 
-    def __init__(self, seen: int) -> None:
-        super().__init__(f"Stopped after {seen:,} images; the same command goes on from there.")
+    def __init__(self, seen: int, why: str = "") -> None:
+        said = f"Stopped after {seen:,} images; the same command goes on from there."
+        super().__init__(f"{why} {said}".strip())
 
 
 def train(
@@ -44,6 +45,7 @@ def train(
     *,
     report: Report = lambda status: None,
     stop: Callable[[], bool] = lambda: False,
+    stop_early: bool = False,
     save: Callable[[nn.Module, Path, dict[str, Any]], Any] = checkpoints.save,
 ) -> dict[str, Any]:
     """Train until run.images are seen, or go on where an earlier call was cut off.
@@ -51,6 +53,7 @@ def train(
     make(images) builds the recipe (network, critic, optimizers); validation: uint8 (n, 3, S, S);
     about: what config.json says besides (model, width, options, size, trained_on, ...).
     report(status) is called at every log line and now and then between. Returns the config.
+    stop_early: end, with everything kept, when the validation curve has flattened or turned.
     Raises Stopped when stop() is true, Problem when the losses are no longer finite, when
     the folder holds another run, or when the disk is full; what was saved before is kept.
     """
@@ -120,7 +123,9 @@ def train(
             torch.manual_seed(run.seed * 1_000_003 + seen + rank)  # dropout, the same when resumed
 
             # Step each optimizer before the recipe computes its next loss.
-            for name, loss in step(recipe, lab, label, bf16, share, told):
+            for name, loss in step(
+                recipe, lab, label, bf16, share, told, parts=run.accumulate, clip=run.clip
+            ):
                 sums[name] = sums.get(name, 0) + loss
             count += 1
             seen += batch
@@ -139,12 +144,14 @@ def train(
                 values = {n: float(s) / count for n, s in sums.items()}
                 kept.add_line(seen, average_values(values, ranks, device), look)
                 sums, count = {}, 0
+                if look and stop_early:
+                    asked = any_was_asked(asked or bool(kept.signal), ranks, device)
             if done or asked or kept.is_due(seen, batch):
                 kept.keep_state(seen)
             if asked and not done:
                 ahead.cancel()
                 kept.use_average(seen)
-                raise Stopped(seen)
+                raise Stopped(seen, kept.signal if stop_early else "")
     return kept.use_average(seen)
 
 

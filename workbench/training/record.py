@@ -23,6 +23,7 @@ from workbench.coloring.colorize import Settings, predict_ab
 from workbench.errors import Problem
 from workbench.spec import Recipe
 from workbench.training.run import Run
+from workbench.training.stopping import find_stop_signal
 from workbench.writing import replacing, write_whole
 
 Report = Callable[[dict[str, Any]], None]
@@ -117,6 +118,7 @@ class Record:
     told: float = 0.0
     mark: float = 0.0  # of the last line
     mark_seen: int = 0  # images seen then
+    signal: str = ""  # why more training would not pay: `stopping.RULE`
 
     def resume(self, device: torch.device) -> int:
         """Take up the state of an earlier call of this very run; how many images it has seen."""
@@ -193,6 +195,9 @@ class Record:
             painted = self.watch.paint(self.average, self.header["bf16"])
             line |= {"validation": self.watch.scores(painted)}
             write_whole(self.out, {f"strip/{seen:09d}.webp": self.watch.strip(painted)})
+            self.lines.append(line)
+            self.signal = find_stop_signal(self.lines) or ""
+            line |= {"signal": self.signal} if self.signal else {}
         append_log(self.out, line)
         images = self.run.images
         status = {**line, "images": images, "left": (images - seen) / speed, "done": seen >= images}

@@ -53,6 +53,8 @@ class Run:
     half_life: int = 4000  # images after which an old weight counts half in the average (EMA)
     precision: str = "auto"  # bf16 where the processor has it, else fp32
     compile: bool = False
+    accumulate: int = 1  # parts in which a batch is computed, for less memory
+    clip: float = 0.0  # largest norm of an optimizer's gradients; 0: as they are
     log_every: int = 0  # images between two lines of log.jsonl; 0: a hundredth of the run
     strip_every: int = 0  # images between two frames of the film-strip; 0: a twentieth
     save_every: int = 0  # images between two resumable states; 0: every few minutes
@@ -61,11 +63,16 @@ class Run:
         parse_sizes(self.size)
         for name, least in (
             ("images", 2), ("batch_size", 2), ("half_life", 1), ("log_every", 0),
-            ("strip_every", 0), ("save_every", 0), ("shown", 0),
+            ("strip_every", 0), ("save_every", 0), ("shown", 0), ("accumulate", 1), ("clip", 0),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 option = "--" + name.replace("_", "-")
                 raise Problem(f"{option} is at least {least}, not {getattr(self, name)}.")
+        if self.accumulate * 2 > self.batch_size:
+            raise Problem(
+                f"--accumulate {self.accumulate} cuts a batch of {self.batch_size} into parts "
+                "under 2 pictures: give fewer parts, or a larger --batch-size."
+            )
         if self.precision not in PRECISIONS:
             raise Problem(f"--precision is {', '.join(PRECISIONS)}, not {self.precision!r}.")
 
@@ -101,9 +108,13 @@ class Run:
         return seen // every > (seen - batch) // every
 
     def identity(self) -> dict[str, Any]:
-        """The choices that change the weights: a resumed run must have the same."""
-        cosmetic = {"shown", "log_every", "strip_every", "save_every"}
-        return {k: v for k, v in asdict(self).items() if k not in cosmetic}
+        """The choices that change the weights: a resumed run must have the same.
+
+        The later ones count where they are used: states of before know nothing of them.
+        """
+        without = {"shown", "log_every", "strip_every", "save_every"}
+        without |= {k for k, v in (("accumulate", 1), ("clip", 0)) if getattr(self, k) == v}
+        return {k: v for k, v in asdict(self).items() if k not in without}
 
 
 def use_bf16(precision: str, device: torch.device) -> bool:

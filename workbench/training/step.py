@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from workbench.spec import Recipe
@@ -18,23 +18,44 @@ def step(
     bf16: bool,
     share: Callable[[Optimizer], None] | None = None,
     answers: Tensor | None = None,
+    *,
+    parts: int = 1,
+    clip: float = 0.0,
 ) -> Iterator[tuple[str, Tensor]]:
     """Step every optimizer of a recipe on a batch; yield (optimizer's name, detached loss).
 
     lab (N, 3, H, W), label (N,); losses are computed under bf16 autocast where asked for;
     share(optimizer) averages its gradients over several processes; answers (N, 1000): the eye's.
+    parts: the batch is computed in so many, their gradients added up; clip: the largest norm of
+    an optimizer's gradients, 0 for none.
     """
-    losses = recipe.losses(lab[:, :1], lab[:, 1:], label, answers)
+    parts = max(1, min(parts, len(lab) // 2))  # batch norm wants 2 pictures
+    labs, labels = lab.chunk(parts), label.chunk(parts)
+    told = answers.chunk(parts) if answers is not None else [None] * len(labs)
+    running = [
+        recipe.losses(x[:, :1], x[:, 1:], y, z) for x, y, z in zip(labs, labels, told, strict=True)
+    ]
+    weights = [len(x) / len(lab) for x in labs]
     while True:
-        with torch.autocast(lab.device.type, torch.bfloat16, enabled=bf16):
-            found = next(losses, None)
-        if found is None:
+        name, total = "", None
+        for losses, weight in zip(running, weights, strict=True):
+            with torch.autocast(lab.device.type, torch.bfloat16, enabled=bf16):
+                found = next(losses, None)
+            if found is None:
+                continue
+            name, loss = found
+            if total is None:
+                recipe.optimizers[name].zero_grad(set_to_none=True)
+            loss = loss * weight if len(running) > 1 else loss
+            loss.backward()
+            total = loss.detach() if total is None else total + loss.detach()
+        if total is None:
             return
-        name, loss = found
         optimizer = recipe.optimizers[name]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
         if share:
             share(optimizer)
+        if clip:
+            trained = [value for group in optimizer.param_groups for value in group["params"]]
+            nn.utils.clip_grad_norm_(trained, clip)
         optimizer.step()
-        yield name, loss.detach()
+        yield name, total
