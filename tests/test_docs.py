@@ -212,7 +212,7 @@ def test_the_recipe_of_a_model_names_every_field_of_a_spec_and_of_a_colorizer():
 
 WHOLES = {
     "layers", "docs", "package", "claims", "facts_once", "toy_model", "cases", "security",
-    "contrast",
+    "contrast", "gpu",
 }  # fmt: skip
 
 
