@@ -169,8 +169,8 @@ def _shares_of_chroma(lab: Tensor) -> Tensor:
 @cache
 def _levels() -> tuple[np.ndarray, np.ndarray]:
     """The level at the beginning of each step of linear light, and where each level ends."""
-    ends = (torch.arange(256, dtype=torch.float64) + 0.5) / 255
-    ends = color.to_linear(ends).numpy()
+    middles = (torch.arange(256, dtype=torch.float64) + 0.5) / 255
+    ends = color.to_linear(middles).numpy()
     ends[255] = 2.0  # light is at most 1
     starts = np.arange(STEPS + 1) / STEPS
     return np.searchsorted(ends, starts, side="right").astype(np.uint8), ends.astype(np.float32)

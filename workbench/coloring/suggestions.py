@@ -61,7 +61,7 @@ def pick_likeliest(beliefs: Tensor, lightness: Tensor, count: int) -> list[Sugge
     """Beliefs in the bins (313,), summing to 1, and L of the pixel -> at most `count` kinds."""
     left, bins = beliefs.double().clone(), centres().double()
     near = torch.cdist(bins, bins) < ALIKE_BINS
-    found = []
+    found: list[Suggestion] = []
     while len(found) < count and float(left.max()) > 0:
         heaviest = int((near.double() @ left).argmax())
         share = left * near[heaviest]

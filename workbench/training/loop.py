@@ -85,7 +85,7 @@ def train(
     # --- With what: on the device when it fits in half of its free memory, else streamed.
     pixels: np.ndarray | Tensor = pictures.pixels
     if device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
-        pixels = move_whole(pixels, device)
+        pixels = move_whole(pictures.pixels, device)
     answers = eye_answers(pictures, recipe.asks, bf16, device) if recipe.asks else None
     batches = Batches(pixels, pictures.labels, run, device, rank, ranks, answers)
     watch = record.Watch(validation, run.largest, device, about.get("size"))
