@@ -47,7 +47,8 @@ sections["Colourize"] += [
     st.Page(f"pages/{first}.py", title=title, url_path=door, visibility="hidden")
     for door in (first, "home")
 ]
-page = st.navigation(sections, position="top")
+taking_part = "rater" in st.query_params  # in a study: no menu beside the question
+page = st.navigation(sections, position="hidden" if taking_part else "top")
 st.set_page_config(page_title=f"{page.title} · Colorization workbench")
 st.html(places.PACKAGE / "ui/components/page.css")
 page.run()

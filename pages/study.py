@@ -14,7 +14,9 @@ try:
         chosen = state.study_votes().study(st.query_params["study"])
         if chosen.name == ARENA:
             st.switch_page("pages/arena.py")
-        if "rater" in st.query_params:
+        if chosen.state != "open":
+            taking_part.tell_state(chosen)
+        elif "rater" in st.query_params:
             taking_part.vote(chosen, st.query_params["rater"])
         else:
             taking_part.join(chosen)

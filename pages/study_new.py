@@ -22,7 +22,10 @@ design = st.segmented_control(
 )
 st.caption(plans.DESIGNS[design] + ".")
 usual = plans.Plan(name="x", design=design)
-models = st.multiselect("Models", list(state.checkpoints()), default=list(state.checkpoints()))
+here = state.checkpoints()
+models = st.multiselect(
+    "Models", list(here), default=list(here), format_func=lambda name: here[name].title
+)
 uploads = st.file_uploader(
     "Photographs in colour (without any: ours)", accept_multiple_files=True, key="photographs"
 )
@@ -46,8 +49,10 @@ with st.form("plan", border=False, enter_to_submit=False):
         completion = st.text_input("At the end: an https address to go back to, or a code")
         screened_out = st.text_input("The same for whoever may not take part")
         normal_vision = st.toggle("Only raters who see colours as most people do")
+    question = st.text_input("The question above every trial", usual.asked, max_chars=200)
     instructions = st.text_area("Instructions (Markdown)", usual.guidance)
     consent = st.text_area("Consent (Markdown)", plans.CONSENT)
+    reveal = st.toggle("Raters may see at the end what they preferred")
     exclude = st.toggle("The headline figure leaves flagged raters out")
     made = st.form_submit_button("Make it", type="primary")
 
@@ -58,7 +63,8 @@ if made:
         fields = {
             "name": name, "title": title, "design": design, "models": models, "limit": limit,
             "trials": trials, "practice": practice, "catch": catch, "invites": invites,
-            "browsers": browsers, "seed": seed, "instructions": instructions, "consent": consent,
+            "browsers": browsers, "seed": seed, "question": question, "reveal": reveal,
+            "instructions": instructions, "consent": consent,
             "exclude_flagged": exclude, "completion": completion.strip(),
             "screened_out": screened_out.strip(), "normal_vision": normal_vision,
             "link_parameters": recruiting.name_parameters(platform, other),
@@ -68,7 +74,13 @@ if made:
         files = [(file.name, file.getvalue()) for file in uploads]
         with st.spinner("The networks are at work…"), state.queue().take_place():
             pictures = rendering.make_study(state.study_votes(), plan, files)
-        st.success(f"{pictures} photographs are ready. Open the study on the page *Study results*.")
+        st.success(f"{pictures} photographs are ready. The study is a draft until you open it.")
+        st.page_link(
+            "pages/study_results.py",
+            label="Open it, send its link, see its results",
+            icon=":material/bar_chart:",
+            query_params={"study": name},
+        )
         st.download_button("study.yaml", yaml.safe_dump(plan.to_dict()), f"{name}.yaml")
     except Problem as problem:
         widgets.show_problem(problem)

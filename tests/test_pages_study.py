@@ -40,8 +40,9 @@ def painter(share: float):
 
 PAINTERS = {f"{name}@{i}{i}": painter(0.9 - 0.4 * i) for i, name in enumerate(MODELS)}
 PAIR = plans.Plan(
-    name="pairs", title="Which is better?", size=96, trials=4, practice=1, catch=1,
-    minimum_dwell_ms=0, instructions="**Look** <script>alert(1)</script> closely.",
+    name="pairs", title="Which is better?", question="Which would you <b>hang</b> up?", size=96,
+    trials=4, practice=1, catch=1, minimum_dwell_ms=0,
+    instructions="**Look** <script>alert(1)</script> closely.",
 )  # fmt: skip
 FAKE = plans.Plan(
     name="fakes", design="real_or_fake", title="Which is the fake?", size=96, trials=4, practice=2,
@@ -134,7 +135,7 @@ def test_three_raters_vote_at_once_and_the_results_are_exactly_their_votes(study
                 choice = ("left", "tie", "right")[(number * (place + 1) + place) % 3]
                 given.setdefault(code_of(page), []).append(choice)
                 if page is two:  # a phone: fingers
-                    name = {"left": "← Left", "tie": "No difference", "right": "Right →"}[choice]
+                    name = {"left": "Upper", "tie": "No difference", "right": "Lower"}[choice]
                     page.locator(".question .choice", has_text=name).tap()
                 else:
                     page.keyboard.press(KEYS[choice])
@@ -159,7 +160,7 @@ def test_three_raters_vote_at_once_and_the_results_are_exactly_their_votes(study
         for row in mine:
             width, height = map(int, row["shown_size"].split("x"))
             assert width == height
-            assert 100 < width < (200 if row["viewport"].startswith("390") else 600)
+            assert 250 < width < (350 if row["viewport"].startswith("390") else 650)
             assert row["theme"] in ("light", "dark")
     check_results_page(chromium, address, "pairs", given)
 
@@ -234,6 +235,76 @@ def test_the_next_questions_pictures_are_fetched_while_this_one_is_looked_at(
     wait_for_question(page, second)
     shown = page.locator(".question .picture").all()
     assert {image.get_attribute("src") for image in shown} <= set(before)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_a_question_fills_the_window_without_a_menu_and_enlarges_all_pictures_together(
+    study_server, chromium, width, height
+):
+    address, _ = study_server
+    with watched_page(chromium, viewport={"width": width, "height": height}) as page:
+        join(page, address, "pairs")
+        wait_for_question(page, progress_of(PAIR)[0])
+        assert page.locator("h1").all_text_contents() == [PAIR.question]
+        assert page.get_by_text("Study results").count() == 0
+        assert page.get_by_test_id("stHeader").is_hidden()
+        pictures = page.locator(".question .picture")
+        before = [picture.bounding_box() for picture in pictures.all()]
+        free = min((width - 40) / 2, height) if width > height else min(width, (height - 40) / 2)
+        assert all(0.75 * free < box["width"] == box["height"] for box in before)
+        buttons = [box.bounding_box() for box in page.locator(".question .choice").all()]
+        assert all(box["y"] + box["height"] <= height for box in buttons)
+        page.keyboard.press("e")
+        page.locator(".question .enlarge", has_text="Close").wait_for()
+        after = [picture.bounding_box() for picture in pictures.all()]
+        assert after[0]["width"] == after[1]["width"] > before[0]["width"]
+        page.keyboard.press("Escape")
+        page.locator(".question .enlarge", has_text="Enlarge").wait_for()
+        assert [picture.bounding_box() for picture in pictures.all()] == before
+
+
+def test_back_and_reload_keep_the_code_until_somebody_else_takes_part(study_server, browser_page):
+    address, votes = study_server
+    page = browser_page
+    join(page, address, "pairs")
+    first, second = progress_of(PAIR)[:2]
+    wait_for_question(page, first)
+    code = code_of(page)
+    page.keyboard.press(KEYS["left"])
+    wait_for_question(page, second)
+    page.go_back()
+    page.wait_for_url(f"**/study?study=pairs&rater={code}")
+    wait_for_question(page, second)
+    page.goto(f"{address}/study?study=pairs")  # the link that was sent: a new session
+    page.wait_for_url(f"**/study?study=pairs&rater={code}")
+    wait_for_question(page, second)
+    page.get_by_role("button", name="It is not mine").click()
+    page.get_by_text("I agree; begin").wait_for()
+    assert "rater" not in page.url
+    votes.delete_rater(code)
+
+
+def test_who_finished_sees_what_they_preferred_and_a_closed_study_is_a_sentence(
+    study_server, browser_page
+):
+    address, votes = study_server
+    page = browser_page
+    plan = replace(PAIR, name="open-book", trials=2, practice=0, catch=0, reveal=True)
+    rendering.make_study(votes, plan, painters=PAINTERS)
+    rendering.open_study(votes, plan.name)
+    join(page, address, plan.name)
+    for progress in progress_of(plan):
+        wait_for_question(page, progress)
+        page.keyboard.press(KEYS["left"])
+    page.get_by_text("Thank you!").wait_for()
+    page.get_by_text("What you chose").wait_for()
+    page.get_by_text(f"{MODELS[0]}: ").or_(page.get_by_text(f"{MODELS[1]}: ")).first.wait_for()
+    code = code_of(page)
+    votes.set_state(plan.name, "closed")
+    page.goto(f"{address}/study?study={plan.name}")
+    page.get_by_text("This study has ended").wait_for()
+    page.locator("code", has_text=code).first.wait_for()
+    assert page.get_by_test_id("stAlertContentError").count() == 0
 
 
 def answer_on_and_on(address: str, study: str, code: str, acknowledged: list[int]) -> None:
@@ -369,6 +440,12 @@ def test_a_study_is_made_on_its_page(monkeypatch, tmp_path, small_checkpoints):
     from workbench.ui import state
 
     fresh_page(monkeypatch, tmp_path, PASSWORD)
+    import streamlit as st
+
+    linked = []
+    monkeypatch.setattr(
+        st, "page_link", lambda page, **options: linked.append((page, options["query_params"]))
+    )
     here = checkpoints.available(small_checkpoints)
     monkeypatch.setattr(checkpoints, "scan", lambda *roots: (here, []))
     state.checkpoints.clear()
@@ -383,6 +460,9 @@ def test_a_study_is_made_on_its_page(monkeypatch, tmp_path, small_checkpoints):
     next(button for button in page.button if button.label == "Make it").click().run()
     assert not page.error
     assert "1 photographs are ready" in page.success[0].value
+    assert linked == [("pages/study_results.py", {"study": "ours"})]
+    models = page.multiselect[0]
+    assert models.options == [MODELS_BY_NAME[name].title for name in here]
     study = Votes().study("ours")
     assert trials.plan_of(study).models == ("cbam_gan", "vanilla_cnn")
     next(button for button in page.button if button.label == "Make it").click().run()

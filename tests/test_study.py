@@ -15,7 +15,7 @@ import torch
 
 from workbench.errors import Problem
 from workbench.models import MODELS
-from workbench.study import export, plans, rendering, results, simulate
+from workbench.study import export, own, plans, rendering, results, simulate
 from workbench.study.votes import Votes
 
 
@@ -413,3 +413,41 @@ def test_the_command_line_simulates_lists_exports_and_withdraws(tmp_path):
 def test_the_command_line_says_what_is_wrong_in_a_sentence(tmp_path):
     assert "no study called 'ghost'" in command("open", "ghost", fails=True).stderr
     assert "There is no file" in command("create", str(tmp_path / "no.yaml"), fails=True).stderr
+
+
+# what a rater preferred ------------------------------------------------------------------------
+
+
+def test_a_rater_reads_their_own_choices_only_where_the_plan_reveals_them(studies):
+    for reveal in (False, True):
+        votes, study = simulate.simulate(name=f"s{reveal}".lower(), raters=2, trials=6)
+        mine, other = votes.raters(study)
+        plan = json.loads(study.plan) | {"reveal": reveal}
+        study.plan = json.dumps(plan)
+        rows = own.list_choices(votes, study, mine)
+        assert len(rows) == (6 if reveal else 0)
+        assert {row["rater"] for row in rows} <= {mine.code}
+        assert {row["kind"] for row in rows} <= {"scored"}
+        assert len(votes.rows(study, other)) == len(votes.rows(study)) // 2
+        votes.close()
+
+
+@pytest.mark.parametrize(
+    ("design", "row", "scores"),
+    [
+        ("pair", {"shown": "a@1,b@1", "choice": "right"}, {"a@1": 0, "b@1": 1}),
+        ("pair", {"shown": "a@1,truth", "choice": "tie"}, {"a@1": 0.5, "truth": 0.5}),
+        ("rank", {"shown": "a@1,b@1,c@1", "choice": "2,0,1"}, {"c@1": 1, "a@1": 0.5, "b@1": 0}),
+        ("real_or_fake", {"shown": "truth,a@1", "choice": "left", "correct": False}, {"a@1": 1}),
+        ("real_or_fake", {"shown": "a@1,truth", "choice": "left", "correct": True}, {"a@1": 0}),
+    ],
+)
+def test_an_answer_is_shared_out_among_the_pictures_that_were_shown(design, row, scores):
+    plan = plans.Plan(name="s", design=design)
+    assert own.score_choice(plan, row) == scores
+    table = own.tabulate_choices(plan, [row, row])
+    assert [each["questions"] for each in table] == [2] * len(scores)
+    shares = [each["share"] for each in table]
+    assert shares == sorted(scores.values(), reverse=True)
+    names = {own.name_shown(shown) for shown in scores}
+    assert {each["model"] for each in table} == names

@@ -15,7 +15,7 @@ from workbench.study import recruiting
 from workbench.study.raters import FlagRules
 
 DESIGNS = {
-    "pair": "Which of two colourizations looks better: left, right, or no difference",
+    "pair": "Which of two colourizations looks more natural: left, right, or no difference",
     "real_or_fake": "Which of two pictures, each shown for a second, was coloured by a computer",
     "rank": "Put the colourizations of one picture in order, best first",
 }
@@ -23,9 +23,15 @@ ARENA = "arena"  # the standing study of the page Arena: its name, and its desig
 TRUTH = "truth"  # the photograph's own colours
 CATCH = "catch"  # the photograph with its hues rotated by 180°: nobody attentive prefers it
 
+QUESTIONS = {
+    "pair": "Which colours look more natural?",
+    "real_or_fake": "Which of the two is the fake?",
+    "rank": "Which colours are best? Put the pictures in order.",
+}
 INSTRUCTIONS = {
     "pair": "You will see the same photograph twice, coloured by two different methods. "
-    "Choose the one whose colours look **better** to you; choose *no difference* if you cannot.",
+    "Choose the one whose colours look **more natural** to you; choose *no difference* if you "
+    "cannot.",
     "real_or_fake": "Two versions of a photograph appear, one after the other, for a second each. "
     "One has its original colours; the other was coloured by a computer. **Name the fake.**",
     "rank": "You will see one photograph coloured by several methods. "
@@ -55,6 +61,7 @@ class Plan:
     exposure_ms: int = 1000  # real_or_fake: how long each picture shows
     gap_ms: int = 600  # real_or_fake: nothing shown, between the two
     minimum_dwell_ms: int = 250  # an answer before that is not taken
+    question: str = ""  # above the pictures of every trial; empty: the design's own
     instructions: str = ""  # Markdown; HTML in it is shown, not run
     consent: str = CONSENT
     invites: int = 0  # one-time invitation codes; 0: open to everybody with the link
@@ -64,6 +71,7 @@ class Plan:
     completion: str = ""  # shown at the end: an https address to go back to, or a code
     screened_out: str = ""  # the same for whoever may not take part
     normal_vision: bool = False  # only raters who see colours as most people do
+    reveal: bool = False  # raters see at the end whose colours they preferred
     seed: int = 0
     exclude_flagged: bool = False  # the headline figure, declared before the first vote
     flag_dwell_ms: float = FlagRules.dwell_ms
@@ -104,6 +112,11 @@ class Plan:
     @property
     def guidance(self) -> str:
         return self.instructions or INSTRUCTIONS.get(self.design, "")
+
+    @property
+    def asked(self) -> str:
+        """What stands above the pictures of every trial."""
+        return self.question.strip() or QUESTIONS.get(self.design, "")
 
     def takes(self, vision: str) -> bool:
         """Whether somebody who sees colours so ("normal", "deficient" ...) may take part."""
@@ -157,6 +170,8 @@ def check(plan: Plan) -> None:
     for name in ("completion", "screened_out"):
         if len(getattr(plan, name)) > 500:
             refuse(f"{name} is longer than 500 letters.")
+    if len(plan.question) > 200:
+        refuse("question is longer than 200 letters.")
     if len(set(plan.models)) != len(plan.models):
         refuse("a model is named twice.")
     if {TRUTH, CATCH} & set(plan.models) - ({TRUTH} if plan.design != "real_or_fake" else set()):

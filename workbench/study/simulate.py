@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 TITLE = "Simulated"  # every simulated study's title begins so
 TRY = Plan(
-    name="try", title="A study to try", trials=5, practice=1, catch=1, size=192, limit=8,
+    name="try", title="A study to try", trials=5, practice=1, catch=1, size=384, limit=8,
+    reveal=True,
     instructions=f"{INSTRUCTIONS['pair']}\n\nThe colours in this one were made by arithmetic; it "
     "shows what taking part is like.",
 )  # fmt: skip

@@ -344,8 +344,8 @@ class Votes:
             number, newest = session.execute(query).one()
         return number, newest or 0
 
-    def rows(self, study: Study) -> list[dict[str, Any]]:
-        """Every vote with its trial and rater, in the order of arrival."""
+    def rows(self, study: Study, rater: Rater | None = None) -> list[dict[str, Any]]:
+        """Every vote (of `rater`, if given) with its trial and rater, in the order of arrival."""
         query = (
             sa.select(Vote, Trial, Rater.code)
             .join(Trial, Vote.trial_id == Trial.id)
@@ -353,6 +353,8 @@ class Votes:
             .where(Vote.study_id == study.id)
             .order_by(Vote.id)
         )
+        if rater is not None:
+            query = query.where(Vote.rater_id == rater.id)
         with self._session() as session:
             return [
                 _row(vote, trial, code, study.name) for vote, trial, code in session.execute(query)

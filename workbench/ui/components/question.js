@@ -1,6 +1,7 @@
 // One question of a study: shows pictures, measures with the browser's own clock, sends one answer.
-// data: {token, attempt, design, sources, ahead, exposure, gap, minimum, wait, progress, share,
+// data: {token, attempt, design, asked, keep, sources, ahead, exposure, gap, minimum, wait, progress, share,
 //        feedback}
+// asked: the question above the pictures; keep: name=value of a cookie with the rater's code
 // ahead: the pictures of the next question, fetched while this one is looked at
 // design: pair (left, right, tie), real_or_fake (two timed exposures, then left or right), rank.
 // answer: {token, choice, shown_at, answered_at, dwell_ms, exposures_ms, viewport, shown_size}
@@ -40,9 +41,15 @@ export default function ({ parentElement, data, setTriggerValue }) {
   let since = 0;
   const exposures = [];
 
+  const secure = location.protocol === "https:" ? "SameSite=None; Secure; Partitioned" : "SameSite=Lax";
+  document.cookie = `${data.keep}; path=/; ${secure}`;
+  element(root, "h1", "asked", data.asked);
   const top = element(root, "div", "top");
   element(top, "span", "progress", data.progress);
   element(top, "span", `feedback ${data.feedback.kind || ""}`, data.feedback.text);
+  const larger = element(top, "button", "enlarge", root.hasAttribute("popover") ? "Close" : "Enlarge");
+  larger.setAttribute("aria-expanded", root.hasAttribute("popover"));
+  larger.onclick = () => (enlarge(root, !root.hasAttribute("popover")), fit());
   const bar = element(element(root, "div", "bar"), "div", "done");
   bar.style.width = `${100 * data.share}%`;
   const stage = element(root, "div", `stage ${data.design}`);
@@ -60,6 +67,24 @@ export default function ({ parentElement, data, setTriggerValue }) {
     image.draggable = false;
     return { slot, image };
   });
+  // In as many columns as make the pictures largest; where they stand in one, left is above.
+  const fit = () => {
+    const gap = parseFloat(getComputedStyle(stage).gap) || 0;
+    const [all, pair] = [root, stage].map((each) => each.getBoundingClientRect());
+    const below = (said.offsetHeight ? said : controls).getBoundingClientRect().bottom - pair.bottom;
+    const high = innerHeight - (pair.top - all.top) - below - 24;
+    const most = (columns) => {
+      const rows = Math.ceil(pictures.length / columns);
+      return Math.min((stage.clientWidth + gap) / columns, (high + gap) / rows) - gap;
+    };
+    const [columns] = pictures.map((_, place) => place + 1).sort((a, b) => most(b) - most(a));
+    const side = Math.max(96, Math.floor(most(columns)));
+    stage.style.gridTemplateColumns = `repeat(${columns}, ${side}px)`;
+    root.toggleAttribute("data-stacked", columns === 1);
+    root.querySelectorAll("[data-words]").forEach((each) => {
+      each.textContent = each.dataset.words.split("|")[columns === 1 ? 1 : 0];
+    });
+  };
   const hide = (hidden) =>
     pictures.forEach(({ image }) => (image.style.visibility = hidden ? "hidden" : "visible"));
   hide(true);
@@ -119,20 +144,30 @@ export default function ({ parentElement, data, setTriggerValue }) {
     root.settle = () => mark(-1);
   } else {
     const fake = data.design === "real_or_fake";
-    button(fake ? "← The first is the fake" : "← Left", () => answer("left"));
+    const first = button("", () => answer("left"));
     if (!fake) button("No difference (space)", () => answer("tie"));
-    button(fake ? "The second is the fake →" : "Right →", () => answer("right"));
+    const second = button("", () => answer("right"));
+    first.dataset.words = fake ? "← The first is the fake|↑ The first is the fake" : "← Left|↑ Upper";
+    second.dataset.words = fake ? "The second is the fake →|The second is the fake ↓" : "Right →|Lower ↓";
     keys = { ArrowLeft: () => answer("left"), ArrowRight: () => answer("right") };
+    const stacked = (choice) => root.hasAttribute("data-stacked") && answer(choice);
+    Object.assign(keys, { ArrowUp: () => stacked("left"), ArrowDown: () => stacked("right") });
     if (!fake) {
       keys[" "] = () => answer("tie");
       pictures.forEach(({ slot }, place) => (slot.onclick = () => answer(["left", "right"][place])));
     }
   }
+  keys.e = keys.E = () => larger.click();
+  keys.Escape = () => root.hasAttribute("popover") && larger.click();
+  fit();
+  const watcher = new ResizeObserver(fit);
+  watcher.observe(root);
+  window.addEventListener("resize", fit);
   const pressed = (event) => {
     const where = event.composedPath()[0];
     if (/^(INPUT|TEXTAREA|SELECT)$/.test(where.tagName) || where.isContentEditable) return;
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Enter" && where.tagName === "BUTTON") return;
+    if (/^(Enter| )$/.test(event.key) && where.tagName === "BUTTON") return; // presses that one
     if (!keys[event.key]) return;
     event.preventDefault();
     keys[event.key]();
@@ -184,6 +219,8 @@ export default function ({ parentElement, data, setTriggerValue }) {
 
   root.leave = () => {
     live = false;
+    watcher.disconnect();
+    window.removeEventListener("resize", fit);
     window.removeEventListener("keydown", pressed);
   };
   return root.leave;

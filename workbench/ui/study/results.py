@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workbench.study.tables import Study
     from workbench.study.votes import Votes
 
+NAMED = ("model", "better", "worse")  # columns of a model's name
 NUMBERS = {
     "strength": st.column_config.NumberColumn(format="%+.2f"),
     "low": st.column_config.NumberColumn("95 % low", format="%.3f"),
@@ -35,6 +36,14 @@ NUMBERS = {
     "gap": st.column_config.NumberColumn(format="%.2f"),
     "more_votes": st.column_config.NumberColumn("more votes needed", format="localized"),
 }
+
+
+def tell_titles(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows with models by their titles."""
+    return [
+        {key: figures.title_of(value) if key in NAMED else value for key, value in row.items()}
+        for row in rows
+    ]
 
 
 def choose_study(studies: list[Study]) -> Study:
@@ -90,7 +99,7 @@ def show_ranking(found: Results, name: str) -> None:
     """Strengths or fool rates with their intervals; who beat whom."""
     st.subheader("Ranking" if found.ranking else "Fool rates", anchor=False)
     show_plot(figures.ranking_figure(found), f"{name}_ranking")
-    st.dataframe(found.table(), column_config=NUMBERS, hide_index=True)
+    st.dataframe(tell_titles(found.table()), column_config=NUMBERS, hide_index=True)
     if not found.ranking:
         return
     st.subheader("Who was preferred to whom", anchor=False)
@@ -104,7 +113,7 @@ def show_ranking(found: Results, name: str) -> None:
         {**row, "more_votes": row["more_votes"] if np.isfinite(row["more_votes"]) else None}
         for row in found.separations()
     ]
-    st.dataframe(separations, column_config=NUMBERS, hide_index=True)
+    st.dataframe(tell_titles(separations), column_config=NUMBERS, hide_index=True)
 
 
 def show_explained(study: Study, found: Results, without: Collection[str]) -> None:
@@ -122,7 +131,7 @@ def show_explained(study: Study, found: Results, without: Collection[str]) -> No
             "one Bradley-Terry model. *Alike* is a model's strength between pictures that agree in "
             "all three, with its 95 % interval over raters; *explained* is the strength minus that."
         )
-        st.dataframe(per_model, column_config=NUMBERS, hide_index=True)
+        st.dataframe(tell_titles(per_model), column_config=NUMBERS, hide_index=True)
         st.caption("What one standard deviation more of a measure adds to the log odds.")
         st.dataframe(per_measure, column_config=NUMBERS, hide_index=True)
 
@@ -134,13 +143,16 @@ def show_pictures(study: Study, found: Results) -> None:
     rows = [row for row in found.pictures if row["picture"] == picture]
     sha256 = next(p["sha256"] for p in trials.pictures_of(study) if p["picture"] == picture)
     shown = [(trials.TRUTH, "photograph")] + [
-        (row["shown"], f"{row['model']}: {row['share']:.0%} of {row['trials']}") for row in rows
+        (row["shown"], f"{figures.title_of(row['model'])}: {row['share']:.0%} of {row['trials']}")
+        for row in rows
     ]
     for column, (one, caption) in zip(st.columns(len(shown)), shown, strict=True):
         file = rendering.picture_file(study.name, sha256, one)
         column.image(file.read_bytes(), caption=caption, width="stretch", alt=caption)
     st.dataframe(
-        [{key: row[key] for key in ("model", "trials", "share", "low", "high")} for row in rows],
+        tell_titles(
+            [{key: row[key] for key in ("model", "trials", "share", "low", "high")} for row in rows]
+        ),
         column_config=NUMBERS,
         hide_index=True,
     )

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from workbench.errors import Problem
 from workbench.names import escape_markdown
-from workbench.study import limits, recruiting, simulate, trials
+from workbench.study import limits, own, recruiting, rendering, simulate, trials
 from workbench.study.plans import ARENA
 from workbench.ui import gate, state
-from workbench.ui.study.voting import address_bucket, ask, browser, count_guesses
+from workbench.ui.study.voting import (
+    address_bucket,
+    ask,
+    browser,
+    cookie_of,
+    count_guesses,
+)
 from workbench.ui.widgets import show_problem
 
 if TYPE_CHECKING:
-    from workbench.study.tables import Study
+    from workbench.study.tables import Rater, Study
     from workbench.study.votes import Votes
 
 VISION = {
@@ -74,11 +81,46 @@ def offer_study(votes: Votes) -> None:
     )
 
 
+def tell_state(study: Study) -> None:
+    """A study that takes no answers says so; who took part finds their code and their choices."""
+    plan = trials.plan_of(study)
+    st.title(escape_markdown(plan.title or plan.name), anchor=False)
+    try:
+        trials.require_open(study)
+    except Problem as problem:
+        st.info(escape_markdown(problem))
+    code = recall(study)
+    if rater := state.study_votes().rater(study, code) if code else None:
+        st.write("Your answers are stored under this code.")
+        st.code(rater.code, language=None)
+        show_own(study, rater)
+    withdraw()
+
+
+def recall(study: Study) -> str | None:
+    """The code under which this browser takes part, after Back or a reload, too; None if unknown.
+
+    Where a platform names its raters, another person in the same browser is another rater.
+    """
+    known = st.session_state.setdefault("study_codes", {})
+    code = st.query_params.get("rater") or known.get(study.name)
+    if code is None and study.name not in known:
+        told = str(st.context.cookies.get(cookie_of(study)) or "")
+        code = told if re.fullmatch(r"\w{1,32}", told) else None
+    names = trials.plan_of(study).link_parameters
+    if code and names and (given := st.query_params.get(names[0])):
+        rater = state.study_votes().rater(study, code)
+        code = code if rater and rater.person == given else None
+    return code
+
+
 def join(study: Study) -> None:
     """Instructions, consent, colour vision; then the rater's code goes into the link."""
     plan = trials.plan_of(study)
+    if code := recall(study):
+        st.query_params.from_dict({"study": study.name, "rater": code})
+        st.rerun()
     st.title(escape_markdown(plan.title or plan.name), anchor=False)
-    trials.require_open(study)
     recruited = recruiting.read_recruited(plan.link_parameters, st.query_params)
     st.markdown(plan.guidance)
     with st.form("consent", border=False):
@@ -123,18 +165,61 @@ def vote(study: Study, code: str) -> None:
         rater = state.study_votes().rater(study, code)
         if rater is None:
             del st.query_params["rater"]
+            st.session_state.setdefault("study_codes", {})[study.name] = None
             raise Problem("No answers are stored under that code. Check it, or begin again.")
+    st.session_state.setdefault("study_codes", {})[study.name] = rater.code
     if refused := st.session_state.pop("study_refused", None):
         st.info(escape_markdown(refused))
     if ask(study, rater):
         note = f"You can stop and come back by this link. Your code is `{rater.code}`."
         st.caption(note, text_alignment="center")
+        begin_anew(study, "It is not mine")
         return
     st.title("Thank you!", anchor=False)
     st.write("Your answers are stored. Keep this code: with it you can have them deleted.")
     st.code(rater.code, language=None)
     show_ending(trials.plan_of(study).completion)
+    show_own(study, rater)
     withdraw()
+    begin_anew(study, "Somebody else takes part")
+    st.page_link("pages/study.py", label="All studies", icon=":material/arrow_back:")
+
+
+def begin_anew(study: Study, words: str) -> None:
+    """For the next person at the same browser: this one's code is forgotten here, not deleted."""
+    if st.button(words, type="tertiary", key="study_anew"):
+        st.session_state.setdefault("study_codes", {})[study.name] = None
+        st.query_params.from_dict({"study": study.name})
+        st.rerun()
+
+
+def show_own(study: Study, rater: Rater) -> None:
+    """What the rater preferred, model by model and picture by picture, where the study allows."""
+    rows = own.list_choices(state.study_votes(), study, rater)
+    if not rows:
+        return
+    plan = trials.plan_of(study)
+    st.subheader("What you chose", anchor=False)
+    share = st.column_config.NumberColumn(own.SHARES[plan.design], format="percent")
+    columns = {"model": "Model", "questions": "Questions", "share": share}
+    st.dataframe(own.tabulate_choices(plan, rows), column_config=columns, hide_index=True)
+    place = st.selectbox(
+        "Question",
+        range(len(rows)),
+        format_func=lambda each: f"{each + 1}: {rows[each]['picture']}",
+    )
+    row = rows[place]
+    scores = own.score_choice(plan, row)
+    for column, shown in zip(
+        st.columns(len(row["shown"].split(","))), row["shown"].split(","), strict=True
+    ):
+        name = own.name_shown(shown)
+        caption = f"{name}: {scores[shown]:.0%}" if shown in scores else name
+        file = rendering.picture_file(study.name, row["picture_sha256"], shown)
+        if file.is_file():
+            column.image(file.read_bytes(), caption=caption, width="stretch", alt=caption)
+        else:
+            column.caption(f"{caption} (its picture is gone)")
 
 
 def show_ending(ending: str) -> None:

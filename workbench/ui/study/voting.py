@@ -31,7 +31,9 @@ _question = st.components.v2.component(
     "workbench_question",
     html='<div class="question"></div>',
     css=(COMPONENTS / "question.css").read_text("utf-8"),
-    js=(COMPONENTS / "question.js").read_text("utf-8"),
+    js="\n".join(
+        (COMPONENTS / f"{name}.js").read_text("utf-8") for name in ("question", "enlarge")
+    ),
 )
 
 
@@ -58,6 +60,11 @@ def browser() -> str:
         raise Problem("This study counts browsers: allow cookies for this page and load it again.")
     token = bytes(byte ^ mask[place % len(mask)] for place, byte in enumerate(masked))
     return hashlib.sha256(token).hexdigest()
+
+
+def cookie_of(study: Study) -> str:
+    """The name of the cookie that keeps a rater's code until the browser is closed."""
+    return f"rater_{study.name}"
 
 
 @contextmanager
@@ -92,6 +99,8 @@ def ask(study: Study, rater: Rater) -> bool:
             "token": question.token,
             "attempt": st.session_state.get("study_attempt", 0),
             "design": plan.design,
+            "asked": plan.asked,
+            "keep": f"{cookie_of(study)}={rater.code}",
             "sources": _addresses(study, question),
             "ahead": _addresses(study, question.ahead),
             "exposure": plan.exposure_ms,
@@ -149,12 +158,15 @@ def answer_of(said: Any) -> tuple[str, Answer]:
 
 
 def draw_ground() -> None:
-    """One neutral grey behind the question, in the light and in the dark theme alike."""
+    """One neutral grey in both themes, and nothing on the screen beside the question."""
     st.html(
         "<style>[data-testid='stAppViewContainer'], [data-testid='stMain'],"
         f" [data-testid='stHeader'] {{ background: rgb({GROUND}) !important; }}"
         " [data-testid='stMain'] p,"
-        " [data-testid='stMain'] label { color: #000 !important; }</style>"
+        " [data-testid='stMain'] label { color: #000 !important; }"
+        " [data-testid='stHeader'] { display: none; }"
+        " [data-testid='stMainBlockContainer'] { max-width: none; padding: 0.5rem 0.75rem 1rem; }"
+        "</style>"
     )
 
 
