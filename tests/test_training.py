@@ -18,10 +18,10 @@ from workbench import checkpoints, places, writing
 from workbench.data import pictures as data
 from workbench.errors import Problem
 from workbench.models import MODELS
-from workbench.training import Run, parse_sizes, record, train
+from workbench.training import Run, collapse, parse_sizes, record, train
 from workbench.training.batches import Batches, affine
 from workbench.training.loop import Stopped, share_gradients
-from workbench.training.plan import assign_options, make_plan, parse_value
+from workbench.training.plan import assign_options, list_options, make_plan, parse_value
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = {"inception_attention": ["fusion=false"]}
@@ -528,3 +528,36 @@ def test_a_run_that_no_longer_gains_says_so_and_stops_early_where_asked(
     assert last["seen"] < 400
     assert "flattened" in last["signal"]
     assert checkpoints.open_folder(tmp_path).config["images_seen"] == last["seen"]
+
+
+def test_a_network_that_has_collapsed_is_said_to():
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randn(4, 2, 8, 8, generator=generator) * 20
+    neon = torch.tensor([-80.0, 80.0]).view(1, 2, 1, 1).expand(4, 2, 8, 8)
+    (said,) = collapse.say_collapse({"colors": collapse.measure_colors(neon, truth)})
+    assert "One colour everywhere" in said
+    assert not collapse.say_collapse({"colors": collapse.measure_colors(truth, truth)})
+    assert not collapse.say_collapse({"colors": collapse.measure_colors(neon * 0, truth)}), "grey"
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 1), torch.nn.ReLU())
+    torch.nn.init.ones_(net[0].weight)
+    net[0].bias.data = torch.tensor([-9.0, -9.0, -9.0, 1.0])  # three never see light
+    net(torch.rand(2, 1, 4, 4, generator=generator)).sum().backward()
+    assert collapse.share_dead(net) == 0.75
+    assert "75%" in collapse.say_collapse({"dead": collapse.share_dead(net)})[0]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_option_listed_for_a_model_is_taken_with_its_default(name):
+    rows = list_options(MODELS[name])
+    assert "learning_rate" in {row["option"] for row in rows}
+    build, recipe = {}, {}
+    typed = [f"{row['option']}={row['default']}" for row in rows if row["default"] is not None]
+    assign_options(typed, MODELS[name], build, recipe)
+    assert set(build) | set(recipe) == {text.partition("=")[0] for text in typed}
+
+
+def test_listed_defaults_are_those_of_the_preset():
+    rows = {row["option"]: row["default"] for row in list_options(MODELS["vanilla_cnn"], "longer")}
+    assert rows["decay"] == 1.0
+    with pytest.raises(Problem, match="no preset 'fast'"):
+        list_options(MODELS["vanilla_cnn"], "fast")

@@ -17,6 +17,12 @@ def register(app: typer.Typer) -> None:
         recipes: Annotated[
             bool, typer.Option(help="Print whose each field of a paper's recipe is, as Markdown.")
         ] = False,
+        options: Annotated[
+            str | None, typer.Option(help="Print what `train MODEL --set` takes, with defaults.")
+        ] = None,
+        preset: Annotated[
+            str | None, typer.Option(help="With --options: the defaults of this preset.")
+        ] = None,
     ) -> None:
         """Every network there is, and every trained checkpoint of them."""
         from workbench import checkpoints, provenance
@@ -24,6 +30,14 @@ def register(app: typer.Typer) -> None:
         from workbench.models import MODELS
         from workbench.models.count import parameters
 
+        if options is not None:
+            from workbench.errors import Problem
+            from workbench.training.plan import list_options
+
+            if options not in MODELS:
+                raise Problem(f"There is no model {options!r}. There are: {', '.join(MODELS)}.")
+            print_rows(list_options(MODELS[options], preset), as_json)
+            return
         if recipes:
             tables = {
                 f"**{spec.title}** ({spec.paper})": provenance.markdown(spec.provenance)

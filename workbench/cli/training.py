@@ -266,7 +266,7 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(help="inception_attention: a backbone of your own.")
         ] = None,
         options: Annotated[
-            list[str] | None, typer.Option("--set", help="key=value of the network or recipe.")
+            list[str] | None, typer.Option("--set", help="key=value; see `models --options MODEL`.")
         ] = None,
         compile: Annotated[bool | None, typer.Option(help="torch.compile")] = None,
         log_every: Annotated[int | None, typer.Option(help="Images between log lines.")] = None,

@@ -15,6 +15,7 @@ from typing import Any
 from workbench import places
 from workbench.errors import Problem
 from workbench.training import record
+from workbench.training.collapse import say_collapse
 from workbench.training.stopping import find_stop_signal
 
 OUTPUT = "training/output.txt"  # what a run that was started from here printed
@@ -55,6 +56,12 @@ class Followed:
     def stop_signal(self) -> str | None:
         """Why more training would not pay, by `stopping.RULE`; None while validation rises."""
         return find_stop_signal(self.lines)
+
+    @property
+    def collapse(self) -> list[str]:
+        """Sentences when the network, at the newest look, has collapsed; [] where all is well."""
+        looks = [line for line in self.lines if "validation" in line]
+        return say_collapse(looks[-1]) if looks else []
 
     @property
     def frames(self) -> dict[int, Path]:
@@ -100,10 +107,10 @@ def follow(folder: Path) -> Followed:
 
 _KINDS: dict[str, type | tuple[type, ...]] = {  # of what is read here and on the page
     **dict.fromkeys(("seen", "images", "pid"), int),
-    **dict.fromkeys(("rate", "seconds", "learning_rate"), (int, float)),
+    **dict.fromkeys(("rate", "seconds", "learning_rate", "dead"), (int, float)),
     **dict.fromkeys(("run", "check", "machine", "options", "recipe"), dict),
-    **dict.fromkeys(("losses", "validation", "labels"), dict),
-    **dict.fromkeys(("unreadable", "trained_on"), list),
+    **dict.fromkeys(("losses", "validation", "labels", "colors"), dict),
+    **dict.fromkeys(("unreadable", "trained_on", "collapse"), list),
 }
 
 

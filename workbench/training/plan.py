@@ -84,10 +84,7 @@ def make_plan(
     choices: fields of Run that were typed (None: not typed); options: "key=value" of the network
     or the recipe. Raises Problem for an unknown preset or option, and what `data.load` raises.
     """
-    named = {**spec.presets, **spec.ablations}
-    if preset is not None and preset not in named:
-        raise Problem(f"{spec.name} has no preset {preset!r}. It has: {', '.join(named)}.")
-    chosen = named[preset] if preset else Preset("")
+    chosen = find_preset(spec, preset)
     typed = {k: v for k, v in (choices or {}).items() if v is not None}
     run = Run(**{"images": spec.images, "batch_size": spec.batch_size, "size": "128",
                  **chosen.run, **typed})  # fmt: skip
@@ -199,6 +196,33 @@ def assign_options(
         for names, target in homes:
             if key in names:
                 target[key] = _fitting(key, parse_value(value), names[key])
+
+
+def list_options(spec: ModelSpec, preset: str | None = None) -> list[dict[str, Any]]:
+    """What `--set` takes for a model: rows of option, default (with this preset), and whose it is.
+
+    Raises Problem for an unknown preset.
+    """
+    chosen = find_preset(spec, preset)
+    homes = (
+        ("network", _options_of(spec.build, "width", "classes"), chosen.build),
+        ("recipe", _options_of(spec.recipe, "net", "images"), chosen.recipe),
+    )
+    return [
+        {"option": name, "default": preset_own.get(name, default), "of": home}
+        for home, names, preset_own in homes
+        for name, default in names.items()
+    ]
+
+
+def find_preset(spec: ModelSpec, preset: str | None) -> Preset:
+    """A model's preset or ablation of this name; an empty one for None. Raises Problem."""
+    named = {**spec.presets, **spec.ablations}
+    if preset is None:
+        return Preset("")
+    if preset not in named:
+        raise Problem(f"{spec.name} has no preset {preset!r}. It has: {', '.join(named)}.")
+    return named[preset]
 
 
 def _options_of(function: Callable[..., Any], *without: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from workbench.color import join_rgb, split_lab
 from workbench.coloring.colorize import Settings, predict_ab
 from workbench.errors import Problem
 from workbench.spec import Recipe
+from workbench.training.collapse import measure_colors, say_collapse, share_dead
 from workbench.training.run import Run
 from workbench.training.stopping import find_stop_signal
 from workbench.writing import replacing, write_whole
@@ -193,11 +194,15 @@ class Record:
         if look:
             use_buffers(self.average, self.recipe.net)
             painted = self.watch.paint(self.average, self.header["bf16"])
-            line |= {"validation": self.watch.scores(painted)}
+            line |= {
+                "validation": self.watch.scores(painted), "colors": self.watch.colors(painted),
+                "dead": round(share_dead(self.recipe.net), 4),
+            }  # fmt: skip
             write_whole(self.out, {f"strip/{seen:09d}.webp": self.watch.strip(painted)})
             self.lines.append(line)
             self.signal = find_stop_signal(self.lines) or ""
             line |= {"signal": self.signal} if self.signal else {}
+            line |= {"collapse": said} if (said := say_collapse(line)) else {}
         append_log(self.out, line)
         images = self.run.images
         status = {**line, "images": images, "left": (images - seen) / speed, "done": seen >= images}
@@ -282,6 +287,10 @@ class Watch:
             "delta_cf": colorful,
         }
         return {name: round(float(value), 4) for name, value in values.items()}
+
+    def colors(self, painted: Tensor) -> dict[str, float]:
+        """How far the colours of the painted pictures vary, and the truth's."""
+        return measure_colors(split_lab(painted)[1], split_lab(self.truth)[1])
 
     def strip(self, painted: Tensor) -> bytes:
         """The first eight pictures in a row, as WebP."""
