@@ -35,7 +35,7 @@ rows = [score for score in scores if choice.includes(score)]
 lines = state.lines(choice)
 frame = board.make_table(lines, choice)
 st.dataframe(frame, hide_index=True, column_config=board.configure_columns(choice), placeholder="–")
-board.offer_downloads(frame, rows, choice)
+board.offer_downloads(lines, rows, choice)
 st.caption(board.describe_traps(choice.metrics))
 
 kinds = views.VIEWS

@@ -44,7 +44,7 @@ if folders:
     )
 
 
-@st.fragment(run_every=2 if set(chosen) & set(running) else None)
+@st.fragment(run_every=1 if set(chosen) & set(running) else None)
 def live() -> None:
     """What the chosen runs say now; when one of them has ended, the whole page runs again."""
     shown = {name: follow(folders[name]) for name in chosen}

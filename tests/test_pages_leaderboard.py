@@ -60,6 +60,23 @@ def test_the_table_says_what_the_engine_computes(leaderboard, small_scores: Path
     )
 
 
+def test_the_csv_has_means_and_both_ends_of_their_intervals_as_numbers(small_scores: Path) -> None:
+    from workbench.evaluation.summaries import Choice, lines
+    from workbench.ui.leaderboard import board
+
+    rows = [row for row in scores.read_all([small_scores]) if row.size == 32]
+    choice = Choice(tuple({row.dataset for row in rows}), 32, ("psnr", "ssim"), rows[0].protocol)
+    found = lines(rows)
+    table = board.make_numbers(found, choice).set_index("model")
+    for name in ("psnr", "psnr_low", "psnr_high", "ssim", "ssim_low", "ssim_high"):
+        assert table[name].dtype == float
+    grey = next(line for line in found if line.model == "grey").means["psnr"]
+    assert list(table.loc["grey", ["psnr", "psnr_low", "psnr_high"]]) == [
+        grey.value, grey.low, grey.high,
+    ]  # fmt: skip
+    assert table.loc["truth", ["psnr", "psnr_low", "psnr_high"]].isna().all()
+
+
 def test_filters_come_from_the_address(leaderboard: AppTest) -> None:
     leaderboard.query_params["side"] = "16 px"
     leaderboard.query_params["metrics"] = ["SSIM"]
@@ -265,7 +282,7 @@ def test_errors_by_colour_that_are_kept_are_shown_with_their_scenes(
 def test_names_that_a_spreadsheet_would_run_are_harmless_in_every_csv_of_the_leaderboard(
     monkeypatch,
 ) -> None:
-    import pandas as pd
+    from workbench.evaluation.summaries import lines
 
     files = {}
 
@@ -275,9 +292,7 @@ def test_names_that_a_spreadsheet_would_run_are_harmless_in_every_csv_of_the_lea
 
     monkeypatch.setattr(board.st, "container", lambda **_: Bar())
     row = scores.Score("=1+1", "-", "@set", "+a.png", "cw-1", 256, psnr=20.0)
-    board.offer_downloads(
-        pd.DataFrame([{"Model": "=1+1"}]), [row], Choice(("@set",), 256, ("psnr",), "cw-1")
-    )
+    board.offer_downloads(lines([row]), [row], Choice(("@set",), 256, ("psnr",), "cw-1"))
     for label in ("Table (CSV)", "Rows per picture (CSV)"):
         cells = [cell for line in files[label].splitlines()[1:] for cell in line.split(",")]
         assert "'=1+1" in cells

@@ -175,6 +175,35 @@ def test_a_run_is_never_started_over_another(tmp_path: Path) -> None:
         follow.start(["vanilla_cnn"], tmp_path / "a")
 
 
+def test_a_run_says_that_it_stops_as_soon_as_it_is_asked(training_page: AppTest) -> None:
+    folder = made_run(places.RUNS / "live", 20, pid=os.getpid())
+    training_page.run()
+    assert any("running" in text.value for text in training_page.markdown)
+    next(button for button in training_page.button if button.label == "Stop").click().run()
+    assert follow.is_stopping(folder)
+    assert any("stopping" in text.value for text in training_page.markdown)
+    assert "Stop" not in {button.label for button in training_page.button}
+
+
+def test_only_the_presets_of_the_chosen_model_are_offered_and_no_folder_of_a_source_is_told(
+    training_page: AppTest, monkeypatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_LOCAL", "1")
+    header = {"model": "vanilla_cnn", "trained_on": ["/secret/place/train-*.parquet"]}
+    folder = made_run(places.RUNS / "told", 100)
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    (folder / "log.jsonl").write_text("\n".join([json.dumps(header), *lines[1:]]) + "\n")
+    training_page.run()
+    training_page.multiselect(key="runs").set_value(["told"]).run()
+    told = " ".join(frame.value.to_string() for frame in training_page.dataframe)
+    assert "train-*.parquet" in told
+    assert "/secret" not in told
+    for name in ("vanilla_cnn", "cbam_gan"):
+        next(box for box in training_page.selectbox if box.label == "Model").set_value(name).run()
+        preset = next(box for box in training_page.selectbox if box.label == "Preset")
+        assert preset.options == list(MODELS[name].presets)
+
+
 def test_with_a_password_only_those_who_know_it_start_and_stop(
     training_page: AppTest, monkeypatch
 ) -> None:

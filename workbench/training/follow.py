@@ -182,6 +182,11 @@ def stop(folder: Path) -> None:
         ) from None
 
 
+def is_stopping(folder: Path) -> bool:
+    """Whether a run has been asked to stop and has not done so yet."""
+    return (folder / record.STOP).exists()
+
+
 def _alive(pid: object) -> bool:
     if not isinstance(pid, int):
         return False

@@ -82,19 +82,29 @@ def show_state(run: Followed, name: str, may_stop: bool) -> None:
     icon, color = BADGES[run.state]
     row = st.container(horizontal=True, vertical_alignment="center")
     row.markdown(f"**{escape_markdown(name)}**", width="content")
-    row.badge(run.state, icon=icon, color=color)
+    stopping = run.state == RUNNING and follow.is_stopping(run.folder)
+    row.badge("stopping" if stopping else run.state, icon=icon, color=color)
     row.markdown(describe_progress(run), width="content")
-    if run.state == RUNNING and may_stop:
+    if run.state == RUNNING and may_stop and not stopping:
         row.space("stretch")
-        if row.button("Stop", icon=":material/stop:", key=f"stop_{run.folder}"):
-            try:
-                follow.stop(run.folder)
-            except Problem as problem:
-                show_problem(problem)
+        row.button(
+            "Stop", icon=":material/stop:", key=f"stop_{run.folder}",
+            on_click=_stop, args=(run.folder,),
+        )  # fmt: skip
+    if refused := st.session_state.pop("stop_refused", None):
+        show_problem(Problem(refused))
     if run.state == RUNNING:
         st.progress(min(1.0, run.seen / run.images) if run.images else 0.0)
     elif run.state == STOPPED and not run.lines and run.said:
         st.error(escape_markdown(run.said), icon=":material/error:")
+
+
+def _stop(folder: Path) -> None:
+    """Ask a run to stop, before the page is drawn again: it says "stopping" at once."""
+    try:
+        follow.stop(folder)
+    except Problem as problem:
+        st.session_state["stop_refused"] = str(problem)
 
 
 def describe_progress(run: Followed) -> str:
@@ -181,6 +191,10 @@ def show_papers(run: Followed) -> None:
     middle.markdown("**Configuration**")
     names = ("model", "width", "size", "preset", "trained_on", "from", "bf16")
     settings = {key: made[key] for key in names if made.get(key) is not None}
+    for key in {"trained_on", "from"} & set(settings):  # a source's own name, not its folder here
+        told = settings[key]
+        short = [Path(str(each)).name for each in (told if isinstance(told, list) else [told])]
+        settings[key] = ", ".join(short)
     settings |= made.get("options") or {}
     settings |= made.get("recipe") or {}
     middle.dataframe(_pairs(settings | made.get("run", {})), hide_index=True, height=330)
@@ -231,12 +245,13 @@ def is_busy(running: Iterable[Path]) -> bool:
 
 def start_small(taken: Sequence[str], busy: bool) -> None:
     """A form that starts a small run; its command is shown for those who want more."""
+    model = st.selectbox("Model", list(MODELS), format_func=lambda name: MODELS[name].title)
     with st.form("start"):
         left, right = st.columns(2)
-        model = left.selectbox("Model", list(MODELS), format_func=lambda name: MODELS[name].title)
         data = right.text_input("Pictures", str(SAMPLES), help=f"One of: {GRAMMAR}.")
-        presets = list(dict.fromkeys(name for spec in MODELS.values() for name in spec.presets))
-        preset = left.selectbox("Preset", presets, presets.index("quick"))
+        presets = list(MODELS[model].presets)
+        first = presets.index("quick") if "quick" in presets else 0
+        preset = left.selectbox("Preset", presets, first, key=f"preset_{model}")
         images = right.number_input("Images to see", 100, MODEST, 2000, 100)
         name = left.text_input("Name", _free_name("small", taken), help="Of its folder in runs/.")
         right.caption(
@@ -252,11 +267,6 @@ def start_small(taken: Sequence[str], busy: bool) -> None:
         wanted = Small(model, data, preset, int(images), name)
         try:
             gate.check_source(data)
-            if preset not in MODELS[model].presets:
-                raise Problem(
-                    f"{MODELS[model].title} has no preset {preset!r}. "
-                    f"It has: {', '.join(MODELS[model].presets)}."
-                )
             follow.start(wanted.arguments(), wanted.folder)
         except Problem as problem:
             show_problem(problem)

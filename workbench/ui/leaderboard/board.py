@@ -25,6 +25,7 @@ ABSENT = (
 )
 
 EVERY = "all test sets"
+NARROW, WIDE = 96, 118  # columns of a number and of an interval, pixels
 
 
 def choose_rows(scores: list[Score]) -> Choice:
@@ -123,6 +124,28 @@ def make_table(lines: list[Line], choice: Choice) -> pd.DataFrame:
     return frame.sort_values(column, ascending=first.better == "lower", kind="stable")
 
 
+def make_numbers(lines: list[Line], choice: Choice) -> pd.DataFrame:
+    """The table for other programs: a row per line, mean and both ends of its interval as numbers.
+
+    Unrounded, and empty where nothing was measured or the value is infinite.
+    """
+    rows = []
+    for line in lines:
+        row: dict[str, object] = {"model": line.model, "title": title_of(line.model)}
+        for name in choice.metrics:
+            mean = line.means.get(name)
+            for end, value in (
+                (name, mean and mean.value),
+                (f"{name}_low", mean and mean.low),
+                (f"{name}_high", mean and mean.high),
+            ):
+                row[end] = value if value is not None and math.isfinite(value) else None
+        row |= {"pictures": line.pictures, "revision": line.revision}
+        row["ms"] = line.means["ms"].value if "ms" in line.means else None
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def describe_traps(names: tuple[str, ...]) -> str:
     """For each metric the one sentence that keeps a reader from misreading it, as Markdown."""
     from workbench.evaluation.metrics import METRICS
@@ -136,7 +159,13 @@ def configure_columns(choice: Choice) -> dict[str, object]:
 
     shown: dict[str, object] = {
         METRICS[name].heading: st.column_config.NumberColumn(
-            format=METRICS[name].format, help=METRICS[name].trap
+            format=METRICS[name].format, help=METRICS[name].trap, width=NARROW
+        )
+        for name in choice.metrics
+    }
+    shown |= {
+        f"{METRICS[name].title}, 95 %": st.column_config.TextColumn(
+            "95 %", help=f"Interval of the mean of {METRICS[name].title}.", width=WIDE
         )
         for name in choice.metrics
     }
@@ -151,13 +180,13 @@ def configure_columns(choice: Choice) -> dict[str, object]:
     return shown
 
 
-def offer_downloads(frame: pd.DataFrame, scores: list[Score], choice: Choice) -> None:
+def offer_downloads(lines: list[Line], scores: list[Score], choice: Choice) -> None:
     """The table, and the rows of pictures that it was computed from, as CSV and Parquet."""
     name = f"leaderboard_{choice.protocol}_{choice.size}"
     bar = st.container(horizontal=True)
     files = {
         "Table (CSV)": (
-            lambda: frame.map(neutralise).to_csv(index=False),
+            lambda: make_numbers(lines, choice).map(neutralise).to_csv(index=False),
             f"{name}.csv",
             "text/csv",
         ),
