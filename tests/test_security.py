@@ -467,6 +467,7 @@ def test_one_browser_begins_an_open_study_as_often_as_its_plan_says(monkeypatch,
     for _ in range(3):
         page.query_params.clear()
         page.query_params["study"] = "s"
+        page.session_state["study_codes"] = {"s": None}  # "Somebody else takes part"
         page.run()
         page.radio[0].set_value("normal")
         page.button[0].click().run()
