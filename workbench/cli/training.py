@@ -73,9 +73,15 @@ def train_with_progress(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: asked.append(number))
     progress = Progress(made.run.images)
+    told: set[str] = set()
 
     def report(status: dict[str, Any]) -> None:
         progress(status)
+        for sign in ("signal", "collapse"):
+            said = status.get(sign) or []
+            if said and sign not in told:  # once: the log has it at every look
+                print(*([said] if isinstance(said, str) else said), sep="\n", file=sys.stderr)
+                told.add(sign)
         if on_status is not None:
             on_status(status)
 

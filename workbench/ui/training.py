@@ -97,6 +97,10 @@ def show_state(run: Followed, name: str, may_stop: bool) -> None:
         st.progress(min(1.0, run.seen / run.images) if run.images else 0.0)
     elif run.state == STOPPED and not run.lines and run.said:
         st.error(escape_markdown(run.said), icon=":material/error:")
+    for sentence in run.collapse:
+        st.warning(sentence, icon=":material/warning:")
+    if run.stop_signal and run.state != FINISHED:
+        st.info(run.stop_signal, icon=":material/trending_flat:")
 
 
 def _stop(folder: Path) -> None:
