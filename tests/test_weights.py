@@ -64,6 +64,28 @@ def test_one_command_makes_every_weight_scores_it_and_describes_it(pictures, tmp
     assert before == {name: (tmp_path / name / "config.json").read_bytes() for name in MODELS}
 
 
+def test_what_is_of_one_model_is_refused_for_all_and_the_rest_reaches_every_training(
+    pictures, tmp_path, monkeypatch
+):
+    refused = train_all(pictures, tmp_path, "--images", "60", "--preset", "quick", "--from", "x")
+    assert "--preset and --from are of one model" in str(refused.exception or refused.output)
+    planned = []
+
+    def run_jobs(jobs, folder, work):
+        planned.extend(jobs)
+        return iter(())
+
+    monkeypatch.setattr(weights, "run_jobs", run_jobs)
+    typed = ("--clip", "1", "--threads", "1", "--accumulate", "2", "--stop-early")
+    done = train_all(pictures, tmp_path, "--images", "60", *typed)
+    assert done.exit_code == 0, done.output
+    trainings = [job.arguments for job in planned if job.name.startswith("train ")]
+    assert len(trainings) == len(MODELS)
+    for arguments in trainings:
+        words = " ".join(arguments)
+        assert "--accumulate 2 --clip 1.0 --threads 1 --stop-early" in words
+
+
 def test_a_plan_that_was_cut_off_goes_on_with_the_job_that_was_not_done(tmp_path):
     planned = weights.plan_jobs(
         {"vanilla_cnn": 30, "colorful": 10}, ["photos"], [], ["test"], tmp_path

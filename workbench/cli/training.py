@@ -192,7 +192,12 @@ def train_all(
             scale = images / sum(wanted.values()) if images else 1
             decided = {name: max(1, round(count * scale)) for name, count in wanted.items()}
         weights.keep_state(folder, {"images": decided})
-    settings = [part for k, v in typed.items() if v is not None for part in (k, str(v))]
+    settings = []
+    for option, value in typed.items():
+        if value is True:
+            settings.append(option)
+        elif value is not None and value is not False:
+            settings += [option, str(value)]
     planned = weights.plan_jobs(decided, data, validation, test, folder, go_on, settings)
     commands = build()
 
@@ -304,9 +309,24 @@ def register(app: typer.Typer) -> None:
         from workbench.training.plan import make_plan
 
         if model == "all":
+            of_one = {
+                "--preset": preset, "--from": start_from, "--prior": prior,
+                "--backbone": backbone, "--set": options,
+            }  # fmt: skip
+            if given := [option for option, value in of_one.items() if value]:
+                raise Problem(
+                    f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} of one model, and "
+                    "`train all` trains every one. Train that model alone."
+                )
             train_all(
                 data, validation or (), test or (), out, images, minutes, only or (), go_on,
-                {"--size": size, "--batch-size": batch_size, "--seed": seed, "--width": width},
+                {
+                    "--size": size, "--batch-size": batch_size, "--seed": seed, "--width": width,
+                    "--learning-rate": learning_rate, "--accumulate": accumulate, "--clip": clip,
+                    "--threads": threads, "--precision": precision, "--log-every": log_every,
+                    "--save-every": save_every, "--stop-early": stop_early, "--compile": compile,
+                    "--tensorboard": tensorboard,
+                },
             )  # fmt: skip
             return
         if model not in MODELS:
