@@ -19,8 +19,6 @@ from workbench.jobs.painting import Painter, colorize_picture, draw_picture, fin
 from workbench.names import describe_left_out, printable, shorten_stem, walk
 from workbench.writing import write_whole
 
-STRENGTH = 0.5  # of the smoothing of clips
-
 if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
     from workbench.coloring.colorize import Settings
@@ -122,6 +120,8 @@ def colorize(
 
     One broken file does not stop the rest: it is named on stderr, and the exit code is 2.
     """
+    from workbench.jobs import clip
+
     files = list(_list_files(sources))
     settings = _settings(
         size=size, temperature=temperature, rebalancing=rebalancing, chroma=chroma, mirror=mirror,
@@ -131,7 +131,7 @@ def colorize(
     painters = [Painter(each, each.net()) for each in _find_checkpoints(model)]
     if samples:
         _check_samples(painters, bool(finish))
-    held = STRENGTH if strength is None else strength
+    held = clip.STRENGTH if strength is None else strength
     job = Job(painters, settings, out, form, stamp, held, finish, samples, seed)
     if job.single and job.single not in (*KINDS, ".mp4"):
         raise Problem(

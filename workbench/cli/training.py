@@ -32,7 +32,7 @@ class Progress:
         )
 
         self.live = sys.stderr.isatty()
-        self.told = False  # that more training would not pay
+        self.told: set[str] = set()  # signs that were said: once is enough
         self.bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
             TextColumn("{task.fields[rate]} images/s"), TimeRemainingColumn(),
@@ -45,9 +45,13 @@ class Progress:
         if "losses" in status:
             losses = " ".join(f"{k} {v:.4f}" for k, v in status["losses"].items())
             fields = {"rate": status["rate"], "losses": losses}
-            if (signal := status.get("signal", "")) and not self.told:
-                self.told = True
-                self.bar.console.print(signal) if self.live else print(signal, file=sys.stderr)
+            for sign in {"signal", "collapse"} & set(status) - self.told:
+                self.told.add(sign)
+                said = [status[sign]] if isinstance(status[sign], str) else status[sign]
+                for sentence in said:
+                    self.bar.console.print(sentence) if self.live else print(
+                        sentence, file=sys.stderr
+                    )
             if not self.live:
                 psnr = status.get("validation", {}).get("psnr")
                 print(
@@ -73,15 +77,9 @@ def train_with_progress(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: asked.append(number))
     progress = Progress(made.run.images)
-    told: set[str] = set()
 
     def report(status: dict[str, Any]) -> None:
         progress(status)
-        for sign in ("signal", "collapse"):
-            said = status.get(sign) or []
-            if said and sign not in told:  # once: the log has it at every look
-                print(*([said] if isinstance(said, str) else said), sep="\n", file=sys.stderr)
-                told.add(sign)
         if on_status is not None:
             on_status(status)
 

@@ -152,8 +152,7 @@ def _shares_of_chroma(lab: Tensor) -> Tensor:
 
     `color.in_gamut` eight times, but for what does not change with the share.
     """
-    white = torch.diag(torch.tensor(color.WHITE))[..., None]
-    matrix = color.xyz_to_linear_rgb(white)[..., 0]  # of X, Y and Z over the white's
+    matrix = torch.tensor(color.XYZ_TO_RGB) * torch.tensor(color.WHITE)  # of XYZ over the white's
     y = (lab[0] + 16) / 116
     steps = lab[1:] * torch.tensor([[1 / 500], [-1 / 200]])  # (2, n): of x and z, from y
     grey = matrix[:, 1:2] * color.lab_curve_inverse(y)  # (3, n)
@@ -161,7 +160,7 @@ def _shares_of_chroma(lab: Tensor) -> Tensor:
     for _ in range(8):
         share = (low + high) / 2
         light = torch.addmm(grey, matrix[:, ::2], color.lab_curve_inverse(y + share * steps))
-        fits = (light - 0.5).abs_().amax(0) <= 0.5 + 1e-4
+        fits = color.displayable(light[..., None])[..., 0]
         low, high = torch.where(fits, share, low), torch.where(fits, high, share)
     return low
 

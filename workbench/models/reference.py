@@ -209,7 +209,7 @@ SPEC = ModelSpec(
     inside=("distribution",),
     presets={
         "bundled": Preset(
-            "The bundled weights: two CPU cores, 128 x 128, shown at 192",
+            "The bundled weights: two CPU cores, 128 x 128, shown at 224",
             build={"depth": 2},
             run={"images": 1_000_000, "batch_size": 32, "size": "128", "shown": 224},
             recipe={"shown": 224},

@@ -92,20 +92,24 @@ def read_settings(
 
 
 def colorize_upload(
-    picture: Picture, checkpoint: Checkpoint, settings: Settings
+    picture: Picture, checkpoint: Checkpoint, settings: Settings, finish: Finish = Finish()
 ) -> tuple[Tensor, dict]:
     """RGB (3, H, W) at the picture's depth, and what is known of it, as the API tells it."""
     rgb, seconds = shared_studio().colorize(checkpoint, picture, settings)
+    if finish:
+        with shared_studio().queue.take_place():
+            rgb = finish_picture(picture, rgb, finish)
     facts = {
         "model": checkpoint.name,
         "title": checkpoint.title,
         "revision": checkpoint.revision,
         "seconds": round(seconds, 3),
     }
-    return rgb, facts | measure_upload(picture, rgb)
+    told = finish.describe() if finish else {}
+    return rgb, facts | _measure_upload(picture, rgb) | told
 
 
-def measure_upload(picture: Picture, rgb: Tensor) -> dict[str, float | None]:
+def _measure_upload(picture: Picture, rgb: Tensor) -> dict[str, float | None]:
     """PSNR (dB) and SSIM of a result against the picture's own colours; None where it had none."""
     if picture.grey:
         return {"psnr": None, "ssim": None}
@@ -134,23 +138,15 @@ def read_finish(
     )
 
 
-def finish_upload(picture: Picture, rgb: Tensor, finish: Finish) -> Tensor:
-    """`finish_picture`, at its place in the queue."""
-    if not finish:
-        return rgb
-    with shared_studio().queue.take_place():
-        return finish_picture(picture, rgb, finish)
-
-
 def draw_samples(
-    picture: Picture, checkpoint: Checkpoint, count: Any, seed: Any, temperature: Any
+    picture: Picture, checkpoint: Checkpoint, count: Any, seed: Any, settings: Settings
 ) -> list[Tensor]:
     """Draws from a network's distribution, each RGB (3, H, W); raises Problem."""
     if not isinstance(count, int | float) or not 1 <= count <= MOST_SAMPLES:
         raise Problem(f"Between 1 and {MOST_SAMPLES} samples can be drawn.")
     if not isinstance(seed, int | float) or not 0 <= seed < 2**31:
         raise Problem("A seed is a whole number from 0 to 2147483647.")
-    told = read_settings(None, temperature, None).temperature
+    told = settings.temperature
     L = shared_studio().lightness(picture)
     with shared_studio().queue.take_place():
         planes = sample_ab(

@@ -40,9 +40,7 @@ from workbench.serving.api import (
     draw_samples,
     encode_png,
     find_checkpoints,
-    finish_upload,
     list_models,
-    measure_upload,
     open_upload,
     read_finish,
     read_settings,
@@ -189,10 +187,7 @@ def colorize(
     )
     finish = read_finish(hints, reach, exemplar, exemplar_strength)
     checkpoint = find_checkpoints([model] if model else None)[0]
-    rgb, facts = colorize_upload(picture, checkpoint, settings)
-    if finish:
-        rgb = finish_upload(picture, rgb, finish)
-        facts |= measure_upload(picture, rgb) | finish.describe()
+    rgb, facts = colorize_upload(picture, checkpoint, settings, finish)
     facts |= {
         "settings": asdict(settings) | {"size": settings.size or checkpoint.size},
         "width": rgb.shape[-1],
@@ -228,7 +223,7 @@ def draw(
     picture = open_upload(file)
     checkpoint = find_checkpoints([model] if model else ["colorful"])[0]
     settings = read_settings(None, temperature, None)
-    drawn = draw_samples(picture, checkpoint, count, seed, temperature)
+    drawn = draw_samples(picture, checkpoint, count, seed, settings)
     return [
         (
             keep_result(picture, checkpoint, settings, rgb, {"sample": number, "seed": int(seed)}),

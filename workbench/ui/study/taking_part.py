@@ -209,10 +209,8 @@ def show_own(study: Study, rater: Rater) -> None:
         format_func=lambda each: f"{each + 1}: {rows[each]['picture']}",
     )
     row = rows[place]
-    scores = own.score_choice(plan, row)
-    for column, shown in zip(
-        st.columns(len(row["shown"].split(","))), row["shown"].split(","), strict=True
-    ):
+    scores, pictures = own.score_choice(plan, row), row["shown"].split(",")
+    for column, shown in zip(st.columns(len(pictures)), pictures, strict=True):
         name = own.name_shown(shown)
         caption = f"{name}: {scores[shown]:.0%}" if shown in scores else name
         file = rendering.picture_file(study.name, row["picture_sha256"], shown)
