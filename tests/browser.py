@@ -34,6 +34,7 @@ FLAGS = [
     "--disable-dev-shm-usage",
 ]
 PATIENCE = 120_000  # ms; what takes a second may take a minute on a machine that trains
+RUN_PATIENCE = 300  # s, for a page's script without a browser, or a process
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 

@@ -11,7 +11,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "0")
 
 import pytest
-from browser import browser_page, chromium, workbench_server
+from browser import RUN_PATIENCE, browser_page, chromium, workbench_server
 
 __all__ = ["browser_page", "chromium", "workbench_server"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -119,7 +119,7 @@ def workbench(small_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("WORKBENCH_DATA", raising=False)
     monkeypatch.setenv("WORKBENCH_LOCAL", "1")  # as `make run`; tests of a hosted one take it away
     state.checkpoints.clear()
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=RUN_PATIENCE)
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)  # app.py is the router
     yield app
     state.checkpoints.clear()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from browser import RUN_PATIENCE
 from scipy import linalg
 
 from workbench.errors import Problem
@@ -158,6 +159,6 @@ def test_kept_distances_replace_those_of_earlier_weights_and_stand_on_the_leader
 
         views.show_realism([], [], Choice((), 128, ("psnr",), "cw-1"))
 
-    shown = AppTest.from_function(page, default_timeout=30).run()
+    shown = AppTest.from_function(page, default_timeout=RUN_PATIENCE).run()
     assert not shown.exception
     assert [name.lower() for name in shown.dataframe[0].value["Model"]][:2] == ["truth", "toy"]

@@ -12,6 +12,7 @@ import zipfile
 
 import pytest
 import torch
+from browser import RUN_PATIENCE
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -68,7 +69,7 @@ def test_the_page_opens_with_an_old_photograph_in_colour_by_ours(
     monkeypatch.setattr(
         opening.viewers, "show_slider", lambda *cells, key: kept.append((key, cells))
     )
-    later = AppTest.from_file(workbench._script_path, default_timeout=60).run()
+    later = AppTest.from_file(workbench._script_path, default_timeout=RUN_PATIENCE).run()
     assert not later.exception
     assert [key for key, _ in kept] == ["opening"]
     assert [cell.title for cell in kept[0][1]] == ["What the networks see", "Reference"]

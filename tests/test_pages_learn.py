@@ -17,7 +17,6 @@ from workbench.ui.lessons import networks
 
 def opened(app: AppTest, page: str) -> AppTest:
     """A page of the lessons, run."""
-    app.default_timeout = 300  # what takes a second may take a minute on a machine that trains
     app.switch_page(f"pages/{page}.py").run()
     assert not app.exception
     return app

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from browser import free_port, running, serving, watched_page
+from browser import RUN_PATIENCE, free_port, running, serving, watched_page
 from visitors import visiting
 from websockets import ConnectionClosed
 
@@ -351,7 +351,7 @@ def test_killing_the_server_under_20_raters_loses_no_answer_and_all_can_go_on(
             time.sleep(0.01)
         process.kill()
         for rater in raters:
-            rater.result(timeout=60)
+            rater.result(timeout=RUN_PATIENCE)
     assert all(acknowledged.values())  # they did vote side by side
     kept = {(row["rater"], row["number"]) for row in votes.rows(study)}
     assert {(code, n) for code, numbers in acknowledged.items() for n in numbers} <= kept
@@ -407,7 +407,7 @@ def fresh_page(monkeypatch, tmp_path, password: str, name: str = "study_results"
     state.study_limits.clear()
     state.study_votes.clear()
     page = Path(__file__).resolve().parent.parent / "pages" / f"{name}.py"
-    return AppTest.from_file(str(page), default_timeout=30)
+    return AppTest.from_file(str(page), default_timeout=RUN_PATIENCE)
 
 
 def try_password(page, password: str) -> str:
@@ -450,7 +450,9 @@ def test_a_study_is_made_on_its_page(monkeypatch, tmp_path, small_checkpoints):
     monkeypatch.setattr(checkpoints, "scan", lambda *roots: (here, []))
     state.checkpoints.clear()
     root = Path(__file__).resolve().parent.parent
-    page = AppTest.from_file(str(root / "pages" / "study_new.py"), default_timeout=60).run()
+    page = AppTest.from_file(
+        str(root / "pages" / "study_new.py"), default_timeout=RUN_PATIENCE
+    ).run()
     assert try_password(page, PASSWORD) == ""
     page.multiselect[0].set_value(["cbam_gan", "vanilla_cnn"])
     title, name = (box for box in page.text_input if box.label in ("Title", "Name in the link"))

@@ -104,7 +104,6 @@ def toy(
 def pages(workbench: AppTest, toy: Path) -> AppTest:
     """The app with the toy in it; `workbench` has set its own folders before."""
     state.checkpoints.clear()
-    workbench.default_timeout = 300
     return workbench
 
 

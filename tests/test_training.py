@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from browser import RUN_PATIENCE
 from PIL import Image
 
 from workbench import checkpoints, places, writing
@@ -111,7 +112,7 @@ def start(*arguments) -> subprocess.Popen:
 def uninterrupted(folder, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "whole"
     process = start(folder, out)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=RUN_PATIENCE)
     assert process.returncode == 0, errors
     assert "400 images" in errors or "400 /" in errors
     return out
@@ -132,11 +133,11 @@ def test_killed_or_interrupted_the_same_command_ends_with_the_same_weights(
     process = start(folder, out)
     wait_for_state(out)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=RUN_PATIENCE)
     assert process.returncode == (130 if number == signal.SIGINT else -9)
     assert not (out / "config.json").exists() or number == signal.SIGINT
     process = start(folder, out)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=RUN_PATIENCE)
     assert process.returncode == 0, errors
     ours, theirs = (checkpoints.open_folder(f).config for f in (out, uninterrupted))
     assert ours["files"] == theirs["files"]
@@ -160,14 +161,14 @@ def test_a_run_says_what_it_is(uninterrupted):
 def test_a_finished_run_asked_again_is_left_as_it_is(folder, uninterrupted):
     before = checkpoints.open_folder(uninterrupted).config["files"]
     process = start(folder, uninterrupted)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=RUN_PATIENCE)
     assert process.returncode == 0, errors
     assert checkpoints.open_folder(uninterrupted).config["files"] == before
 
 
 def test_another_run_in_the_same_folder_is_refused_with_exit_code_2(folder, uninterrupted):
     process = start(folder, uninterrupted, "--seed", "5")
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=RUN_PATIENCE)
     assert process.returncode == 2
     assert "holds another run" in errors
     assert "Traceback" not in errors
@@ -261,7 +262,7 @@ def test_two_processes_give_the_weights_of_one(folder, tmp_path):
         env = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
         done = subprocess.run(
             [*launch, *arguments, "--precision", "fp32"],
-            cwd=ROOT, env=env, capture_output=True, text=True, timeout=180, check=False,
+            cwd=ROOT, env=env, capture_output=True, text=True, timeout=RUN_PATIENCE, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
         outs.append(checkpoints.open_folder(out))
@@ -333,7 +334,7 @@ def test_a_backbone_is_trained_on_labels_and_carried_in_the_checkpoint(folder, t
     ):  # fmt: skip
         done = subprocess.run(
             [*workbench, *arguments], cwd=ROOT, env=env, capture_output=True, text=True,
-            timeout=120, check=False,
+            timeout=RUN_PATIENCE, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     from safetensors.torch import load_file
