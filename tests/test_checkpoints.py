@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from workbench import checkpoints, places, writing
+from workbench.coloring.colorize import Settings, predict_ab
 from workbench.errors import Problem
 from workbench.models import MODELS
 
@@ -24,6 +25,32 @@ def net():
 
 def saved(net, folder, **kwargs):
     return checkpoints.save(net, folder, CONFIG, **kwargs)
+
+
+def test_the_gain_of_weights_is_in_every_colour_and_in_the_revision(net, tmp_path):
+    saved(net, tmp_path / "a")
+    plain = checkpoints.open_folder(tmp_path / "a")
+    checkpoints.set_gain(plain, 1.5)
+    bold = checkpoints.open_folder(tmp_path / "a")
+    assert (bold.gain, bold.net().gain) == (1.5, 1.5)
+    assert bold.revision != plain.revision
+    L = torch.rand(1, 1, 64, 64) * 100
+    for settings in (Settings(), Settings(mirror=True), Settings(size=32)):
+        ab = predict_ab(plain.net(), L, 64, settings)
+        assert (predict_ab(bold.net(), L, 64, settings) - 1.5 * ab).abs().max() < 1e-3
+        assert ab.abs().max() > 0.1
+    checkpoints.set_gain(bold, 1.0)
+    assert checkpoints.open_folder(tmp_path / "a").revision == plain.revision
+
+
+def test_a_gain_that_is_none_is_refused(net, tmp_path):
+    saved(net, tmp_path / "a")
+    with pytest.raises(Problem, match="0 to 10"):
+        checkpoints.set_gain(checkpoints.open_folder(tmp_path / "a"), 11.0)
+    config = json.loads((tmp_path / "a/config.json").read_text("utf-8"))
+    (tmp_path / "a/config.json").write_text(json.dumps({**config, "gain": "a lot"}), "utf-8")
+    with pytest.raises(Problem, match="a lot"):
+        checkpoints.open_folder(tmp_path / "a").net()
 
 
 def test_a_saved_network_comes_back_in_half_precision(net, tmp_path):

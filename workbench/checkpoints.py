@@ -51,13 +51,27 @@ class Checkpoint:
 
     @property
     def revision(self) -> str:
-        """12 hex digits that change with every weight."""
+        """12 hex digits that change with every weight, and with the gain."""
         return self.config["revision"]
 
     @property
     def size(self) -> int:
         """Short side, in pixels, at which the network looks at a picture."""
         return self.config["size"]
+
+    @property
+    def gain(self) -> float:
+        """What these weights' ab is multiplied by in use: `benchmarks/choose_gain.py`.
+
+        Raises Problem when config.json has something else there than a number of 0 to 10.
+        """
+        gain = self.config.get("gain", 1.0)
+        if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 <= gain <= 10:
+            raise Problem(
+                f"The gain in {self.folder / 'config.json'} is a number of 0 to 10, not "
+                f"{printable(str(gain))!r}."
+            )
+        return gain
 
     @property
     def title(self) -> str:
@@ -171,9 +185,23 @@ def keep_earlier_logs(base: Checkpoint, out: Path) -> None:
         shutil.copyfile(log, out / name)
 
 
-def revision_of(files: dict[str, str]) -> str:
-    """The revision of weights whose files have these sha256 sums."""
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
+def revision_of(files: dict[str, str], gain: float = 1.0) -> str:
+    """The revision of weights whose files have these sha256 sums, used with this gain."""
+    told = json.dumps(files if gain == 1 else [files, gain], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def set_gain(checkpoint: Checkpoint, gain: float) -> Checkpoint:
+    """Write into config.json what the weights' ab is multiplied by; the revision changes with it.
+
+    Raises Problem for a gain that is not 0 to 10.
+    """
+    config = {**checkpoint.config, "gain": gain}
+    changed = replace(checkpoint, config=config)
+    config["revision"] = revision_of(config["files"], changed.gain)
+    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+    write_whole(checkpoint.folder, {"config.json": text.encode()})
+    return changed
 
 
 def available(*roots: Path) -> dict[str, Checkpoint]:
@@ -346,6 +374,7 @@ def _load(checkpoint: Checkpoint) -> nn.Module:
     if wrong:
         raise Problem(f"{wrong!r} in {checkpoint.folder} has another shape than the network's.")
     net.load_state_dict(state, strict=stored == set(net.state_dict()), assign=True)
+    net.gain = checkpoint.gain
     return net.eval().requires_grad_(False)
 
 
@@ -394,7 +423,7 @@ def save(
             "weight_map": {k: n for n, s in zip(names, shards, strict=True) for k in s},
         }
         contents[INDEX] = json.dumps(index, indent=1).encode()
-    config = {**config, "files": files, "revision": revision_of(files)}
+    config = {**config, "files": files, "revision": revision_of(files, config.get("gain", 1.0))}
     contents["config.json"] = (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
     write_whole(folder, contents)
     for stale in folder.glob("model*.safetensors*"):

@@ -26,6 +26,7 @@ class Colorizer(nn.Module):
     stored_elsewhere: tuple[str, ...] = ()  # beginnings of the names of weights that come with
     # a pretrained part, one copy for all, and are not stored in the checkpoint
     class_scores: Tensor | None = None  # (N, classes) of the last call, of a branch of its own
+    gain: float = 1.0  # what its ab is multiplied by in use; training and its losses know none
 
     def embed(self, L: Tensor) -> Tensor | None:
         """What a frozen classifier in it says of L (N, 1, H, W): (N, classes), for `forward`."""

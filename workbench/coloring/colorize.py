@@ -230,6 +230,11 @@ def own_settings(net: nn.Module, settings: Settings) -> Settings:
     return settings if has_rebalancing(net) else replace(settings, rebalancing=None)
 
 
+def own_gain(net: nn.Module) -> float:
+    """What these weights' colours are multiplied by, whatever a visitor sets on top of it."""
+    return net.gain if isinstance(net, Colorizer) else 1.0
+
+
 def network_input(L: Tensor, size: int, multiple: int = 1) -> Tensor:
     """L (N, 1, H, W) with its short side at `size` pixels, aspect kept, antialiased bilinear.
 
@@ -279,7 +284,7 @@ def predict_coarse(
 
     That of a network with a distribution is the one of its bins: they are decoded there. A blend's
     is its largest member's; each looks at its own size, but at no more than `size` unless
-    `settings.size` says so.
+    `settings.size` says so. The gain of the weights is in it, that of the settings is not.
     """
     if isinstance(net, Blend):
         sizes = [settings.size or min(own, size) for own in net.sizes]
@@ -296,17 +301,15 @@ def predict_coarse(
     temperature, exact = settings.temperature, settings.exact
     if has_temperature(net):
         logits = predict_logits(net, L, size, exact, settings.rebalancing)
-        return (
-            _methods_of(net).decode(logits, temperature)
-            if temperature
-            else _methods_of(net).decode(logits)
-        ).float()
+        decode = _methods_of(net).decode
+        ab = decode(logits, temperature) if temperature else decode(logits)
+        return own_gain(net) * ab.float()
     device, cast = _autocast(net, exact)
     small = network_input(L, size).to(device, memory_format=torch.channels_last)
     with cast:
         told = net.embed(L.to(device)) if isinstance(net, Colorizer) else None
         ab = net(small) if told is None else net(small, told)
-    return ab.float().to(L.device).contiguous()
+    return own_gain(net) * ab.float().to(L.device).contiguous()
 
 
 @torch.inference_mode()
@@ -424,4 +427,4 @@ def sample_ab(
         gumbel = -torch.log(-torch.log(uniform))
         drawn = _methods_of(net).decode(scores + gumbel[:, None, None], DRAWN_SOFTLY)
         samples.append(drawn[0].float())
-    return edges.upsample(torch.stack(samples), L.shape[-2:])
+    return edges.upsample(own_gain(net) * torch.stack(samples), L.shape[-2:])

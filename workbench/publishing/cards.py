@@ -203,6 +203,9 @@ def _training(spec: ModelSpec, config: dict[str, Any]) -> str:
         "Width": f"{config['width']:g} (1 is {'the full one' if spec.ours else 'the paper’s'})",
         "Options": ", ".join(f"{k} = {v}" for k, v in config.get("options", {}).items()),
         "Size": f"{config['size']} pixels on the short side",
+        "Gain": f"ab is multiplied by {gain:g} in use, not in training: ours, for more colour"
+        if (gain := config.get("gain", 1.0)) != 1
+        else None,
         "Precision": config.get("precision"),
         "Machine": machine.get("device"),
         "Time": f"{config['seconds'] / 3600:.1f} hours" if config.get("seconds") else None,

@@ -38,6 +38,7 @@ from workbench.coloring.colorize import (
     has_rebalancing,
     has_temperature,
     network_input,
+    own_gain,
 )
 from workbench.errors import Problem
 from workbench.writing import write_whole
@@ -104,17 +105,18 @@ class _Distribution(_Graph):
         if rebalancing is not None:
             logits = self.net.rebalance(logits, rebalancing)
         # the annealed mean's own temperature divides once more by 1
-        return self.net.decode(logits / temperature.clamp(min=1e-3), 1.0), logits
+        ab = self.net.decode(logits / temperature.clamp(min=1e-3), 1.0)
+        return own_gain(self.net) * ab, logits
 
 
 class _Told(_Graph):
     def forward(self, L: Tensor, whole: Tensor) -> Tensor:
-        return self.net(L, self.net.embed(whole))
+        return own_gain(self.net) * self.net(L, self.net.embed(whole))
 
 
 class _Plain(_Graph):
     def forward(self, L: Tensor) -> Tensor:
-        return self.net(L)
+        return own_gain(self.net) * self.net(L)
 
 
 def record_graph(net: nn.Module, size: int) -> ModelProto:
