@@ -50,7 +50,7 @@ def check(
 
     progress = _progress if sys.stderr.isatty() else None
     report = pictures.load(data, side, keep_grey=keep_grey, progress=progress).report
-    print(json.dumps(report, indent=2, ensure_ascii=False) if as_json else _text(report))
+    print(json.dumps(report, indent=2, ensure_ascii=False) if as_json else describe_check(report))
 
 
 def _progress(done: int, total: int | None) -> None:
@@ -58,7 +58,7 @@ def _progress(done: int, total: int | None) -> None:
     print(f"\r{done:,} of {total or '?'} pictures", end=end, file=sys.stderr, flush=True)
 
 
-def _text(report: dict[str, Any]) -> str:
+def describe_check(report: dict[str, Any]) -> str:
     """The data check in lines of text."""
     labels = sorted(report["labels"].items(), key=lambda pair: -pair[1])
     lines = [
@@ -66,7 +66,7 @@ def _text(report: dict[str, Any]) -> str:
         f"pictures     {report['n']:,} at {report['side']} x {report['side']}",
         f"grey         {report['grey']:,} left out",
         f"unreadable   {len(report['unreadable']):,}"
-        + (f", named in {report['unreadable_file']}" if report["unreadable"] else ""),
+        + (f", {_name_unreadable(report)}" if report["unreadable"] else ""),
         f"enlarged     {report['enlarged']:,} are smaller than {report['side']} pixels",
         f"labels       {len(labels):,} classes, {report['unlabelled']:,} pictures without",
     ]
@@ -74,6 +74,14 @@ def _text(report: dict[str, Any]) -> str:
     if len(labels) > 20:
         lines.append(f"            and {len(labels) - 20:,} more (--json shows all)")
     return "\n".join(lines)
+
+
+def _name_unreadable(report: dict[str, Any]) -> str:
+    """Where the files that could not be read are named, or the first of them."""
+    if "unreadable_file" in report:
+        return f"named in {report['unreadable_file']}"
+    names = report["unreadable"]
+    return "the first: " + ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def frames(

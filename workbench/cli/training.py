@@ -95,6 +95,19 @@ def train_with_progress(
             raise SystemExit(130) from None
 
 
+def print_outlook(made: Any, out: Path) -> float:
+    """Say what a run would do, need and take, without beginning it; its seconds."""
+    from workbench.cli.data import describe_check
+    from workbench.training.outlook import look_ahead
+
+    outlook = look_ahead(made, out)
+    print(describe_check(made.pictures.report))
+    for what, sentence in outlook.lines():
+        print(f"{what:<12} {sentence}")
+    print("             Nothing was written.")
+    return outlook.seconds
+
+
 def print_plan(made: Any, speed: float | None) -> None:
     """Say what was found before training starts."""
     report = made.pictures.report
@@ -161,8 +174,9 @@ def train_all(
     only: Sequence[str],
     go_on: bool,
     typed: Mapping[str, Any],
+    dry_run: bool,
 ) -> None:
-    """Every weight from data: see `training.weights`."""
+    """Every weight from data: see `training.weights`. dry_run: say what would be done, only."""
     from workbench import places
     from workbench.cli import build
     from workbench.errors import Problem
@@ -180,8 +194,10 @@ def train_all(
     if decided is None:
         if minutes:  # measured once: a plan that goes on keeps its numbers
             speeds = {
-                name: make_plan(MODELS[name], data, validation=validation, preset=weights.PRESET)
-                .images_per_second()
+                name: make_plan(
+                    MODELS[name], data, validation=validation, preset=weights.PRESET,
+                    keep=not dry_run,
+                ).images_per_second()
                 for name in names
             }  # fmt: skip
             decided = weights.share_minutes(speeds, minutes)
@@ -189,7 +205,8 @@ def train_all(
             wanted = {name: MODELS[name].presets[weights.PRESET].run["images"] for name in names}
             scale = images / sum(wanted.values()) if images else 1
             decided = {name: max(1, round(count * scale)) for name, count in wanted.items()}
-        weights.keep_state(folder, {"images": decided})
+        if not dry_run:
+            weights.keep_state(folder, {"images": decided})
     settings = []
     for option, value in typed.items():
         if value is True:
@@ -199,9 +216,17 @@ def train_all(
     planned = weights.plan_jobs(decided, data, validation, test, folder, go_on, settings)
     commands = build()
 
-    def work(arguments: Sequence[str]) -> None:
-        commands(list(arguments), standalone_mode=False)
+    def work(arguments: Sequence[str]) -> Any:
+        return commands(list(arguments), standalone_mode=False)
 
+    if dry_run:
+        seconds = 0.0
+        for job in planned:
+            print("\n" + shlex.join(["python", "-m", "workbench", *job.arguments]))
+            if job.arguments[0] == "train":
+                seconds += work([*job.arguments, "--dry-run"])
+        print(f"\nAll trainings: about {seconds / 60:.1f} minutes. Nothing was written.")
+        return
     for job, done in weights.run_jobs(planned, folder, work):
         print(f"{done:4.0%} of all images done; now: {job.name}", file=sys.stderr, flush=True)
     print(f"{folder}: {', '.join(decided)}")
@@ -292,12 +317,15 @@ def register(app: typer.Typer) -> None:
         go_on: Annotated[
             bool, typer.Option("--go-on", help="all: start from the bundled weights.")
         ] = False,
-    ) -> None:
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Say plan, memory and time; write nothing.")
+        ] = False,
+    ) -> float | None:
         """Train a model on your pictures; the same command goes on where it was cut off.
 
         `all` trains, scores and describes every model with its preset `bundled`; --images or
         --minutes are then of all models together, shared out by the presets.
-        """
+        """  # returns the seconds that a dry run expects
         import torch
 
         from workbench import checkpoints, places
@@ -325,8 +353,9 @@ def register(app: typer.Typer) -> None:
                     "--save-every": save_every, "--stop-early": stop_early, "--compile": compile,
                     "--tensorboard": tensorboard,
                 },
+                dry_run,
             )  # fmt: skip
-            return
+            return None
         if model not in MODELS:
             raise Problem(f"There is no model {model!r}. There are: {', '.join(MODELS)}.")
         if images and minutes:
@@ -353,8 +382,10 @@ def register(app: typer.Typer) -> None:
         made = make_plan(
             MODELS[model], data, validation=validation or (), preset=preset, width=width,
             choices=choices, options=settings,
-            minutes=minutes, start_from=start_from, backbone=backbone,
+            minutes=minutes, start_from=start_from, backbone=backbone, keep=not dry_run,
         )  # fmt: skip
+        if dry_run:
+            return print_outlook(made, folder)
         on_status = None
         if tensorboard:
             from workbench.training.tensorboard import TensorBoard
@@ -368,6 +399,7 @@ def register(app: typer.Typer) -> None:
         if config:
             print(f"{folder}: {config['images_seen']:,} images seen, revision {config['revision']}")
             print(f"python -m workbench colorize PICTURE --model {folder} --out coloured")
+        return None
 
     @app.command()
     def ablate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -53,10 +54,12 @@ def load(
     keep_grey: bool = False,
     progress: Callable[[int, int | None], None] | None = None,
     cache: Path | None = None,
+    keep: bool = True,
 ) -> Pictures:
     """Pictures of all sources at side x side: from the cache, or decoded into it.
 
-    progress(done, total) is called now and then; total is None where it is not known.
+    progress(done, total) is called now and then; total is None where it is not known. Without
+    `keep`, pictures that are not in the cache yet are gone with what this returns.
     Raises Problem when there is nothing to read, or nothing with colour in it.
     """
     if not sources:
@@ -67,6 +70,11 @@ def load(
     key = digest(VERSION, side, keep_grey, *(source.key for source in opened))
     folder = Path(cache) if cache else places.cache() / "pictures"
     kept = _open(folder, key)
+    if kept is None and not keep:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as passing:
+            made = load(sources, side, keep_grey=keep_grey, progress=progress, cache=Path(passing))
+            made.report.pop("unreadable_file", None)
+            return made
     if kept is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +13,13 @@ import torch
 from torch import nn
 
 from workbench import checkpoints
-from workbench.color import rgb_to_lab
 from workbench.data import pictures as data
 from workbench.data.pictures import Pictures
 from workbench.errors import Problem
-from workbench.models.eye import CLASSES
 from workbench.spec import ModelSpec, Preset, Recipe, stored_elsewhere
-from workbench.training.batches import Batches, source_side
-from workbench.training.run import Run, parse_sizes, use_bf16
-from workbench.training.step import step
+from workbench.training.batches import source_side
+from workbench.training.measure import Measured, measure
+from workbench.training.run import Run, parse_sizes
 
 RARE = 20  # a class with fewer pictures is not learnt: its pictures count as unlabelled
 HELD_BACK = 64  # pictures kept for validation when no set is named
@@ -48,21 +45,12 @@ class Plan:
 
         size: side of the crops, pixels; the run's largest by default.
         """
-        run = replace(self.run, size=str(size or self.run.largest))
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        bf16 = use_bf16(run.precision, device)
-        recipe = self.make(self.run.images).to(device).to(memory_format=torch.channels_last).train()
-        batches = Batches(self.pictures.pixels, self.pictures.labels, run, device)
-        begun = 0.0
-        for i in range(steps + 1):
-            if i == 1:
-                begun = time.monotonic()  # the first step warms up
-            pixels, label, _ = batches.fetch(0)
-            lab = rgb_to_lab(batches.augment(pixels, 0))
-            answers = lab.new_zeros(len(lab), CLASSES) if recipe.asks else None
-            for _ in step(recipe, lab, label, bf16, answers=answers):
-                pass
-        return steps * self.run.batch_size / (time.monotonic() - begun)
+        return self.measure(size or self.run.largest, steps).images_per_second
+
+    def measure(self, size: int, steps: int, count: bool = False) -> Measured:
+        """A few steps at this size, thrown away; with `count`, what memory they want."""
+        shown = self.pictures
+        return measure(self.make, shown.pixels, shown.labels, self.run, size, steps, count)
 
 
 def make_plan(
@@ -78,11 +66,13 @@ def make_plan(
     start_from: str | None = None,
     backbone: str | None = None,
     progress: Callable[[int, int | None], None] | None = None,
+    keep: bool = True,
 ) -> Plan:
     """Read the pictures and settle every choice.
 
     choices: fields of Run that were typed (None: not typed); options: "key=value" of the network
-    or the recipe. Raises Problem for an unknown preset or option, and what `data.load` raises.
+    or the recipe; keep: keep the decoded pictures (`data.load`). Raises Problem for an unknown
+    preset or option, and what `data.load` raises.
     """
     chosen = find_preset(spec, preset)
     typed = {k: v for k, v in (choices or {}).items() if v is not None}
@@ -94,9 +84,9 @@ def make_plan(
     assign_options(options, spec, build, recipe)
 
     side = source_side(max(size for size, _ in parse_sizes(run.size)))
-    pictures = known_classes(data.load(sources, side, progress=progress))
+    pictures = known_classes(data.load(sources, side, progress=progress, keep=keep))
     if validation:
-        watched = data.load(validation, side).pixels
+        watched = data.load(validation, side, keep=keep).pixels
         watched = watched[np.linspace(0, len(watched) - 1, min(len(watched), 96)).astype(int)]
     else:
         pictures, watched = hold_back(pictures)
