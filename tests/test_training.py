@@ -19,7 +19,7 @@ from workbench import checkpoints, places, writing
 from workbench.data import pictures as data
 from workbench.errors import Problem
 from workbench.models import MODELS
-from workbench.training import Run, collapse, parse_sizes, record, train
+from workbench.training import Run, collapse, parse_sizes, record, state, train
 from workbench.training.batches import Batches, affine
 from workbench.training.loop import Stopped, share_gradients
 from workbench.training.plan import assign_options, list_options, make_plan, parse_value
@@ -92,6 +92,20 @@ def test_a_stopped_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert seen == sorted(set(seen))
 
 
+def test_a_state_from_before_there_were_shards_is_gone_on_with(folder, tmp_path):
+    whole = run(planned("colorful", folder), tmp_path / "whole")
+    with pytest.raises(Stopped):
+        run(planned("colorful", folder), tmp_path / "parts", stop_at=16)
+    torch.save(
+        state.load_state(tmp_path / "parts", torch.device("cpu")), tmp_path / "parts" / state.SINGLE
+    )
+    (tmp_path / "parts" / state.MANIFEST).unlink()
+    assert run(planned("colorful", folder), tmp_path / "parts")["files"] == whole["files"]
+    assert sorted(path.name for path in (tmp_path / "parts" / "training").iterdir()) == [
+        "state.json", "status.json",
+    ]  # fmt: skip
+
+
 def command(folder: Path, out: Path, *more: str) -> list[str]:
     return [
         sys.executable, "-m", "workbench", "train", "vanilla_cnn", "--data", str(folder),
@@ -120,7 +134,7 @@ def uninterrupted(folder, tmp_path_factory) -> Path:
 
 def wait_for_state(out: Path) -> None:
     limit = time.monotonic() + 60
-    while not (out / record.STATE).is_file():
+    while not (out / state.MANIFEST).is_file():
         assert time.monotonic() < limit
         time.sleep(0.005)
 
@@ -160,10 +174,13 @@ def test_a_run_says_what_it_is(uninterrupted):
 
 def test_a_finished_run_asked_again_is_left_as_it_is(folder, uninterrupted):
     before = checkpoints.open_folder(uninterrupted).config["files"]
+    assert state.load_state(uninterrupted, torch.device("cpu")) is None
+    log = (uninterrupted / "log.jsonl").read_bytes()
     process = start(folder, uninterrupted)
     _, errors = process.communicate(timeout=RUN_PATIENCE)
     assert process.returncode == 0, errors
     assert checkpoints.open_folder(uninterrupted).config["files"] == before
+    assert (uninterrupted / "log.jsonl").read_bytes() == log
 
 
 def test_another_run_in_the_same_folder_is_refused_with_exit_code_2(folder, uninterrupted):
@@ -204,7 +221,7 @@ def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_last_good_state(fo
 
     with pytest.raises(Problem, match="between image 24 and 32"):
         train(poisoned, made.pictures, made.validation, made.run, tmp_path, made.about)
-    assert record.load_state(tmp_path, torch.device("cpu"))["seen"] == 24
+    assert state.load_state(tmp_path, torch.device("cpu"))["seen"] == 24
 
 
 def test_a_full_disk_stops_cleanly_and_the_run_goes_on_later(folder, tmp_path, monkeypatch):

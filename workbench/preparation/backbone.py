@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,9 @@ def train_backbone(
 
         told = {"backbone": name, "classes": str(classes), "size": str(size)}
         state = {k: v.contiguous() for k, v in net.state_dict().items()}
-        write_whole(out.parent, {out.name: serialise(state, metadata=told)})
-        return config
+        content = serialise(state, metadata=told)
+        write_whole(out.parent, {out.name: content})
+        return {**config, "files": {str(out.absolute()): hashlib.sha256(content).hexdigest()}}
 
     about = {"model": "backbone", "options": {"name": name, "classes": classes}, "size": size,
              "trained_on": list(sources)}  # fmt: skip

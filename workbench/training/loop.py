@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
 from collections.abc import Callable
@@ -99,6 +100,8 @@ def train(
         out, run, recipe, average, watch, about, header, list(pictures.classes), first, report, save
     )
     seen = kept.resume(device)
+    if kept.result is not None:
+        return kept.result if first else {}
     kept.begin(seen)
 
     # --- The loop. Losses stay on the device; they are read back once per log line.
@@ -107,7 +110,7 @@ def train(
     share = (lambda optimizer: share_gradients(optimizer, ranks)) if ranks > 1 else None
     sums: dict[str, Tensor] = {}
     count = 0
-    with ThreadPoolExecutor(1) as reader:
+    with ThreadPoolExecutor(1) as reader, contextlib.closing(kept.states):
         ahead = reader.submit(batches.fetch, seen)
         while seen < run.images:
             # A batch: fetched ahead of time, augmented and converted to Lab on the device.
@@ -146,13 +149,15 @@ def train(
                 sums, count = {}, 0
                 if look and stop_early:
                     asked = any_was_asked(asked or bool(kept.signal), ranks, device)
-            if done or asked or kept.is_due(seen, batch):
+            if done:
+                break
+            if asked or kept.is_due(seen, batch):
                 kept.keep_state(seen)
-            if asked and not done:
+            if asked:
                 ahead.cancel()
                 kept.use_average(seen)
                 raise Stopped(seen, kept.signal if stop_early else "")
-    return kept.use_average(seen)
+    return kept.finish(seen)
 
 
 def tune_device(device: torch.device, bf16: bool) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import os
-import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from workbench.color import join_rgb, split_lab
 from workbench.coloring.colorize import Settings, predict_ab
 from workbench.errors import Problem
 from workbench.spec import Recipe
+from workbench.training import state
 from workbench.training.collapse import measure_colors, say_collapse, share_dead
 from workbench.training.run import Run
 from workbench.training.stopping import find_stop_signal
@@ -29,7 +29,6 @@ from workbench.writing import replacing, write_whole
 
 Report = Callable[[dict[str, Any]], None]
 SAVE_SECONDS = 180  # between two resumable states, where --save-every does not say otherwise
-STATE = "training/state.pt"
 STATUS = "training/status.json"
 STOP = "training/stop"  # a file of this name ends the run at the next step, everything kept
 
@@ -59,7 +58,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 def images_of(folder: Path) -> int | None:
     """How many images the run in this folder is to see; None where there is none to go on with."""
-    if not (folder / STATE).is_file():
+    if not state.has_state(folder):
         return None
     lines = read_log(folder)
     return lines[0].get("run", {}).get("images") if lines else None
@@ -69,27 +68,6 @@ def write_status(folder: Path, status: dict[str, Any], pid: int | None = None) -
     """Say what a run is doing, for those who watch; pid: of the run, this process by default."""
     with replacing(folder / STATUS) as partial:
         partial.write_text(json.dumps({**status, "pid": pid or os.getpid()}), encoding="utf-8")
-
-
-def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Keep what is needed to go on, whole or not at all."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_whole(folder, {STATE: buffer.getvalue()})
-
-
-def load_state(folder: Path, device: torch.device) -> dict[str, Any] | None:
-    """The state to go on from, or None. Raises Problem when it is damaged."""
-    path = folder / STATE
-    if not path.is_file():
-        return None
-    try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise Problem(
-            f"The training state {path} is damaged ({type(error).__name__}). "
-            "Remove it to begin anew, or choose another --out."
-        ) from None
 
 
 @dataclass
@@ -111,6 +89,8 @@ class Record:
     report: Report
     save: Callable[[nn.Module, Path, dict[str, Any]], Any]
     identity: dict[str, Any] = field(init=False)  # what another run has otherwise
+    states: state.Keeper = field(init=False)
+    result: dict[str, Any] | None = None  # what an earlier call that was done returned
     lines: list[dict[str, Any]] = field(init=False)  # of the log of earlier calls
     elapsed: float = 0.0  # seconds of earlier calls
     waited: float = 0.0  # seconds for pictures since the last line
@@ -126,23 +106,38 @@ class Record:
         told = {"run": self.run.identity(), "data": self.header["data"]}
         keys = ("model", "width", "options", "recipe", "from")
         self.identity = told | {key: self.about.get(key) for key in keys}
-        self.lines = []
-        state = load_state(self.out, device)
-        if state is None:
+        self.lines, self.states = [], state.Keeper(self.out)
+        manifest = state.read_manifest(self.out)
+        if manifest:
+            self._require_same(manifest.get("identity", {}))
+        if "result" in manifest and self._is_there(manifest["result"]):
+            self.result = manifest["result"]
+            return manifest["seen"]
+        found = state.load_state(self.out, device)
+        if found is None:
             return 0
-        differs = [k for k, v in self.identity.items() if state["identity"].get(k) != v]
+        self._require_same(found["identity"])
+        self.recipe.load_state_dict(found["recipe"])
+        self.average.load_state_dict(found["average"])
+        for name, optimizer in self.recipe.optimizers.items():
+            optimizer.load_state_dict(found["optimizers"][name])
+        self.elapsed = found["seconds"]
+        self.lines = [line for line in read_log(self.out) if line.get("seen", 0) <= found["seen"]]
+        return found["seen"]
+
+    def _require_same(self, identity: dict[str, Any]) -> None:
+        ours = json.loads(json.dumps(self.identity))
+        theirs = json.loads(json.dumps(identity))
+        differs = [key for key, value in ours.items() if theirs.get(key) != value]
         if differs:
             raise Problem(
                 f"{self.out} holds another run ({', '.join(differs)} differ). "
                 "Choose another --out, or repeat that run's command to go on with it."
             )
-        self.recipe.load_state_dict(state["recipe"])
-        self.average.load_state_dict(state["average"])
-        for name, optimizer in self.recipe.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-        self.elapsed = state["seconds"]
-        self.lines = [line for line in read_log(self.out) if line.get("seen", 0) <= state["seen"]]
-        return state["seen"]
+
+    def _is_there(self, result: dict[str, Any]) -> bool:
+        """Whether the weights that a run returned still lie where it wrote them."""
+        return all((self.out / name).is_file() for name in result.get("files", ()))
 
     def begin(self, seen: int) -> None:
         """Write what there is before the first step, and start the clock."""
@@ -210,22 +205,30 @@ class Record:
         write_status(self.out, status)
 
     def is_due(self, seen: int, batch: int) -> bool:
-        """Whether it is time to keep the state."""
+        """Whether it is time to keep the state. Raises Problem where the last one failed."""
+        self.states.check()
         if self.run.save_every:
             return self.run.is_due(seen, batch, self.run.save_every)
         return time.monotonic() - self.saved > SAVE_SECONDS
 
     def keep_state(self, seen: int) -> None:
-        """Keep what is needed to go on from here."""
+        """Keep what is needed to go on from here; it is written beside the next steps."""
         if not self.first:
             return
         optimizers = {name: each.state_dict() for name, each in self.recipe.optimizers.items()}
-        save_state(self.out, {
+        self.states.keep({
             "identity": self.identity, "seen": seen, "seconds": self.seconds(),
             "recipe": self.recipe.state_dict(), "average": self.average.state_dict(),
             "optimizers": optimizers,
         })  # fmt: skip
         self.saved = time.monotonic()
+
+    def finish(self, seen: int) -> dict[str, Any]:
+        """The weights for use, and the state gone; the config, {} of the other processes."""
+        config = self.use_average(seen)
+        if self.first:
+            state.finish_state(self.out, seen, self.identity, config)
+        return config
 
     def use_average(self, seen: int) -> dict[str, Any]:
         """Put the average weights where they can be used; the config, {} of the other processes."""
