@@ -17,13 +17,14 @@ from workbench import color
 from workbench.color import rgb_to_lab
 from workbench.models import MODELS, ab_bins
 from workbench.training import Run
-from workbench.training.batches import Batches, move_whole
+from workbench.training.batches import Batches, move_whole, source_side
 from workbench.training.record import Watch
-from workbench.training.step import step
+from workbench.training.step import set_rates, step
 
 CUDA = torch.device("cuda", 0)
 OPTIONS = {"inception_attention": {"backbone": "eye", "backbone_classes": 1000}}
 RUN = Run(images=64, batch_size=4, size="64", rotate=10.0, zoom=0.1, shear=0.1)
+PRESETS = {name: spec.presets["gpu"] for name, spec in MODELS.items()}
 
 
 class Copies(TorchDispatchMode):
@@ -95,8 +96,9 @@ def move_to_fake_cuda(recipe: nn.Module) -> None:
 
 
 def made_recipe(name: str) -> nn.Module:
-    net = MODELS[name].build(width=0.125, **OPTIONS.get(name, {}))
-    return MODELS[name].recipe(net, 64).train()
+    build = {**PRESETS[name].build, **OPTIONS.get(name, {}), "width": 0.125}
+    net, images = MODELS[name].build(**build), PRESETS[name].run["images"]
+    return MODELS[name].recipe(net, images, **PRESETS[name].recipe).train()
 
 
 @pytest.fixture(params=list(MODELS))
@@ -104,23 +106,24 @@ def recipe(request):
     return made_recipe(request.param)  # on the CPU, before anything is a fake
 
 
-def batches_on_cuda() -> Batches:
+def batches_on_cuda(run: Run = RUN) -> Batches:
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 255, (16, 3, 72, 72), dtype=np.uint8)
-    answers = rng.random((16, 1000)).astype(np.float16)
-    labels = np.arange(16) % 3 - 1
+    side, count = source_side(run.largest), max(16, 2 * run.batch_size)
+    pixels = rng.integers(0, 255, (count, 3, side, side), dtype=np.uint8)
+    answers = rng.random((count, 1000)).astype(np.float16)
+    labels = np.arange(count) % 3 - 1
     pixels.flags.writeable = False  # as those of a memory map
-    return Batches(move_whole(pixels, CUDA), labels, RUN, CUDA, answers=answers)
+    return Batches(move_whole(pixels, CUDA), labels, run, CUDA, answers=answers)
 
 
 def train_two_steps(recipe: nn.Module, batches: Batches, bf16: bool = True) -> list[str]:
     """Two steps as the loop makes them; what was copied in the second."""
-    for seen in (0, 4):
+    for seen in (0, batches.run.batch_size):
         with Copies() as copies:
             pixels, label, answers = batches.take(batches.fetch(seen))
             lab = rgb_to_lab(batches.augment(pixels, seen))
             lab = lab.contiguous(memory_format=torch.channels_last)
-            recipe.schedule(seen)
+            set_rates(recipe, seen, batches.run.warm_up)
             told = answers if recipe.asks else None
             for _, loss in step(recipe, lab, label, bf16, answers=told):
                 assert loss.device == CUDA
@@ -133,6 +136,20 @@ def test_a_step_on_a_gpu_agrees_on_devices_and_copies_nothing(recipe, fakes):
     assert train_two_steps(recipe, batches_on_cuda()) == []
     for optimizer in recipe.optimizers.values():
         assert {value.device for value in optimizer.state} == {CUDA}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_preset_for_a_gpu_makes_the_steps_of_its_own_batch(name, request):
+    preset = PRESETS[name]
+    recipe = made_recipe(name)  # on the CPU, before anything is a fake
+    chosen = Run(**preset.run)
+    assert (chosen.batch_size, chosen.largest) == (256, 128)
+    assert "not yet run on a GPU" in preset.title
+    request.getfixturevalue("fakes")
+    move_to_fake_cuda(recipe)
+    assert train_two_steps(recipe, batches_on_cuda(chosen)) == []
+    rate = recipe.optimizers["net"].param_groups[0]["lr"]
+    assert 0 < rate < preset.recipe["learning_rate"] / 2  # it has begun to rise
 
 
 def test_a_run_on_a_gpu_is_resumed_on_it(recipe, fakes):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from workbench import places
 from workbench.cli import build
 from workbench.models import MODELS
-from workbench.training import outlook
+from workbench.training import Run, outlook
 from workbench.training.measure import Saved
 from workbench.training.plan import make_plan
 
@@ -78,9 +78,12 @@ def test_rates_are_those_of_the_recipe_s_own_schedule(photos):
     recipe = MODELS["vanilla_cnn"].recipe(
         MODELS["vanilla_cnn"].build(width=0.125), 1000, learning_rate=0.01, decay=0.5
     )
-    first, middle, last = outlook.rates_of(recipe, 1000)["net"]
+    first, middle, last = outlook.rates_of(recipe, Run(1000, 2))["net"]
     assert first == middle == 0.01
     assert last == pytest.approx(0.01 / 500)
+    first, middle, _ = outlook.rates_of(recipe, Run(1000, 2, warm_up=400))["net"]
+    assert first == pytest.approx(0.01 / 401)
+    assert middle == 0.01
 
 
 def test_a_dry_run_of_all_tells_every_model_and_the_whole_time(photos, tmp_path):

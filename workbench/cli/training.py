@@ -284,6 +284,9 @@ def register(app: typer.Typer) -> None:
         clip: Annotated[
             float | None, typer.Option(help="Largest norm of the gradients.", min=0)
         ] = None,
+        warm_up: Annotated[
+            int | None, typer.Option(help="Images over which the rates rise.", min=0)
+        ] = None,
         threads: Annotated[
             int | None, typer.Option(help="Of the processor; 1 beside other work.", min=1)
         ] = None,
@@ -349,9 +352,9 @@ def register(app: typer.Typer) -> None:
                 {
                     "--size": size, "--batch-size": batch_size, "--seed": seed, "--width": width,
                     "--learning-rate": learning_rate, "--accumulate": accumulate, "--clip": clip,
-                    "--threads": threads, "--precision": precision, "--log-every": log_every,
-                    "--save-every": save_every, "--stop-early": stop_early, "--compile": compile,
-                    "--tensorboard": tensorboard,
+                    "--warm-up": warm_up, "--threads": threads, "--precision": precision,
+                    "--log-every": log_every, "--save-every": save_every,
+                    "--stop-early": stop_early, "--compile": compile, "--tensorboard": tensorboard,
                 },
                 dry_run,
             )  # fmt: skip
@@ -366,6 +369,7 @@ def register(app: typer.Typer) -> None:
             "images": images, "size": size, "batch_size": batch_size, "seed": seed,
             "precision": precision, "compile": compile, "log_every": log_every,
             "save_every": save_every, "accumulate": accumulate, "clip": clip,
+            "warm_up": warm_up,
         }  # fmt: skip
         settings = list(options or [])
         if learning_rate is not None:

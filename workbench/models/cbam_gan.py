@@ -239,6 +239,11 @@ SPEC = ModelSpec(
             recipe={"decay": 1.0, "critic_width": 0.25},
             run=presets.LONGER_RUN,
         ),
+        "gpu": Preset(
+            presets.GPU_TITLE,
+            recipe={"decay": 0.5, "learning_rate": 4e-4},
+            run=presets.GPU_RUN,
+        ),
         "quick": Preset(
             presets.QUICK_TITLE,
             build={"width": 0.25},

@@ -208,6 +208,11 @@ SPEC = ModelSpec(
             recipe={"steps": 0, "decay": 1.0, "learning_rate": 5e-4},
             run=presets.LONGER_RUN,
         ),
+        "gpu": Preset(
+            presets.GPU_TITLE,
+            recipe={"steps": 0, "decay": 0.5, "learning_rate": 2.8e-3},
+            run=presets.GPU_RUN,
+        ),
         "quick": Preset(
             presets.QUICK_TITLE,
             build={"width": 0.25},

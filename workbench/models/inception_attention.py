@@ -359,6 +359,12 @@ SPEC = ModelSpec(
             recipe={"decay": 1.0, "learning_rate": 5e-4},
             run=presets.LONGER_RUN,
         ),
+        "gpu": Preset(
+            presets.GPU_TITLE,
+            build=EYE,
+            recipe={"decay": 0.5, "learning_rate": 1.6e-3},
+            run=presets.GPU_RUN,
+        ),
         "quick": Preset(
             presets.QUICK_TITLE,
             build={"width": 0.25, "fusion": False},

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workbench import losses
-from workbench.models import ab_bins
+from workbench.models import ab_bins, presets
 from workbench.models.blocks import pad_to_multiple, scale_channels
 from workbench.models.eye import CHANNELS, POOLED, STRIDE, Features
 from workbench.spec import Colorizer, ModelSpec, Preset, Recipe, warm_and_lower_rates
@@ -213,6 +213,12 @@ SPEC = ModelSpec(
             build={"depth": 2},
             run={"images": 1_000_000, "batch_size": 32, "size": "128", "shown": 224},
             recipe={"shown": 224},
+        ),
+        "gpu": Preset(
+            presets.GPU_TITLE,
+            build={"depth": 2},
+            run={**presets.GPU_RUN, "shown": 224, "warm_up": 0},  # its recipe has a warm-up
+            recipe={"shown": 224, "learning_rate": 4e-3},
         ),
         "quick": Preset(
             "Something to look at within three minutes on two cores",

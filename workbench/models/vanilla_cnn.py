@@ -138,6 +138,11 @@ SPEC = ModelSpec(
             recipe={"decay": 1.0, "learning_rate": 7e-4},
             run=presets.LONGER_RUN,
         ),
+        "gpu": Preset(
+            presets.GPU_TITLE,
+            recipe={"decay": 0.5, "learning_rate": 2.2e-3},
+            run=presets.GPU_RUN,
+        ),
         "quick": Preset(
             presets.QUICK_TITLE, build={"width": 0.25}, recipe={"decay": 0.5}, run=presets.QUICK_RUN
         ),

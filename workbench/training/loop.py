@@ -25,7 +25,7 @@ from workbench.training import record
 from workbench.training.batches import Batches, move_whole
 from workbench.training.record import Record, Report
 from workbench.training.run import Run, describe_machine, use_bf16
-from workbench.training.step import step
+from workbench.training.step import set_rates, step
 
 
 class Stopped(Exception):
@@ -122,7 +122,7 @@ def train(
                 ahead = reader.submit(batches.fetch, seen + batch)
             lab = rgb_to_lab(batches.augment(taken, seen))
             lab = lab.contiguous(memory_format=torch.channels_last)
-            recipe.schedule(seen)
+            set_rates(recipe, seen, run.warm_up)
             torch.manual_seed(run.seed * 1_000_003 + seen + rank)  # dropout, the same when resumed
 
             # Step each optimizer before the recipe computes its next loss.

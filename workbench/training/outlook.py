@@ -11,7 +11,8 @@ from workbench.spec import Recipe
 from workbench.training import record
 from workbench.training.measure import Measured
 from workbench.training.plan import Plan
-from workbench.training.run import describe_machine, use_bf16
+from workbench.training.run import Run, describe_machine, use_bf16
+from workbench.training.step import set_rates
 
 LOOKS = (0.0, 0.5, 1.0)  # shares of the run at which the rates are told
 STEPS = 3  # timed at each size, at most
@@ -112,14 +113,14 @@ def look_ahead(plan: Plan, out: Path) -> Outlook:
         speed = counted if size == run.largest else plan.measure(size, STEPS)
         stages.append(Stage(size, end - begun, speed.images_per_second))
         begun = end
-    return Outlook(plan, out, tuple(stages), rates_of(plan.make(run.images), run.images), counted)
+    return Outlook(plan, out, tuple(stages), rates_of(plan.make(run.images), run), counted)
 
 
-def rates_of(recipe: Recipe, images: int) -> dict[str, list[float]]:
+def rates_of(recipe: Recipe, run: Run) -> dict[str, list[float]]:
     """Each optimizer's learning rate at LOOKS, by the recipe's own schedule."""
     found: dict[str, list[float]] = {name: [] for name in recipe.optimizers}
     for share in LOOKS:
-        recipe.schedule(min(images - 1, round(share * images)))
+        set_rates(recipe, min(run.images - 1, round(share * run.images)), run.warm_up)
         for name, optimizer in recipe.optimizers.items():
             found[name].append(optimizer.param_groups[0]["lr"])
     return found

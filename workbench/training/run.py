@@ -54,6 +54,7 @@ class Run:
     precision: str = "auto"  # bf16 where the processor has it, else fp32
     compile: bool = False
     accumulate: int = 1  # parts in which a batch is computed, for less memory
+    warm_up: int = 0  # images over which every learning rate rises to what the schedule says
     clip: float = 0.0  # largest norm of an optimizer's gradients; 0: as they are
     log_every: int = 0  # images between two lines of log.jsonl; 0: a hundredth of the run
     strip_every: int = 0  # images between two frames of the film-strip; 0: a twentieth
@@ -63,7 +64,8 @@ class Run:
         parse_sizes(self.size)
         for name, least in (
             ("images", 2), ("batch_size", 2), ("half_life", 1), ("log_every", 0),
-            ("strip_every", 0), ("save_every", 0), ("shown", 0), ("accumulate", 1), ("clip", 0),
+            ("strip_every", 0), ("save_every", 0), ("shown", 0), ("accumulate", 1), ("warm_up", 0),
+            ("clip", 0),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 option = "--" + name.replace("_", "-")
@@ -113,7 +115,9 @@ class Run:
         The later ones count where they are used: states of before know nothing of them.
         """
         without = {"shown", "log_every", "strip_every", "save_every"}
-        without |= {k for k, v in (("accumulate", 1), ("clip", 0)) if getattr(self, k) == v}
+        without |= {
+            k for k, v in (("accumulate", 1), ("warm_up", 0), ("clip", 0)) if getattr(self, k) == v
+        }
         return {k: v for k, v in asdict(self).items() if k not in without}
 
 

@@ -59,3 +59,18 @@ def step(
             nn.utils.clip_grad_norm_(trained, clip)
         optimizer.step()
         yield name, total
+
+
+def set_rates(recipe: Recipe, seen: int, warm_up: int) -> None:
+    """The learning rates of the next step: the recipe's schedule, risen over `warm_up`.
+
+    Set anew at every step, so that a run that goes on has those of an uninterrupted one.
+    """
+    share = min(1.0, (seen + 1) / (warm_up + 1))
+    for optimizer in recipe.optimizers.values():
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"])
+    recipe.schedule(seen)
+    for optimizer in recipe.optimizers.values():
+        for group in optimizer.param_groups:
+            group["lr"] *= share
