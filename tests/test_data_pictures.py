@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -29,8 +30,9 @@ def saved(image: Image.Image, form: str, **options) -> bytes:
 
 
 @pytest.fixture
-def load(tmp_path):
+def load(tmp_path, monkeypatch):
     """Load the folder `tmp_path / pictures` at side 8, unless said otherwise."""
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "sums"))
 
     def loading(source=None, side=8, **options):
         sources = [str(source or tmp_path / "pictures")]
@@ -188,6 +190,16 @@ def test_the_second_time_nothing_is_decoded(tmp_path, load, monkeypatch):
     assert second.key == first.key
     assert second.report == first.report
     assert np.array_equal(second.pixels, first.pixels)
+
+
+def test_a_copied_folder_is_not_decoded_again(tmp_path, load, monkeypatch):
+    write(tmp_path / "pictures/warm/a.png")
+    first = load()
+    shutil.copytree(tmp_path / "pictures", tmp_path / "copy")
+    monkeypatch.setattr(pictures, "_build", None)
+    second = pictures.load([str(tmp_path / "copy")], 8, cache=tmp_path / "cache")
+    assert (second.key, second.classes) == (first.key, ("warm",))
+    assert second.report["sources"] == [str(tmp_path / "copy")]
 
 
 def test_the_cache_depends_on_the_pictures_the_side_and_the_grey_ones(tmp_path, load):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from small_pictures import encoded, listed, run, write
 
-from workbench.data import DATASETS, pictures
+from workbench.data import DATASETS, pictures, sums
 from workbench.data.sources import KINDS, open_source
 from workbench.errors import Problem
 
@@ -38,15 +39,32 @@ def test_hidden_files_and_other_files_are_no_pictures(tmp_path):
     assert listed(tmp_path) == [("a.png", None)]
 
 
-def test_the_key_changes_with_the_files_and_not_with_the_place(tmp_path):
+def test_the_key_is_that_of_names_and_contents_and_not_of_place_and_time(tmp_path):
     write(tmp_path / "one/a.png")
     key = open_source(str(tmp_path / "one")).key
-    (tmp_path / "one").rename(tmp_path / "two")
-    assert open_source(str(tmp_path / "two")).key == key
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
     os.utime(tmp_path / "two/a.png", (1, 1))
+    assert open_source(str(tmp_path / "two")).key == key
+    content = bytearray((tmp_path / "two/a.png").read_bytes())
+    content[-1] ^= 1  # the same size
+    (tmp_path / "two/a.png").write_bytes(content)
     changed = open_source(str(tmp_path / "two")).key
     write(tmp_path / "two/b.png")
     assert len({key, changed, open_source(str(tmp_path / "two")).key}) == 3
+
+
+def test_a_file_is_read_for_its_sum_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    write(tmp_path / "one/a.png")
+    key = open_source(str(tmp_path / "one")).key
+    sums.keep_sums()
+    sums._known.clear()  # as in another process
+
+    def refuse(*_):
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(sums.hashlib, "file_digest", refuse)
+    assert open_source(str(tmp_path / "one")).key == key
 
 
 def test_a_pattern_or_a_single_file_is_pictures_without_labels(tmp_path):

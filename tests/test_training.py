@@ -96,9 +96,9 @@ def test_a_state_from_before_there_were_shards_is_gone_on_with(folder, tmp_path)
     whole = run(planned("colorful", folder), tmp_path / "whole")
     with pytest.raises(Stopped):
         run(planned("colorful", folder), tmp_path / "parts", stop_at=16)
-    torch.save(
-        state.load_state(tmp_path / "parts", torch.device("cpu")), tmp_path / "parts" / state.SINGLE
-    )
+    kept = state.load_state(tmp_path / "parts", torch.device("cpu"))
+    kept["identity"]["data"] = "a key of the files' times"
+    torch.save(kept, tmp_path / "parts" / state.SINGLE)
     (tmp_path / "parts" / state.MANIFEST).unlink()
     assert run(planned("colorful", folder), tmp_path / "parts")["files"] == whole["files"]
     assert sorted(path.name for path in (tmp_path / "parts" / "training").iterdir()) == [

@@ -7,14 +7,16 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.data.sums import sums_of
 from workbench.errors import Problem
 from workbench.images import SUFFIXES
 from workbench.names import describe_left_out, walk
@@ -37,7 +39,11 @@ class Item:
 
 
 class Source:
-    """Where pictures come from. `title` is for people, `key` changes when the data changes."""
+    """Where pictures come from. `title` is for people, `key` changes when the data changes.
+
+    The key of files is that of their names and contents, wherever they lie: the first time it is
+    asked for they are read (`sums.sums_of`).
+    """
 
     title: str
     key: str
@@ -57,13 +63,10 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
 
 
-def identify_files(files: Iterable[Path], root: Path) -> str:
-    """16 hex digits that stand for the names, sizes and times of these files."""
-    parts = []
-    for file in files:
-        about = file.stat()
-        parts.append((file.relative_to(root).as_posix(), about.st_size, about.st_mtime_ns))
-    return digest(*parts)
+def identify_files(files: Sequence[Path], root: Path) -> str:
+    """16 hex digits that stand for the names and contents of these files."""
+    names = [file.relative_to(root).as_posix() for file in files]
+    return digest(*zip(names, sums_of(files, root), strict=True))
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -107,10 +110,15 @@ def _group(files: Sequence[Path], title: str) -> Source:
 class PictureFiles(Source):
     """Single picture files, without labels."""
 
+    kind = "files"
+
     def __init__(self, files: Sequence[Path], title: str) -> None:
         self.files, self.title = [file.absolute() for file in files], title
-        root = Path(os.path.commonpath([file.parent for file in self.files]))
-        self.root, self.key = root, "files-" + identify_files(self.files, root)
+        self.root = Path(os.path.commonpath([file.parent for file in self.files]))
+
+    @cached_property
+    def key(self) -> str:
+        return f"{self.kind}-" + identify_files(self.files, self.root)
 
     def count(self) -> int:
         return len(self.files)
@@ -131,6 +139,8 @@ class Folder(PictureFiles):
     The label is the name of the folder that a picture lies in; directly in `root` it has none.
     """
 
+    kind = "folder"
+
     def __init__(self, root: Path, title: str) -> None:
         self.root, self.title, self.left_out = root, title, Counter()
         self.files = list(walk(root, SUFFIXES, self.left_out))
@@ -140,7 +150,6 @@ class Folder(PictureFiles):
                 f"The folder {title!r} holds no pictures ({', '.join(sorted(SUFFIXES))}), "
                 f"neither in it nor in its subfolders{others}."
             )
-        self.key = "folder-" + identify_files(self.files, root)
 
     def label(self, name: Path) -> str | None:
         return name.parent.name or None
@@ -155,9 +164,12 @@ class ParquetFiles(Source):
 
     def __init__(self, files: Sequence[Path], title: str) -> None:
         self.files, self.title = [file.absolute() for file in files], title
-        root = Path(os.path.commonpath([file.parent for file in self.files]))
-        self.key = "parquet-" + identify_files(self.files, root)
         self.tables = [_open_table(file) for file in self.files]
+
+    @cached_property
+    def key(self) -> str:
+        root = Path(os.path.commonpath([file.parent for file in self.files]))
+        return "parquet-" + identify_files(self.files, root)
 
     def count(self) -> int:
         return sum(table.metadata.num_rows for table in self.tables)

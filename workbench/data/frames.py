@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -106,9 +107,11 @@ class VideoSource(Source):
         next(
             sample_frames(self.path, self.fps, 0.0, self.end), None
         )  # a Problem now rather than after an hour
-        self.key = "video-" + identify_files([self.path], self.path.parent) + f"-{self.fps:g}"
-        if span != "-":
-            self.key += f"-{self.begin:g}-{self.end:g}"
+        self.part = f"-{self.begin:g}-{self.end:g}" if span != "-" else ""
+
+    @cached_property
+    def key(self) -> str:
+        return f"video-{identify_files([self.path], self.path.parent)}-{self.fps:g}{self.part}"
 
     def items(self) -> Iterator[Item]:
         for seconds, pixels in sample_frames(self.path, self.fps, self.begin, self.end):

@@ -19,6 +19,7 @@ from PIL import Image
 from workbench import places
 from workbench.data.files import Item, Source, digest
 from workbench.data.sources import open_source
+from workbench.data.sums import keep_sums
 from workbench.errors import Problem
 from workbench.images import open_pixels
 from workbench.images.grey import FAINT, is_faint
@@ -69,10 +70,14 @@ def load(
     opened = [open_source(text) for text in sources]
     key = digest(VERSION, side, keep_grey, *(source.key for source in opened))
     folder = Path(cache) if cache else places.cache() / "pictures"
+    if keep:
+        keep_sums()
     kept = _open(folder, key)
     if kept is None and not keep:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as passing:
-            made = load(sources, side, keep_grey=keep_grey, progress=progress, cache=Path(passing))
+            _build(opened, side, keep_grey, progress, Path(passing), key)
+            made = _open(Path(passing), key)
+        if made is not None:
             made.report.pop("unreadable_file", None)
             return made
     if kept is None:
@@ -87,6 +92,7 @@ def load(
         kept = _open(folder, key)
     if kept is None:
         raise Problem(f"The pictures in {folder} were removed while they were made. Try again.")
+    kept.report["sources"] = [source.title for source in opened]  # a copy may have made the cache
     return kept
 
 
