@@ -360,7 +360,7 @@ def test_the_quick_preset_is_small_enough_for_a_lesson(folder) -> None:
     for spec in MODELS.values():
         made = make_plan(spec, [str(folder)], preset="quick")
         assert made.run.images <= 12_000
-        assert made.run.largest == 64
+        assert made.run.largest == (64, 64)
         assert made.about["width"] <= 0.25
 
 

@@ -77,6 +77,17 @@ def test_a_smaller_picture_is_enlarged_and_that_is_told():
     assert enlarged
 
 
+@pytest.mark.parametrize(("shape", "part"), [((8, 16), np.s_[12:36]), ((48, 24), np.s_[:, 12:36])])
+def test_the_largest_centred_part_of_a_shape_is_kept_and_nothing_is_stretched(shape, part):
+    whole = np.zeros((48, 48, 3), np.uint8)
+    whole[part] = 200  # all that is to be seen
+    rgb, enlarged = pictures.decode(whole, shape)
+    assert rgb.shape == (3, *shape)
+    assert rgb.min() > 150
+    assert not enlarged
+    assert pictures.decode(whole, (16, 49))[1]
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_picture_is_turned_as_its_exif_says(orientation):
     upright = colors(5, (16, 16))
@@ -204,9 +215,10 @@ def test_a_copied_folder_is_not_decoded_again(tmp_path, load, monkeypatch):
 
 def test_the_cache_depends_on_the_pictures_the_side_and_the_grey_ones(tmp_path, load):
     write(tmp_path / "pictures/a.png")
-    keys = [load().key, load(side=9).key, load(keep_grey=True).key]
+    keys = [load().key, load(side=9).key, load(side=(8, 9)).key, load(keep_grey=True).key]
+    assert load(side=(8, 8)).key == keys[0]
     write(tmp_path / "pictures/b.png", 1)
-    assert len({*keys, load().key}) == 4
+    assert len({*keys, load().key}) == 5
     assert load().report["n"] == 2
 
 
@@ -326,6 +338,8 @@ def test_check_prints_what_is_in_the_data(tmp_path, monkeypatch):
     assert "grey         1 left out" in said.output
     assert "unreadable   1, named in" in said.output
     assert "1  cat" in said.output
+    assert "pictures     2 at 8 x 16" in run([*command[:-1], "8x16"]).output
+    assert "neither a side nor HEIGHTxWIDTH" in str(run([*command[:-1], "wide"]).exception)
     report = json.loads(run([*command, "--json"]).output)
     assert report["labels"] == {"cat": 1, "dog": 1}
     assert report["unreadable"] == ["cat/broken.png"]

@@ -185,6 +185,24 @@ def test_legacy_protocols_differ_where_their_papers_do(pictures):
         assert c.ssim is None
 
 
+def test_films_are_compared_as_frames_twice_as_wide_as_high(tmp_path):
+    frame = np.zeros((60, 80, 3), np.uint8)
+    frame[10:50] = data.astronaut()[100:140, 100:180]  # the bars above and below are cut off
+    Image.fromarray(frame).save(tmp_path / "frame.png")
+    items = list(open_source(str(tmp_path)).items())
+    seen = []
+
+    def look(L: torch.Tensor) -> torch.Tensor:
+        seen.append(L)
+        return sepia(L)
+
+    movies = PROTOCOLS["ranjan-agrawal-movies"]
+    (row,) = evaluate([entrants.from_function("x", "-", look)], items, "film", protocol=movies)
+    assert (row.size, seen[0].shape) == (256, (1, 1, 256, 512))
+    assert seen[0][..., 0, :].min() > 0
+    assert row.psnr_unsquared is not None
+
+
 def test_batches_are_the_same_whoever_works():
     assert [len(group) for group in batches(range(40))] == [16, 16, 8]
 
@@ -198,7 +216,7 @@ def test_predictions_made_elsewhere_score_as_if_made_here(pictures, tmp_path):
         rgb = join_rgb(L, sepia(L))[0].permute(1, 2, 0).numpy()
         Image.fromarray(rgb[:8] if i == 5 else rgb).save(made / f"p{i:02}.png")
     items = list(open_source(str(pictures)).items())[:8]
-    entrant, wrong = entrants.from_predictions(made, "theirs", items, (64,))
+    entrant, wrong = entrants.from_predictions(made, "theirs", items, [(64, 64)])
     assert len(wrong) == 3
     assert "p05.png has 64 x 8 pixels where p05.png has 64 x 64" in wrong[0]
     assert wrong[1:] == [f"p0{i}.png: there is no prediction of this name." for i in (6, 7)]
@@ -215,9 +233,9 @@ def test_predictions_are_found_by_the_name_inside_a_parquet_file(tmp_path):
     assert entrants.picture_path("coco.parquet[7] coco/val/a b.webp") == Path("coco/val/a b.webp")
     assert entrants.picture_path("coco.parquet[7]") == Path("coco-7")
     with pytest.raises(Problem, match="no folder"):
-        entrants.from_predictions(tmp_path / "none", "x", [], (64,))
+        entrants.from_predictions(tmp_path / "none", "x", [], [(64, 64)])
     with pytest.raises(Problem, match="None of the 0 pictures"):
-        entrants.from_predictions(tmp_path, "x", [], (64,))
+        entrants.from_predictions(tmp_path, "x", [], [(64, 64)])
 
 
 def test_evaluate_on_the_command_line_writes_tables_and_scores_reads_them(

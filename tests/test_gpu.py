@@ -167,7 +167,7 @@ def test_a_run_on_a_gpu_is_resumed_on_it(recipe, fakes):
 
 def test_a_look_at_the_validation_pictures_on_a_gpu(recipe, fakes):
     move_to_fake_cuda(recipe)
-    watch = Watch(np.zeros((4, 3, 72, 72), np.uint8), 64, CUDA)
+    watch = Watch(np.zeros((4, 3, 72, 72), np.uint8), (64, 64), CUDA)
     painted = watch.paint(recipe.net.eval(), bf16=True)
     assert painted.shape == (4, 3, 64, 64)
     assert painted.device == CUDA

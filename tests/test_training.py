@@ -106,6 +106,30 @@ def test_a_state_from_before_there_were_shards_is_gone_on_with(folder, tmp_path)
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_every_network_learns_from_crops_that_are_not_square(name, folder, tmp_path):
+    made = planned(name, folder, images=8, size="32x64")
+    assert made.pictures.pixels.shape[1:] == (3, 36, 72)
+    config = run(made, tmp_path)
+    assert (config["size"], config["crops"], config["images_seen"]) == (32, "32x64", 8)
+
+
+def test_a_run_of_crops_that_are_not_square_resumes_alike_and_shows_them(folder, tmp_path):
+    choices = {"images": 24, "size": "32x64:0.5,64x128:0.5", "rotate": 10.0}
+    whole = run(planned("vanilla_cnn", folder, **choices), tmp_path / "whole")
+    with pytest.raises(Stopped):
+        run(planned("vanilla_cnn", folder, **choices), tmp_path / "parts", stop_at=8)
+    parts = run(planned("vanilla_cnn", folder, **choices), tmp_path / "parts")
+    assert parts["files"] == whole["files"]
+    with pytest.raises(Problem, match="another run"):
+        run(planned("vanilla_cnn", folder, **choices | {"size": "64x128"}), tmp_path / "parts")
+    sides = [line["size"] for line in record.read_log(tmp_path / "whole") if "seen" in line]
+    assert (sides[0], sides[-1]) == (32, 64)
+    with Image.open(tmp_path / "whole" / "strip" / "000000024.webp") as strip:
+        assert strip.size == (8 * 192, 96)
+    assert checkpoints.open_folder(tmp_path / "whole").size == 64
+
+
 def command(folder: Path, out: Path, *more: str) -> list[str]:
     return [
         sys.executable, "-m", "workbench", "train", "vanilla_cnn", "--data", str(folder),
@@ -255,7 +279,7 @@ def test_training_makes_the_watched_pictures_better(folder, tmp_path):
     made = planned("vanilla_cnn", folder, images=1200, log_every=1200)
     run(made, tmp_path)
     net = checkpoints.open_folder(tmp_path).net()
-    watch = record.Watch(made.validation, 32, torch.device("cpu"))
+    watch = record.Watch(made.validation, (32, 32), torch.device("cpu"))
     grey = watch.scores(watch.paint(Grey(), bf16=False))
     assert watch.scores(watch.paint(net, bf16=False))["psnr"] > grey["psnr"] + 1
 
@@ -393,11 +417,22 @@ def test_wrong_words_are_answered_with_a_sentence_and_exit_code_2(arguments, sen
 
 
 def test_stages_of_sizes_are_read_and_checked():
-    assert parse_sizes("128") == ((128, 1.0),)
-    assert parse_sizes("64:0.75,128:0.25") == ((64, 0.75), (128, 0.25))
-    made = Run(images=100, batch_size=2, size="64:0.75,128:0.25")
-    assert [made.size_at(seen) for seen in (0, 74, 75, 99)] == [64, 64, 128, 128]
-    for wrong in ("a", "64:0.5", "60", "8"):
+    assert parse_sizes("128") == (((128, 128), 1.0),)
+    assert parse_sizes("64:0.75,128:0.25") == (((64, 64), 0.75), ((128, 128), 0.25))
+    made = Run(images=100, batch_size=2, size="64x128:0.75,128x256:0.25")
+    assert [made.shape_at(seen)[1] for seen in (0, 74, 75, 99)] == [128, 128, 256, 256]
+    assert made.largest == (128, 256)
+    for wrong in (
+        "a",
+        "64:0.5",
+        "60",
+        "8",
+        "64x60",
+        "8x64",
+        "64x",
+        "64x128x256",
+        "64:0.5,64x128:0.5",
+    ):
         with pytest.raises(Problem):
             parse_sizes(wrong)
 
@@ -440,6 +475,16 @@ def test_an_epoch_shows_every_picture_once(folder):
     batches = Batches(loaded.pixels, loaded.labels, Run(80, 10), torch.device("cpu"))
     seen = np.concatenate([batches.indices(start) for start in range(0, 40, 10)])
     assert sorted(seen) == list(range(40))
+
+
+def test_a_picture_that_is_not_square_is_rotated_without_being_stretched():
+    x = torch.zeros(1, 1, 32, 64)
+    x[..., 6:26, 30:34] = 1  # a bar, 20 high and 4 wide
+    quarter = torch.tensor([[1.0, 0.5, 0.5]])
+    turned = affine(x, quarter, 0.0, 0.0, 90.0)
+    expected = torch.zeros_like(x)
+    expected[..., 14:18, 22:42] = 1
+    assert torch.allclose(turned, expected, atol=1e-3)
 
 
 def test_the_affine_augmentation_at_its_middle_changes_nothing():

@@ -312,7 +312,7 @@ def ablate(
     wanted = list(only or spec.ablations)
     first = make(entry=wanted[0], choices={**choices, "seed": seeds[0]})
     items, dataset = pick_held_out(first, validation)
-    size, images = first.run.largest, first.run.images
+    size, images = min(first.run.largest), first.run.images
     rows = {"grey": score_entry(out / "grey", items, dataset, size, "grey", None)}
     about = {
         **about, "data": list(sources), "pictures": len(first.pictures.pixels),

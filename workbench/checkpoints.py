@@ -292,6 +292,7 @@ def _check_config(config: dict[str, Any], models: Collection[str]) -> None:
     optional = {
         "images_seen": (whole, "a number of images"),
         "trained_on": (texts, "a list of texts"),
+        "crops": (lambda value: isinstance(value, str), "a text"),
         "classes": (texts, "a list of texts"),
         "machine": (lambda value: isinstance(value, dict), "a table"),
         "recipe": (lambda value: isinstance(value, dict), "a table"),

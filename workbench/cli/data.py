@@ -38,7 +38,9 @@ def check(
             "video:FILE[@FPS][#FROM-TO]; may be repeated."
         ),
     ],
-    side: Annotated[int, typer.Option(help="Side of the training pictures, in pixels.")] = 128,
+    side: Annotated[
+        str, typer.Option(help="Side or HEIGHTxWIDTH of the training pictures, in pixels.")
+    ] = "128",
     keep_grey: Annotated[bool, typer.Option(help="Do not leave grey pictures out.")] = False,
     as_json: JSON = False,
 ) -> None:
@@ -47,9 +49,14 @@ def check(
     The decoded pictures are kept, so that training with the same side starts at once.
     """
     from workbench.data import pictures
+    from workbench.errors import Problem
 
+    try:
+        shape = pictures.parse_shape(side)
+    except ValueError:
+        raise Problem(f"--side {side!r} is neither a side nor HEIGHTxWIDTH, in pixels.") from None
     progress = _progress if sys.stderr.isatty() else None
-    report = pictures.load(data, side, keep_grey=keep_grey, progress=progress).report
+    report = pictures.load(data, shape, keep_grey=keep_grey, progress=progress).report
     print(json.dumps(report, indent=2, ensure_ascii=False) if as_json else describe_check(report))
 
 
@@ -61,13 +68,15 @@ def _progress(done: int, total: int | None) -> None:
 def describe_check(report: dict[str, Any]) -> str:
     """The data check in lines of text."""
     labels = sorted(report["labels"].items(), key=lambda pair: -pair[1])
+    side = report["side"]  # of squares, or "HEIGHTxWIDTH"
+    shape = side.replace("x", " x ") if isinstance(side, str) else f"{side} x {side}"
     lines = [
         f"data         {', '.join(report['sources'])}",
-        f"pictures     {report['n']:,} at {report['side']} x {report['side']}",
+        f"pictures     {report['n']:,} at {shape}",
         f"grey         {report['grey']:,} left out",
         f"unreadable   {len(report['unreadable']):,}"
         + (f", {_name_unreadable(report)}" if report["unreadable"] else ""),
-        f"enlarged     {report['enlarged']:,} are smaller than {report['side']} pixels",
+        f"enlarged     {report['enlarged']:,} are smaller than {side} pixels",
         f"labels       {len(labels):,} classes, {report['unlabelled']:,} pictures without",
     ]
     lines += [f"  {number:>8,}  {name}" for name, number in labels[:20]]

@@ -92,8 +92,8 @@ def evaluate(
         source = open_source(text)
         here = list(field)
         if predictions is not None:
-            sizes = size or chosen.sizes
-            made, wrong = entrants.from_predictions(predictions, name, source.items(), sizes)
+            shapes = [chosen.shape(each) for each in size or chosen.sizes]
+            made, wrong = entrants.from_predictions(predictions, name, source.items(), shapes)
             here.append((made, score_run.scores_folder(name, out=out)))
             _say(wrong)
         first = [item.name for item in islice(source.items(), 8)]
@@ -319,7 +319,7 @@ def _texts(line: Line) -> dict[str, Any]:
     for name in USUAL if line.protocol == "cw-1" else METRICS:
         if mean := line.means.get(name):
             numbers = map(METRICS[name].text, (mean.value, mean.low, mean.high, mean.sd))
-            form = "{0} ± {3}" if line.protocol == "ranjan-agrawal" else "{0} [{1}, {2}]"
+            form = "{0} ± {3}" if line.protocol.startswith("ranjan-agrawal") else "{0} [{1}, {2}]"
             row[name] = form.format(*numbers)
     return row
 

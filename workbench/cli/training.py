@@ -272,7 +272,8 @@ def register(app: typer.Typer) -> None:
         ] = None,
         preset: Annotated[str | None, typer.Option(help="A recipe of the model's file.")] = None,
         size: Annotated[
-            str | None, typer.Option(help="Side of the crops, or stages: 64:0.8,128:0.2")
+            str | None,
+            typer.Option(help="Side or HEIGHTxWIDTH of the crops, or stages: 64:0.8,128:0.2"),
         ] = None,
         batch_size: Annotated[int | None, typer.Option(min=2)] = None,
         learning_rate: Annotated[

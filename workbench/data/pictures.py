@@ -25,7 +25,9 @@ from workbench.images import open_pixels
 from workbench.images.grey import FAINT, is_faint
 from workbench.writing import replacing
 
-__all__ = ["Pictures", "decode_square", "load"]
+__all__ = ["Pictures", "Shape", "decode", "decode_square", "load", "parse_shape", "say_shape"]
+
+Shape = tuple[int, int]  # height and width, pixels
 
 VERSION = 2  # of the decoding: a new one makes every cache stale
 
@@ -34,11 +36,12 @@ VERSION = 2  # of the decoding: a new one makes every cache stale
 class Pictures:
     """Decoded pictures of one size.
 
-    pixels: uint8 RGB (N, 3, S, S), memory-mapped, read-only; labels: int64 (N,), -1 where a
-    picture has none; classes: the names that labels index; key: hash of the data and the side;
+    pixels: uint8 RGB (N, 3, H, W), memory-mapped, read-only; labels: int64 (N,), -1 where a
+    picture has none; classes: the names that labels index; key: hash of the data and the shape;
     report: n, unreadable (names), left_out (files
     that are no pictures, by ending), grey (number left out), enlarged (number of pictures smaller
-    than the side), labels (class name -> number), unlabelled, sources, seconds.
+    than the shape), labels (class name -> number), unlabelled, sources, side (of squares, pixels;
+    else "HEIGHTxWIDTH"), seconds.
     """
 
     pixels: np.ndarray
@@ -48,34 +51,48 @@ class Pictures:
     report: dict
 
 
+def parse_shape(text: str) -> Shape:
+    """ "128" -> (128, 128); "256x512" -> (256, 512), height and width. ValueError otherwise."""
+    height, by, width = text.partition("x")
+    return int(height), int(width if by else height)
+
+
+def say_shape(shape: Shape) -> str:
+    """What `parse_shape` reads: "128", or "256x512"."""
+    height, width = shape
+    return str(height) if height == width else f"{height}x{width}"
+
+
 def load(
     sources: Sequence[str],
-    side: int,
+    size: int | Shape,
     *,
     keep_grey: bool = False,
     progress: Callable[[int, int | None], None] | None = None,
     cache: Path | None = None,
     keep: bool = True,
 ) -> Pictures:
-    """Pictures of all sources at side x side: from the cache, or decoded into it.
+    """Pictures of all sources at one size: from the cache, or decoded into it.
 
+    size: side of the centre square, or height and width of the centre rectangle, pixels;
     progress(done, total) is called now and then; total is None where it is not known. Without
     `keep`, pictures that are not in the cache yet are gone with what this returns.
     Raises Problem when there is nothing to read, or nothing with colour in it.
     """
     if not sources:
         raise Problem("No source of pictures was given: name one with --data.")
-    if side < 1:
-        raise Problem(f"Pictures cannot be {side} pixels wide: give a side of 1 or more.")
+    shape = (size, size) if isinstance(size, int) else size
+    if min(shape) < 1:
+        raise Problem(f"Pictures cannot be {min(shape)} pixels wide: give a side of 1 or more.")
     opened = [open_source(text) for text in sources]
-    key = digest(VERSION, side, keep_grey, *(source.key for source in opened))
+    key = digest(VERSION, say_shape(shape), keep_grey, *(source.key for source in opened))
     folder = Path(cache) if cache else places.cache() / "pictures"
     if keep:
         keep_sums()
     kept = _open(folder, key)
     if kept is None and not keep:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as passing:
-            _build(opened, side, keep_grey, progress, Path(passing), key)
+            _build(opened, shape, keep_grey, progress, Path(passing), key)
             made = _open(Path(passing), key)
         if made is not None:
             made.report.pop("unreadable_file", None)
@@ -83,7 +100,7 @@ def load(
     if kept is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _build(opened, side, keep_grey, progress, folder, key)
+            _build(opened, shape, keep_grey, progress, folder, key)
         except OSError as reason:
             raise Problem(
                 f"The pictures could not be written to {folder}: {reason.strerror or reason}. "
@@ -107,26 +124,32 @@ def _open(folder: Path, key: str) -> Pictures | None:
     return Pictures(pixels, labels, tuple(about["classes"]), key, about["report"])
 
 
-def decode_square(
-    data: bytes | np.ndarray, side: int, *, fraction: bool = False
-) -> tuple[np.ndarray, bool]:
-    """Decode a picture file (or take uint8 RGB (H, W, 3)): its centre square at side x side.
+def decode_square(data: bytes | np.ndarray, side: int) -> tuple[np.ndarray, bool]:
+    """The centre square of a picture at side x side: see `decode`."""
+    return decode(data, (side, side))
 
-    Returns uint8 RGB (3, side, side), and whether it had to be enlarged. The pixels are those that
+
+def decode(
+    data: bytes | np.ndarray, shape: Shape, *, fraction: bool = False
+) -> tuple[np.ndarray, bool]:
+    """Decode a picture file (or take uint8 RGB (H, W, 3)): its largest centred part of a shape.
+
+    shape: height and width that it is scaled to, pixels; nothing is stretched.
+    Returns uint8 RGB (3, *shape), and whether it had to be enlarged. The pixels are those that
     `images.open_image` gives, bicubic with antialias; with `fraction`, as for training, a large
     JPEG is decoded at 1/2, 1/4 or 1/8 first. Raises Problem when the bytes are no picture.
     """
     if not isinstance(data, np.ndarray):
         if not data:
             raise Problem("The file is empty, or could not be read.")
-        data = open_pixels(data, at_least=2 * side if fraction else None)
+        data = open_pixels(data, at_least=2 * max(shape) if fraction else None)
     image = Image.fromarray(np.ascontiguousarray(data))
     width, height = image.size
-    short = min(width, height)
-    left, top = (width - short) / 2, (height - short) / 2
-    box = (left, top, left + short, top + short)
-    small = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
-    return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1)), short < side
+    high, wide = min(height, width * shape[0] / shape[1]), min(width, height * shape[1] / shape[0])
+    left, top = (width - wide) / 2, (height - high) / 2
+    box = (left, top, left + wide, top + high)
+    small = image.resize((shape[1], shape[0]), Image.Resampling.BICUBIC, box=box)
+    return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1)), high < shape[0]
 
 
 @dataclass(frozen=True)
@@ -138,9 +161,9 @@ class _Decoded:
     enlarged: bool = False
 
 
-def _decode(item: Item, side: int, keep_grey: bool) -> _Decoded:
+def _decode(item: Item, shape: Shape, keep_grey: bool) -> _Decoded:
     try:
-        rgb, enlarged = decode_square(item.data, side, fraction=True)
+        rgb, enlarged = decode(item.data, shape, fraction=True)
     except Problem as reason:
         return _Decoded(item.name, item.label, reason=str(reason))
     if not keep_grey and is_faint(rgb):
@@ -148,14 +171,14 @@ def _decode(item: Item, side: int, keep_grey: bool) -> _Decoded:
     return _Decoded(item.name, item.label, rgb, enlarged=enlarged)
 
 
-def _decode_all(sources: Sequence[Source], side: int, keep_grey: bool) -> Iterator[_Decoded]:
+def _decode_all(sources: Sequence[Source], shape: Shape, keep_grey: bool) -> Iterator[_Decoded]:
     """Decode in threads (PIL lets go of the interpreter), in the order of the sources."""
     workers = os.cpu_count() or 1
     waiting: deque[Future[_Decoded]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for source in sources:
             for item in source.items():
-                waiting.append(pool.submit(_decode, item, side, keep_grey))
+                waiting.append(pool.submit(_decode, item, shape, keep_grey))
                 if len(waiting) > 8 * workers:
                     yield waiting.popleft().result()
         while waiting:
@@ -164,7 +187,7 @@ def _decode_all(sources: Sequence[Source], side: int, keep_grey: bool) -> Iterat
 
 def _build(
     sources: Sequence[Source],
-    side: int,
+    shape: Shape,
     keep_grey: bool,
     progress: Callable[[int, int | None], None] | None,
     folder: Path,
@@ -177,8 +200,8 @@ def _build(
     unreadable: list[tuple[str, str]] = []
     seen = grey = enlarged = 0
     with replacing(folder / f"{key}.npy") as partial, partial.open("wb") as file:
-        _header(file, 0, side)
-        for picture in _decode_all(sources, side, keep_grey):
+        _header(file, 0, shape)
+        for picture in _decode_all(sources, shape, keep_grey):
             seen += 1
             if picture.reason:
                 unreadable.append((picture.name, picture.reason))
@@ -193,7 +216,7 @@ def _build(
         if not names:
             raise Problem(_say_why_none([source.title for source in sources], unreadable, grey))
         file.seek(0)
-        _header(file, len(names), side)
+        _header(file, len(names), shape)
     if progress:
         progress(seen, seen)
     known = Counter(name for name in names if name is not None)
@@ -208,7 +231,7 @@ def _build(
         "unlabelled": len(names) - known.total(),
         "sources": [source.title for source in sources],
         "left_out": dict(sum((Counter(source.left_out) for source in sources), Counter())),
-        "side": side,
+        "side": shape[0] if shape[0] == shape[1] else say_shape(shape),
         "seconds": round(time.monotonic() - started, 2),
     }
     if unreadable:
@@ -225,12 +248,12 @@ def _build(
         partial.write_bytes(json.dumps(about, ensure_ascii=False).encode())
 
 
-def _header(file: BinaryIO, number: int, side: int) -> None:
-    """Write the header of an .npy file of uint8 (number, 3, side, side).
+def _header(file: BinaryIO, number: int, shape: Shape) -> None:
+    """Write the header of an .npy file of uint8 (number, 3, *shape).
 
     NumPy pads it, so that the first dimension can be written again when it is known.
     """
-    about = {"descr": "|u1", "fortran_order": False, "shape": (number, 3, side, side)}
+    about = {"descr": "|u1", "fortran_order": False, "shape": (number, 3, *shape)}
     np.lib.format.write_array_header_1_0(file, about)
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from workbench.color import join_rgb
-from workbench.data.pictures import decode_square
+from workbench.data.pictures import Shape, decode
 from workbench.data.sources import Item
 from workbench.errors import Problem
 from workbench.images import SUFFIXES, size_of
@@ -115,13 +115,13 @@ def from_entry_point(text: str) -> Entrant:
 
 
 def from_predictions(
-    folder: Path, name: str, items: Iterable[Item], sizes: Iterable[int]
+    folder: Path, name: str, items: Iterable[Item], shapes: Iterable[Shape]
 ) -> tuple[Entrant, list[str]]:
     """Pictures made elsewhere, matched to those of a data set: (entrant, what is wrong).
 
     A prediction belongs to a picture when its path below `folder`, or else its file name, is the
     picture's, with its suffix or, where that is enough to know it, without. It must have the
-    picture's own width and height, or be a square of a protocol's size. What is missing, broken or
+    picture's own width and height, or one of `shapes` (height, width). What is missing, broken or
     has another size is said, a sentence each, and not scored. Raises Problem when nothing is left.
     """
     if not folder.is_dir():
@@ -133,7 +133,7 @@ def from_predictions(
         below = file.relative_to(folder)
         for key in {below.with_suffix("").as_posix(), f"*/{file.stem}"}:
             stems.setdefault(key, []).append(file)
-    squares = {(size, size) for size in sizes}
+    compared = {(width, height) for height, width in shapes}
     named = [(item.name, picture_path(item.name), _dimensions(item.data)) for item in items]
     shared = Counter(path.with_suffix("") for _, path, _ in named)
     found: dict[str, Path] = {}
@@ -153,7 +153,7 @@ def from_predictions(
         made = _dimensions(file.read_bytes())
         if made is None:
             wrong.append(f"{file} is no picture.")
-        elif wanted is not None and made != wanted and made not in squares:
+        elif wanted is not None and made != wanted and made not in compared:
             wrong.append(f"{file} has {_by(made)} pixels where {path} has {_by(wanted)}.")
         else:
             found[name_of_item] = file
@@ -193,6 +193,6 @@ def _constant(batch: Batch, ab: tuple[float, float]) -> Tensor:
 
 
 def _load(files: Mapping[str, Path], batch: Batch) -> Tensor:
-    side = batch.truth.shape[-1]
-    squares = [decode_square(files[name].read_bytes(), side)[0] for name in batch.names]
-    return torch.stack([torch.from_numpy(picture) for picture in squares]).to(batch.truth.device)
+    height, width = batch.truth.shape[-2:]
+    pixels = [decode(files[name].read_bytes(), (height, width))[0] for name in batch.names]
+    return torch.stack([torch.from_numpy(picture) for picture in pixels]).to(batch.truth.device)

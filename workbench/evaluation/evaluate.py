@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from workbench.color import split_lab
-from workbench.data.pictures import decode_square
+from workbench.data.pictures import Shape, decode
 from workbench.data.sources import Item
 from workbench.errors import Problem
 from workbench.evaluation.entrants import Batch, Entrant
@@ -54,34 +54,35 @@ def evaluate(
 ) -> Iterator[Score]:
     """Score every entrant on every picture; the truth's side is made once for all of them.
 
-    items: pictures of the data set, named `dataset` in the rows; sizes: sides of the squares,
-    pixels (the protocol's by default). A picture that cannot be decoded is handed to `unreadable`
-    as a sentence and left out; without it, it raises Problem. reader: names what is in the
-    pictures, for `agreement` and `top1`, which are left out without it.
+    items: pictures of the data set, named `dataset` in the rows; sizes: heights of what is
+    compared, pixels (the protocol's by default). A picture that cannot be decoded is handed to
+    `unreadable` as a sentence and left out; without it, it raises Problem. reader: names what is
+    in the pictures, for `agreement` and `top1`, which are left out without it.
     """
     sizes = sizes or protocol.sizes
+    shapes = [protocol.shape(size) for size in sizes]
     with ThreadPoolExecutor(2) as pool, torch.inference_mode():
         for group in batches(items):
-            decoded = list(pool.map(lambda item: _squares(item, sizes), group))
-            for item, squares in zip(group, decoded, strict=True):
-                if isinstance(squares, str):
-                    sentence = f"{item.name} of {dataset} cannot be read ({squares})."
+            decoded = list(pool.map(lambda item: _decoded(item, shapes), group))
+            for item, made in zip(group, decoded, strict=True):
+                if isinstance(made, str):
+                    sentence = f"{item.name} of {dataset} cannot be read ({made})."
                     if unreadable is None:
                         raise Problem(sentence)
                     unreadable(sentence)
             for position, size in enumerate(sizes):
                 readable = [
-                    (item.name, item.label, squares[position])
-                    for item, squares in zip(group, decoded, strict=True)
-                    if not isinstance(squares, str)
+                    (item.name, item.label, made[position])
+                    for item, made in zip(group, decoded, strict=True)
+                    if not isinstance(made, str)
                 ]
                 if readable:
-                    names, labels, squares = zip(*readable, strict=True)
-                    truth = torch.from_numpy(np.stack(squares)).to(device)
+                    names, labels, pixels = zip(*readable, strict=True)
+                    truth = torch.from_numpy(np.stack(pixels)).to(device)
                     named = reader.classify(truth) if reader else None
-                    made = Batch(names, truth, split_lab(truth)[0], labels, named)
+                    batch = Batch(names, truth, split_lab(truth)[0], labels, named)
                     for entrant in entrants:
-                        yield from _score(entrant, made, dataset, protocol, size, reader)
+                        yield from _score(entrant, batch, dataset, protocol, size, reader)
 
 
 def _score(
@@ -116,10 +117,10 @@ def _score(
         )
 
 
-def _squares(item: Item, sizes: Sequence[int]) -> list[np.ndarray] | str:
-    """The picture at every size, uint8 (3, S, S); or why it cannot be decoded."""
+def _decoded(item: Item, shapes: Sequence[Shape]) -> list[np.ndarray] | str:
+    """The picture at every height and width, uint8 (3, H, W); or why it cannot be decoded."""
     try:
         data = item.data if isinstance(item.data, np.ndarray) else open_pixels(item.data, item.name)
-        return [decode_square(data, size)[0] for size in sizes]
+        return [decode(data, shape)[0] for shape in shapes]
     except Problem as reason:
         return str(reason)

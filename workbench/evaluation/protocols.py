@@ -9,6 +9,7 @@ from functools import cache, partial
 from torch import Tensor
 
 from workbench.color import join_rgb, split_lab
+from workbench.data.pictures import Shape
 from workbench.errors import Problem
 from workbench.evaluation import metrics
 from workbench.evaluation.metrics import colorfulness_abs, psnr, psnr_unsquared, ssim_u7
@@ -22,8 +23,9 @@ Measure = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 class Protocol:
     """How predictions are compared with truths.
 
-    measure: uint8 RGB (N, 3, S, S) of predictions and truths -> metric -> (N,). truth: what is done
-    to the truth first. pictures: how many named pictures it wants; 0 for all of a set.
+    measure: uint8 RGB (N, 3, H, W) of predictions and truths -> metric -> (N,). truth: what is done
+    to the truth first. pictures: how many named pictures it wants; 0 for all of a set. wide: how
+    many times its height a compared picture is wide; 1 is the centre square.
     """
 
     name: str
@@ -33,6 +35,11 @@ class Protocol:
     measure: Measure
     truth: Callable[[Tensor], Tensor] = lambda truth: truth
     pictures: int = 0
+    wide: int = 1
+
+    def shape(self, size: int) -> Shape:
+        """Height and width of what is compared at one of its sizes, pixels."""
+        return size, size * self.wide
 
 
 def rarity(ab: Tensor) -> Tensor:
@@ -95,6 +102,15 @@ PROTOCOLS: dict[str, Protocol] = {
             "beside the true PSNR.",
             (128,),
             _named(psnr=psnr, psnr_unsquared=psnr_unsquared, ssim_u7=ssim_u7),
+        ),
+        Protocol(
+            "ranjan-agrawal-movies",
+            "Ranjan & Agrawal: Movies, 256 x 512",
+            "Frames of films, the last part of each: the largest centred part of 1 : 2 (the paper "
+            "does not say whether it cuts or stretches), with the numbers of `ranjan-agrawal`.",
+            (256,),
+            _named(psnr=psnr, psnr_unsquared=psnr_unsquared, ssim_u7=ssim_u7),
+            wide=2,
         ),
         Protocol(
             "ct2-5k",

@@ -20,9 +20,9 @@ from workbench.writing import escape_formula, replacing, unescape_formula
 class Score:
     """The numbers of one colourized picture. None: the protocol does not measure it.
 
-    revision: 12 hex digits of the weights' SHA-256, "-" for what has no weights; size: side of the
-    compared squares, pixels; seed: of the training, where one entry was trained several times; ms:
-    time of the colourizer per picture, milliseconds. The other fields are those of metrics.py.
+    revision: 12 hex digits of the weights' SHA-256, "-" for what has no weights; size: height
+    of what is compared, pixels; seed: of the training, where one entry was trained several times;
+    ms: time of the colourizer per picture, milliseconds. The other fields are those of metrics.py.
     """
 
     model: str

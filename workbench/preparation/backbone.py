@@ -13,7 +13,7 @@ from torch import nn
 from workbench.data import pictures as data
 from workbench.errors import Problem
 from workbench.models.inception_attention import Backbone, ClassifierRecipe
-from workbench.training.batches import source_side
+from workbench.training.batches import source_shape
 from workbench.training.plan import Plan, hold_back, known_classes
 from workbench.training.run import Run
 from workbench.writing import write_whole
@@ -33,7 +33,7 @@ def train_backbone(
     sources: Sequence[str], out: Path, name: str, images: int, size: int, batch_size: int
 ) -> tuple[Plan, Callable[[nn.Module, Path, dict[str, Any]], dict[str, Any]]]:
     """The plan of the run, and how its weights are saved: one file that names its architecture."""
-    pictures, held = hold_back(known_classes(data.load(sources, source_side(size))))
+    pictures, held = hold_back(known_classes(data.load(sources, source_shape((size, size)))))
     if not pictures.classes:
         raise Problem("A backbone needs labelled pictures: class folders, or a label column.")
     classes = len(pictures.classes)

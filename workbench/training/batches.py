@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from workbench.data.pictures import Shape
 from workbench.training.run import Run
 
 MARGIN = 9 / 8  # pictures are kept this much larger than the crop
@@ -20,13 +21,13 @@ ROWS = 4096  # pictures that travel together when all of them go to the device
 Fetched = tuple[Tensor, Tensor, Tensor | None]  # pictures, labels, the eye's answers
 
 
-def source_side(size: int) -> int:
-    """The side at which pictures are cached for crops of `size`."""
-    return round(size * MARGIN)
+def source_shape(crop: Shape) -> Shape:
+    """Height and width at which pictures are cached for crops of this height and width."""
+    return round(crop[0] * MARGIN), round(crop[1] * MARGIN)
 
 
 def move_whole(pixels: np.ndarray, device: torch.device) -> Tensor:
-    """uint8 (N, 3, S, S), a map perhaps, read-only too -> the same on the device."""
+    """uint8 (N, 3, H, W), a map perhaps, read-only too -> the same on the device."""
     whole = torch.empty(tuple(pixels.shape), dtype=torch.uint8, device=device)
     for start in range(0, len(whole), ROWS):
         rows = np.arange(start, min(len(whole), start + ROWS))
@@ -37,7 +38,7 @@ def move_whole(pixels: np.ndarray, device: torch.device) -> Tensor:
 class Batches:
     """Batches of float RGB in [0, 1] with labels, made on the device.
 
-    pixels uint8 (N, 3, S, S): a NumPy memory map, or a tensor that already lies on the device.
+    pixels uint8 (N, 3, H, W): a NumPy memory map, or a tensor that already lies on the device.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class Batches:
     def fetch(self, seen: int) -> Fetched:
         """This process's part of a batch, which `take` hands to the step.
 
-        uint8 pictures (n, 3, S, S), labels (n,), the eye's answers (n, 1000) where there are some.
+        uint8 pictures (n, 3, H, W), labels (n,), the eye's answers (n, 1000) where there are some.
         """
         with torch.cuda.stream(self.stream) if self.stream else contextlib.nullcontext():
             return self._fetch(seen)
@@ -149,26 +150,28 @@ class Batches:
         return part.to(self.device)
 
     def augment(self, pixels: Tensor, seen: int) -> Tensor:
-        """uint8 (n, 3, S, S) -> float RGB (n, 3, size, size): scaled, cropped, flipped, rotated."""
+        """uint8 (n, 3, H, W) -> float RGB (n, 3, height, width) of the crops at this point of the
+        run: scaled, cropped, flipped, rotated."""
         run = self.run
-        size = run.size_at(seen)
+        height, width = run.shape_at(seen)
         draw = self.draws(seen)
-        side = source_side(size)
-        x = pixels.float() / 255  # (n, 3, S, S)
-        if side * 2 == x.shape[-1]:
+        high, wide = source_shape((height, width))
+        x = pixels.float() / 255  # (n, 3, H, W)
+        if (high * 2, wide * 2) == x.shape[-2:]:
             x = F.avg_pool2d(x, 2)
-        elif side != x.shape[-1]:
-            x = F.interpolate(x, (side, side), mode="bilinear", antialias=True).clamp(0, 1)
+        elif (high, wide) != x.shape[-2:]:
+            x = F.interpolate(x, (high, wide), mode="bilinear", antialias=True).clamp(0, 1)
         if run.shear or run.zoom or run.rotate:
             x = affine(x, draw[:, 3:], run.shear, run.zoom, run.rotate)
-        top, left = (draw[:, :2] * (side - size + 1)).long().unbind(1)  # (n,)
-        span = torch.arange(size, device=x.device)
-        columns = left[:, None] + span  # (n, size)
+        top = (draw[:, 0] * (high - height + 1)).long()  # (n,)
+        left = (draw[:, 1] * (wide - width + 1)).long()
+        rows = top[:, None] + torch.arange(height, device=x.device)  # (n, height)
+        columns = left[:, None] + torch.arange(width, device=x.device)  # (n, width)
         if run.flip:
             columns = torch.where(draw[:, 2:3] < 0.5, columns.flip(1), columns)
         batch = torch.arange(len(x), device=x.device)[:, None, None]
-        x = x.permute(0, 2, 3, 1)[batch, (top[:, None] + span)[:, :, None], columns[:, None]]
-        return x.permute(0, 3, 1, 2)  # (n, 3, size, size)
+        x = x.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None]]
+        return x.permute(0, 3, 1, 2)  # (n, 3, height, width)
 
 
 def is_real_cuda(device: torch.device) -> bool:
@@ -183,7 +186,8 @@ def affine(x: Tensor, draw: Tensor, shear: float, zoom: float, rotate: float) ->
     slope = slope * shear
     scale = 1 + scale * zoom
     cos, sin, zero = angle.cos() * scale, angle.sin() * scale, torch.zeros_like(angle)
-    rows = (cos, slope * cos - sin, zero, sin, slope * sin + cos, zero)
+    ratio = x.shape[-2] / x.shape[-1]  # the grid's units are half a height and half a width
+    rows = (cos, (slope * cos - sin) * ratio, zero, sin / ratio, slope * sin + cos, zero)
     theta = torch.stack(rows, 1).view(-1, 2, 3)
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)

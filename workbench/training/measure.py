@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from workbench.color import rgb_to_lab
+from workbench.data.pictures import Shape, say_shape
 from workbench.models.eye import CLASSES
 from workbench.spec import Recipe
 from workbench.training.batches import Batches
@@ -51,16 +52,16 @@ def measure(
     pixels: np.ndarray,
     labels: np.ndarray,
     run: Run,
-    size: int,
+    shape: Shape,
     steps: int,
     count: bool = False,
 ) -> Measured:
     """Make a step to warm up and at most `steps` that are timed, on a recipe that is thrown away.
 
-    pixels uint8 (N, 3, S, S), labels (N,); size: side of the crops, pixels; count: count the memory
-    of the first step too. The steps are those of `training.train`, without `--compile`.
+    pixels uint8 (N, 3, H, W), labels (N,); shape: height and width of the crops, pixels;
+    count: count the memory of the first step too. The steps are those of `training.train`, without `--compile`.
     """
-    run = replace(run, size=str(size))
+    run = replace(run, size=say_shape(shape))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     bf16 = use_bf16(run.precision, device)
     recipe = make(run.images).to(device).to(memory_format=torch.channels_last).train()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from workbench.data.pictures import Shape, say_shape
 from workbench.spec import Recipe
 from workbench.training import record
 from workbench.training.measure import Measured
@@ -22,7 +23,7 @@ STEPS = 3  # timed at each size, at most
 class Stage:
     """A part of a run at one size of crops."""
 
-    size: int  # side, pixels
+    shape: Shape  # height and width, pixels
     images: int
     images_per_second: float
 
@@ -63,7 +64,7 @@ class Outlook:
                     f"picture {run.images / len(pictures):.1f} times"),
         ]  # fmt: skip
         said += [
-            ("stage", f"{stage.images:,} images at {stage.size} px, {stage.images_per_second:.1f} "
+            ("stage", f"{stage.images:,} images at {say_shape(stage.shape)} px, {stage.images_per_second:.1f} "
                       f"a second: {stage.seconds / 60:.1f} minutes")
             for stage in self.stages
         ]  # fmt: skip
@@ -107,11 +108,11 @@ def look_ahead(plan: Plan, out: Path) -> Outlook:
     run = plan.run
     counted = plan.measure(run.largest, STEPS, count=True)
     stages, begun = [], 0
-    for number, (size, _) in enumerate(run.stages):
+    for number, (shape, _) in enumerate(run.stages):
         shares = sum(share for _, share in run.stages[: number + 1])
         end = run.images if number == len(run.stages) - 1 else round(shares * run.images)
-        speed = counted if size == run.largest else plan.measure(size, STEPS)
-        stages.append(Stage(size, end - begun, speed.images_per_second))
+        speed = counted if shape == run.largest else plan.measure(shape, STEPS)
+        stages.append(Stage(shape, end - begun, speed.images_per_second))
         begun = end
     return Outlook(plan, out, tuple(stages), rates_of(plan.make(run.images), run), counted)
 

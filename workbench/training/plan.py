@@ -14,12 +14,12 @@ from torch import nn
 
 from workbench import checkpoints
 from workbench.data import pictures as data
-from workbench.data.pictures import Pictures
+from workbench.data.pictures import Pictures, Shape
 from workbench.errors import Problem
 from workbench.spec import ModelSpec, Preset, Recipe, stored_elsewhere
-from workbench.training.batches import source_side
+from workbench.training.batches import source_shape
 from workbench.training.measure import Measured, measure
-from workbench.training.run import Run, parse_sizes
+from workbench.training.run import Run
 
 RARE = 20  # a class with fewer pictures is not learnt: its pictures count as unlabelled
 HELD_BACK = 64  # pictures kept for validation when no set is named
@@ -38,19 +38,19 @@ class Plan:
 
     def seconds_per_image(self, steps: int = 3) -> float:
         """The mean over the stages of the run, each by its share of the images."""
-        return sum(share / self.images_per_second(steps, size) for size, share in self.run.stages)
+        return sum(share / self.images_per_second(steps, shape) for shape, share in self.run.stages)
 
-    def images_per_second(self, steps: int = 3, size: int | None = None) -> float:
+    def images_per_second(self, steps: int = 3, shape: Shape | None = None) -> float:
         """How fast this machine trains: a few steps on a recipe that is thrown away.
 
-        size: side of the crops, pixels; the run's largest by default.
+        shape: height and width of the crops, pixels; the run's largest by default.
         """
-        return self.measure(size or self.run.largest, steps).images_per_second
+        return self.measure(shape or self.run.largest, steps).images_per_second
 
-    def measure(self, size: int, steps: int, count: bool = False) -> Measured:
+    def measure(self, shape: Shape, steps: int, count: bool = False) -> Measured:
         """A few steps at this size, thrown away; with `count`, what memory they want."""
         shown = self.pictures
-        return measure(self.make, shown.pixels, shown.labels, self.run, size, steps, count)
+        return measure(self.make, shown.pixels, shown.labels, self.run, shape, steps, count)
 
 
 def make_plan(
@@ -83,10 +83,10 @@ def make_plan(
     typed_width, width = width, preset_width if width is None else width
     assign_options(options, spec, build, recipe)
 
-    side = source_side(max(size for size, _ in parse_sizes(run.size)))
-    pictures = known_classes(data.load(sources, side, progress=progress, keep=keep))
+    shape = source_shape(run.largest)
+    pictures = known_classes(data.load(sources, shape, progress=progress, keep=keep))
     if validation:
-        watched = data.load(validation, side, keep=keep).pixels
+        watched = data.load(validation, shape, keep=keep).pixels
         watched = watched[np.linspace(0, len(watched) - 1, min(len(watched), 96)).astype(int)]
     else:
         pictures, watched = hold_back(pictures)
@@ -131,7 +131,7 @@ def make_plan(
 
     about = {
         "model": spec.name, "width": width, "options": build, "recipe": recipe,
-        "size": run.shown or run.largest,
+        "size": run.shown or min(run.largest), "crops": run.size,
         "preset": preset, "trained_on": list(sources), "from": base.revision if base else None,
         "images_before": base.config["images_seen"] if base else 0,
     }  # fmt: skip

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from workbench.color import join_rgb, split_lab
 from workbench.coloring.colorize import Settings, predict_ab
+from workbench.data.pictures import Shape
 from workbench.errors import Problem
 from workbench.spec import Recipe
 from workbench.training import state
@@ -185,7 +186,7 @@ class Record:
             "seen": seen, "losses": {n: round(v, 5) for n, v in values.items()},
             "rate": round(speed, 1), "waited": round(self.waited / max(spent, 1e-9), 4),
             "learning_rate": self.recipe.optimizers["net"].param_groups[0]["lr"],
-            "size": self.run.size_at(seen - 1), "seconds": round(self.seconds(), 1),
+            "size": min(self.run.shape_at(seen - 1)), "seconds": round(self.seconds(), 1),
         }  # fmt: skip
         if look:
             use_buffers(self.average, self.recipe.net)
@@ -255,23 +256,23 @@ class Watch:
     """Fixed validation pictures: scores for the log, and eight of them for the film-strip."""
 
     STRIP = 8
-    SIDE = 96  # of a picture in the strip
+    SIDE = 96  # the short one of a picture in the strip
 
     def __init__(
-        self, pixels: np.ndarray, size: int, device: torch.device, shown: int | None = None
+        self, pixels: np.ndarray, shape: Shape, device: torch.device, shown: int | None = None
     ) -> None:
-        """pixels uint8 (N, 3, S, S) of validation pictures; scored at size x size.
+        """pixels uint8 (N, 3, H, W) of validation pictures; scored at this height and width.
 
         shown: short side at which the network is shown them, as it will be when it is used.
         """
-        self.shown = shown or size
+        self.shown = shown or min(shape)
         x = torch.from_numpy(np.array(pixels)).float() / 255
-        x = nn.functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
+        x = nn.functional.interpolate(x, shape, mode="bilinear", antialias=True)
         self.truth = (x * 255 + 0.5).clamp(0, 255).to(torch.uint8).to(device)
 
     @torch.inference_mode()
     def paint(self, net: nn.Module, bf16: bool) -> Tensor:
-        """The validation pictures (N, 3, size, size) uint8 as the net colours them now."""
+        """The validation pictures (N, 3, height, width) uint8 as the net colours them now."""
         parts = []
         for truth in self.truth.split(32):
             L, _ = split_lab(truth)
@@ -308,7 +309,9 @@ class Watch:
 def _row(pictures: Tensor) -> bytes:
     from PIL import Image
 
-    x = nn.functional.interpolate(pictures.float(), (Watch.SIDE,) * 2, mode="area")
+    scale = Watch.SIDE / min(pictures.shape[-2:])
+    shape = tuple(round(side * scale) for side in pictures.shape[-2:])
+    x = nn.functional.interpolate(pictures.float(), shape, mode="area")
     row = torch.cat(list(x), 2).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     buffer = io.BytesIO()
     Image.fromarray(row).save(buffer, "WEBP", quality=80)

@@ -10,30 +10,35 @@ from typing import Any
 import torch
 
 from workbench.coloring.colorize import pick_quick_type
+from workbench.data.pictures import Shape, parse_shape
 from workbench.errors import Problem
 
 PRECISIONS = ("auto", "bf16", "fp32")
 
 
-def parse_sizes(text: str) -> tuple[tuple[int, float], ...]:
-    """ "128" -> ((128, 1.0),); "64:0.8,128:0.2" -> the first 80 % of the images at 64, then 128.
+def parse_sizes(text: str) -> tuple[tuple[Shape, float], ...]:
+    """ "256x512" -> (((256, 512), 1.0),); "64:0.8,128:0.2": 80 % of the images at 64, then 128.
 
-    Raises Problem when the shares do not add up to 1 or a size is no multiple of 8.
+    A side alone is a square's. Raises Problem when the shares do not add up to 1, a side is no
+    multiple of 8, or one stage is wider for its height than another.
     """
     try:
         stages = tuple(
-            (int(size), float(share or 1))
+            (parse_shape(size), float(share or 1))
             for size, _, share in (part.partition(":") for part in text.split(","))
         )
     except ValueError:
         raise Problem(
-            f"--size {text!r} is neither a side in pixels such as 128 nor stages such as "
-            "64:0.8,128:0.2 (side:share of the images)."
+            f"--size {text!r} is neither a side in pixels such as 128, nor height and width such "
+            "as 256x512, nor stages such as 64:0.8,128:0.2 (size:share of the images)."
         ) from None
     if abs(sum(share for _, share in stages) - 1) > 1e-6:
         raise Problem(f"The shares in --size {text!r} do not add up to 1.")
-    if any(size < 16 or size % 8 for size, _ in stages):
+    if any(side < 16 or side % 8 for shape, _ in stages for side in shape):
         raise Problem(f"A side in --size {text!r} is under 16 or no multiple of 8.")
+    (height, width), _ = stages[0]
+    if any(shape[0] * width != shape[1] * height for shape, _ in stages):
+        raise Problem(f"The stages in --size {text!r} are not of one proportion: 64x128, 128x256.")
     return stages
 
 
@@ -43,7 +48,7 @@ class Run:
 
     images: int
     batch_size: int
-    size: str = "128"  # side of the crops, or stages: see `parse_sizes`
+    size: str = "128"  # of the crops, or stages: see `parse_sizes`
     shown: int = 0  # short side at which the network is shown a picture in use; 0: the largest crop
     seed: int = 0
     flip: bool = True
@@ -79,22 +84,22 @@ class Run:
             raise Problem(f"--precision is {', '.join(PRECISIONS)}, not {self.precision!r}.")
 
     @property
-    def stages(self) -> tuple[tuple[int, float], ...]:
-        """((side, share of the images), ...) in order."""
+    def stages(self) -> tuple[tuple[Shape, float], ...]:
+        """((shape, share of the images), ...) in order."""
         return parse_sizes(self.size)
 
     @property
-    def largest(self) -> int:
-        """The largest side of the run's crops."""
-        return max(size for size, _ in self.stages)
+    def largest(self) -> Shape:
+        """Height and width of the run's largest crops."""
+        return max(shape for shape, _ in self.stages)
 
-    def size_at(self, seen: int) -> int:
-        """The side of the crops after this many images."""
+    def shape_at(self, seen: int) -> Shape:
+        """Height and width of the crops after this many images."""
         done = 0.0
-        for size, share in self.stages:
+        for shape, share in self.stages:
             done += share * self.images
             if seen < done - 1e-6:
-                return size
+                return shape
         return self.stages[-1][0]
 
     def batch_at(self, seen: int, ranks: int = 1) -> int:

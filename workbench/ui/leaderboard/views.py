@@ -359,16 +359,18 @@ def _badness(row: Score, metric: str) -> float:
 
 
 def colorize_row(name: str, row: Score, source: str):
-    """(truth, result), uint8 RGB (3, S, S), made as the protocol makes them."""
+    """(truth, result), uint8 RGB (3, H, W), made as the protocol makes them."""
     import torch
 
     from workbench.color import join_rgb, split_lab
     from workbench.coloring.colorize import predict_ab
-    from workbench.data.pictures import decode_square
+    from workbench.data.pictures import decode
     from workbench.data.sources import open_source
+    from workbench.evaluation.protocols import find_protocol
 
     checkpoint = state.checkpoints()[name]
-    key = ("case", name, checkpoint.revision, source, row.picture, row.size)
+    shape = find_protocol(row.protocol).shape(row.size)
+    key = ("case", name, checkpoint.revision, source, row.picture, shape)
     if found := state.shelf().get(key):
         return found
     item = next((item for item in open_source(source).items() if item.name == row.picture), None)
@@ -377,7 +379,7 @@ def colorize_row(name: str, row: Score, source: str):
             f"{row.picture} is not in {source}: it was scored on other files than these. "
             "Point to the data set that `evaluate` was given."
         )
-    truth = torch.from_numpy(decode_square(item.data, row.size)[0])
+    truth = torch.from_numpy(decode(item.data, shape)[0])
     L, _ = split_lab(truth[None])
     with state.queue().take_place():
         ab = predict_ab(state.network(checkpoint), L, checkpoint.size)
