@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from small_pictures import listed, run
+from typer.testing import CliRunner
 
+from workbench.cli import build
 from workbench.data import pictures
 from workbench.data.sources import open_source
 from workbench.errors import Problem
+from workbench.evaluation import scores
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +149,38 @@ def test_frames_of_a_part_are_those_of_its_source(clip, tmp_path):
     result = run(["frames", str(clip), str(tmp_path / "test"), "--from", "1", "--to", "0:02"])
     assert result.exit_code == 0, result.output
     assert len(listed(tmp_path / "test")) == 2
+
+
+def test_the_first_part_of_a_film_trains_and_the_rest_scores(tmp_path, monkeypatch):
+    av = pytest.importorskip("av")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    film, net, table = tmp_path / "film.mp4", str(tmp_path / "net"), tmp_path / "scores"
+    rows, columns = np.mgrid[:48, :96]
+    with av.open(str(film), "w") as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.bit_rate = 96, 48, 4_000_000
+        for number in range(40):  # an orange ball that rolls over a blue ground
+            ball = (rows - 24) ** 2 + (columns - 8 - 2 * number) ** 2 < 300
+            pixels = np.where(ball[..., None], (240, 150, 60), (20, 40, 120)).astype(np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        out.mux(stream.encode())
+    runner, commands = CliRunner(), build()
+    trained = runner.invoke(commands, [
+        "train", "vanilla_cnn", "--data", f"video:{film}@10#0-2", "--validation",
+        f"video:{film}@10#2-", "--width", "0.25", "--size", "32x64", "--images", "240",
+        "--batch-size", "8", "--log-every", "240", "--out", net,
+    ])  # fmt: skip
+    assert trained.exit_code == 0, trained.output
+    command = ["evaluate", net, "--data", f"video:{film}@10#2-", "--size", "32"]
+    command += ["--protocol", "ranjan-agrawal-movies", "--out", str(table)]
+    scored = runner.invoke(commands, command)
+    assert scored.exit_code == 0, scored.output
+    psnr: dict[str, list[float]] = {"net": [], "grey": []}
+    for score in scores.read_all([table]):
+        assert float(score.picture.split()[-2]) >= 2
+        psnr.setdefault(score.model, []).append(score.psnr)
+    assert len(psnr["net"]) == 20
+    assert np.mean(psnr["net"]) > np.mean(psnr["grey"]) + 1
 
 
 @pytest.mark.parametrize("time", ["soon", "1:2:3:4", "-3", "inf"])

@@ -30,7 +30,7 @@ KINDS: dict[str, Callable[[str], Source]] = {
 }
 GRAMMAR = (
     "FOLDER, FILE.parquet, a pattern in quotes, hub:OWNER/NAME[:SPLIT], torchvision:NAME[:SPLIT], "
-    "kaggle:OWNER/NAME, video:FILE[@FPS]"
+    "kaggle:OWNER/NAME, video:FILE[@FPS][#FROM-TO]"
 )
 
 
