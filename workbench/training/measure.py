@@ -59,7 +59,8 @@ def measure(
     """Make a step to warm up and at most `steps` that are timed, on a recipe that is thrown away.
 
     pixels uint8 (N, 3, H, W), labels (N,); shape: height and width of the crops, pixels;
-    count: count the memory of the first step too. The steps are those of `training.train`, without `--compile`.
+    count: count the memory of the first step too. The steps are those of `training.train`,
+    without `--compile`.
     """
     run = replace(run, size=say_shape(shape))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

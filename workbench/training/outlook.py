@@ -64,8 +64,8 @@ class Outlook:
                     f"picture {run.images / len(pictures):.1f} times"),
         ]  # fmt: skip
         said += [
-            ("stage", f"{stage.images:,} images at {say_shape(stage.shape)} px, {stage.images_per_second:.1f} "
-                      f"a second: {stage.seconds / 60:.1f} minutes")
+            ("stage", f"{stage.images:,} images at {say_shape(stage.shape)} px, "
+                      f"{stage.images_per_second:.1f} a second: {stage.seconds / 60:.1f} minutes")
             for stage in self.stages
         ]  # fmt: skip
         said += [
