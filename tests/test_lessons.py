@@ -119,6 +119,19 @@ def test_blocks_of_the_papers_size_are_drawn_without_weights(name: str) -> None:
     assert not any(each._forward_hooks for each in net.modules())
 
 
+def test_a_u_net_is_drawn_as_a_u_and_nothing_else_is() -> None:
+    down, up, beside = diagram.find_u(blocks.list_blocks(small("cbam_gan"), 128, 128))
+    assert [row[0].name for row in down] == [f"unet.down.{i}" for i in range(7)]
+    assert [row[0].name for row in up[1:]] == [f"unet.up.{i}" for i in range(5, -1, -1)]
+    assert [len(row) for row in down] == [2] * 7  # each with its attention
+    assert [block.text for block in beside] == ["Classification"]
+    for left, right in zip(down[:-1], up[1:], strict=True):  # one size, where a skip goes across
+        assert left[-1].gives[1:] == right[-1].gives[1:]
+    assert diagram.find_u(blocks.list_blocks(small("attention_pix2pix"), 128, 128))
+    for name in ("vanilla_cnn", "colorful", "inception_attention", "reference"):
+        assert diagram.find_u(blocks.list_blocks(small(name), 128, 128)) is None
+
+
 def test_vanilla_cnn_is_its_twelve_convolutions_and_colorful_its_nine_blocks() -> None:
     first = blocks.list_blocks(small("vanilla_cnn"), 64, 64)
     assert [block.name for block in first][:2] == ["encoder.0", "encoder.1"]

@@ -278,16 +278,25 @@ def test_a_table_is_shown_with_verdicts(workbench: AppTest, table: Path) -> None
     about = {
         "run": {"images": 60_000, "size": "64", "batch_size": 32, "seed": 0}, "width": 0.25,
         "pictures": 44_463, "scored": 30, "scored_on": "validation", "size": 64,
-        "machine": {"device": "two cores"}, "created": "2026-01-02T03:04:05", "command": "x",
+        "machine": {"device": "two cores"}, "created": "2026-01-02T03:04:05",
+        "command": "ablate cbam_gan --data '../far/train-*.parquet' --out .work/cbam_gan",
     }  # fmt: skip
     made = ablation.make_table(spec, rows, {}, about)
     ablation.write_table(table, made, rows)
     workbench.switch_page("pages/experiments.py").run()
     assert not workbench.exception
     tab = workbench.tabs[[s.name for s in experiments.list_models()].index("cbam_gan")]
-    text = " ".join(mark.value for mark in tab.markdown)
-    assert "holds" in text
-    assert "reversed" in text
+    verdicts = list(tab.table[0].value["Verdict"])  # a column of its own
+    assert any("holds" in verdict for verdict in verdicts)
+    assert any("reversed" in verdict for verdict in verdicts)
     assert "Not trained yet: class" in tab.warning[0].value
     frame = tab.dataframe[0].value
     assert frame.loc[frame["Entry"] == "cbam", "PSNR"].item() == pytest.approx(23, abs=0.5)
+    said = " ".join(mark.value for mark in tab.caption)
+    assert "ablate cbam_gan --data train-*.parquet --out cbam_gan" in said  # no place of a machine
+
+    workbench.session_state["projector"] = True
+    workbench.run()
+    tab = workbench.tabs[[s.name for s in experiments.list_models()].index("cbam_gan")]
+    for title in tab.table[1].value["What it is"]:
+        assert not title.startswith(("+", "-", "*"))  # which Markdown would make a list of

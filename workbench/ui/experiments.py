@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -72,7 +73,7 @@ def show(spec: ModelSpec, projected: bool) -> None:
     digits = {
         METRICS[name].title: st.column_config.NumberColumn(format=METRICS[name].format)
         for name in ablation.METRICS
-    }
+    } | {"Parameters": st.column_config.NumberColumn(format="compact")}
     st.dataframe(tabulate_entries(table), hide_index=True, placeholder="–", column_config=digits)
     st.caption(describe_making(table["about"]))
     enough = all(c["verdict"] != ablation.UNDECIDED for c in table["claims"])
@@ -81,11 +82,14 @@ def show(spec: ModelSpec, projected: bool) -> None:
 
 def show_claims(table: Mapping[str, Any]) -> None:
     """Each claim with its verdict, our difference and, where it prints one, the paper's."""
+    rows = []
     for claim in table["claims"]:
         icon, color = BADGES[claim["verdict"]]
-        row = st.container(horizontal=True, vertical_alignment="center")
-        row.badge(ablation.describe_verdict(claim), icon=icon, color=color)
-        row.markdown(f"{claim['text']}: {describe_difference(claim)}", width="stretch")
+        verdict = f":{color}[{icon}] {ablation.describe_verdict(claim)}"
+        rows.append(
+            {"Claim": claim["text"], "Ours": describe_difference(claim), "Verdict": verdict}
+        )
+    st.table(pd.DataFrame(rows), hide_index=True)
 
 
 def describe_difference(claim: Mapping[str, Any]) -> str:
@@ -169,8 +173,13 @@ def describe_making(about: Mapping[str, Any]) -> str:
         f"({about['scored_on']}) at {about['size']} px, whose colourfulness is "
         f"{about['colorfulness_of_the_truth']:.1f}. Intervals: 95 %, 1,000 resamples. "
         f"{about['machine']['device']}, {about['created'][:10]}. "
-        f"Made by `{about['command']}`."
+        f"Made by `{without_folders(about['command'])}`."
     )
+
+
+def without_folders(command: str) -> str:
+    """A command that ran somewhere, as a reader takes it: files by their names alone."""
+    return " ".join(Path(word.strip("'\"")).name for word in command.split())
 
 
 def show_prior(projected: bool) -> None:

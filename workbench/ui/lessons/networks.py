@@ -98,7 +98,8 @@ def show_source(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool)
     }
     name = st.selectbox("Part", list(own), index=list(own).index(spec.build.__name__),
                         key=f"source_{spec.name}")  # fmt: skip
-    st.code(inspect.getsource(own[name]), language="python", line_numbers=not projected)
+    code = inspect.getsource(own[name])
+    st.code(code, language="python", line_numbers=not projected, wrap_lines=projected)
 
 
 def show_training(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool) -> None:

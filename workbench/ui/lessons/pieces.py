@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from workbench.names import escape_markdown
 from workbench.ui import state
 from workbench.ui.viewers import Cell, show_gallery
 from workbench.ui.widgets import choose_picture, offer_figure, show_plot
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.images import Picture
 
 PROJECTED = "<style>html {font-size: 23px !important} [data-testid=stCaptionContainer] p "
-PROJECTED += "{font-size: 1rem}</style>"
+PROJECTED += ", [data-testid=stTable] {font-size: 1rem}</style>"
 PROJECTED_CHART = 20  # type of a chart's axes, pixels
 AXIS = 128  # grey of the axes of a gamut: seen on light and on dark
 GUTTER = 8  # white pixels between the pictures of a figure
@@ -101,8 +102,12 @@ def show_drawing(svg: str, file: str, *, wide: bool = False) -> None:
 
 
 def show_numbers(frame: pd.DataFrame, digits: int = 3) -> None:
-    """A small table as text: it grows with the projector, which a grid on a canvas does not."""
-    st.table(frame.style.format(precision=digits, na_rep="–"), hide_index=True)
+    """A small table as text: it grows with the projector, which a grid on a canvas does not.
+
+    "+ classification" stays what it is: a table reads Markdown, to which that is a list.
+    """
+    words = frame.map(lambda cell: escape_markdown(cell) if isinstance(cell, str) else cell)
+    st.table(words.style.format(precision=digits, na_rep="–"), hide_index=True)
 
 
 def show_chart(figure: Figure, key: str, projected: bool) -> None:
