@@ -95,6 +95,20 @@ def test_training_curves_pass_over_lines_without_the_value():
     assert list(charts.training_curves({"colorful": log}, "psnr").data[0].y) == [21.5]
 
 
+def test_a_run_is_seen_against_grey_where_its_log_says_what_grey_scores():
+    log = [{"seen": 200, "losses": {"net": 2.0}, "validation": {"psnr": 21.5, "delta_cf": -9.0}}]
+    logs, grey = {"a": log, "b": log}, {"psnr": 20.5, "delta_cf": -30.0}
+    for known, said in (
+        ({"a": grey, "b": {}}, ["grey"]),  # b's log is an older one
+        ({"a": grey, "b": grey}, ["grey"]),  # the same pictures: one line
+        ({"a": grey, "b": {"psnr": 19.0}}, ["grey of a", "grey of b"]),
+    ):
+        figure = charts.training_curves(logs, "psnr", grey=known)
+        assert [each.text for each in figure.layout.annotations] == said
+    assert figure.layout.shapes[0].y0 == 20.5
+    assert not charts.training_curves(logs, "delta_cf", grey={"a": grey}).layout.shapes
+
+
 def test_every_figure_is_at_home_on_light_and_on_dark(scores, lines):
     figures = [
         charts.intervals(lines),

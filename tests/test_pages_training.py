@@ -135,6 +135,7 @@ def test_a_small_run_is_started_followed_and_stopped_from_the_page(
     workbench: AppTest, tmp_path: Path
 ) -> None:
     workbench.switch_page("pages/training.py").run()
+    assert next(t for t in workbench.text_input if t.label == "Pictures").value == ""  # ours
     workbench.selectbox[0].set_value("vanilla_cnn")
     workbench.number_input[0].set_value(100_000)
     workbench.button[0].click().run()
@@ -146,6 +147,7 @@ def test_a_small_run_is_started_followed_and_stopped_from_the_page(
         follow.follow(folder).status["pid"]))  # fmt: skip
     run = follow.follow(folder)
     assert run.state == follow.RUNNING, run.said
+    assert run.grey["psnr"] > 10  # a line to be above
     workbench.run()
     assert workbench.button[-1].disabled  # one at a time
     next(button for button in workbench.button if button.label == "Stop").click().run()

@@ -187,6 +187,7 @@ def test_a_run_says_what_it_is(uninterrupted):
     assert header["run"]["seed"] == 0
     assert header["machine"]["torch"] == torch.__version__
     assert header["check"]["n"] == 40
+    assert header["scores_of_grey"].keys() == lines[-1]["validation"].keys()
     assert [line["seen"] for line in lines] == list(range(40, 401, 40))
     last = lines[-1]
     assert {"psnr", "ssim", "auc", "delta_cf"} <= set(last["validation"])
@@ -281,6 +282,7 @@ def test_training_makes_the_watched_pictures_better(folder, tmp_path):
     net = checkpoints.open_folder(tmp_path).net()
     watch = record.Watch(made.validation, (32, 32), torch.device("cpu"))
     grey = watch.scores(watch.paint(Grey(), bf16=False))
+    assert watch.scores_of_grey() == pytest.approx(grey)
     assert watch.scores(watch.paint(net, bf16=False))["psnr"] > grey["psnr"] + 1
 
 

@@ -224,12 +224,14 @@ def by_group(
 
 
 def training_curves(
-    logs: Mapping[str, Sequence[Mapping[str, Any]]], what: str, titles: Titles = str
-) -> go.Figure:
+    logs: Mapping[str, Sequence[Mapping[str, Any]]], what: str, titles: Titles = str,
+    grey: Mapping[str, Mapping[str, float]] | None = None,
+) -> go.Figure:  # fmt: skip
     """One value of log.jsonl over the images seen, a line for each run.
 
     logs: name of the model or run -> lines of its log; lines without the value are passed over.
-    `what` may name a value of `losses` or of `validation`.
+    `what` may name a value of `losses` or of `validation`. grey: the same names -> what no colour
+    at all scores on the watched pictures, a dashed line where `what` is a metric.
     """
     import plotly.graph_objects as go
 
@@ -247,6 +249,14 @@ def training_curves(
             line={"color": colors[-1], "width": 2, "dash": dash},
             name=titles(name),
         )
+    levels: dict[float, list[str]] = {}  # runs that watch the same pictures share a line
+    for name, scores in (grey or {}).items():
+        if what in METRICS and what in scores:
+            levels.setdefault(scores[what], []).append(titles(name))
+    for value, named in levels.items():
+        text = "grey" if len(levels) == 1 else f"grey of {', '.join(named)}"
+        line = {"dash": "dash", "color": GREYS["grey"]}
+        figure.add_hline(value, line=line, annotation={"text": text})
     figure.update_layout(height=360, hovermode="x unified", showlegend=len(logs) > 1)
     return styled(
         figure, x="images seen", y=_axis(what) if what in METRICS else LOGGED.get(what, what)

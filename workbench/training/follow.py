@@ -36,6 +36,11 @@ class Followed:
     status: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def grey(self) -> dict[str, float]:
+        """Metric -> what no colour at all scores on the watched pictures; {} in an older log."""
+        return self.header.get("scores_of_grey", {})
+
+    @property
     def images(self) -> int:
         """Images that it is to see; 0 while that is not settled."""
         return self.header.get("run", {}).get("images") or self.status.get("images", 0)
@@ -109,7 +114,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {  # of what is read here and on th
     **dict.fromkeys(("seen", "images", "pid"), int),
     **dict.fromkeys(("rate", "seconds", "learning_rate", "dead"), (int, float)),
     **dict.fromkeys(("run", "check", "machine", "options", "recipe"), dict),
-    **dict.fromkeys(("losses", "validation", "labels", "colors"), dict),
+    **dict.fromkeys(("losses", "validation", "scores_of_grey", "labels", "colors"), dict),
     **dict.fromkeys(("unreadable", "trained_on", "collapse"), list),
 }
 
@@ -124,7 +129,7 @@ def _sound(line: object) -> dict[str, Any]:
         if (isinstance(value, _KINDS.get(name, object)) and not isinstance(value, bool))
         or (isinstance(value, bool) and name not in _KINDS)
     }
-    for name in ("losses", "validation"):
+    for name in ("losses", "validation", "scores_of_grey"):
         if name in kept:
             numbers = kept[name].items()
             kept[name] = {k: v for k, v in numbers if isinstance(v, int | float)}

@@ -95,6 +95,7 @@ def train(
     header = {
         "run": asdict(run), **about, "images": len(pictures.pixels), "data": pictures.key,
         "check": pictures.report, "machine": describe_machine(device, ranks), "bf16": bf16,
+        "scores_of_grey": watch.scores_of_grey() if first else {},
     }  # fmt: skip
     kept = Record(
         out, run, recipe, average, watch, about, header, list(pictures.classes), first, report, save

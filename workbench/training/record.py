@@ -293,6 +293,14 @@ class Watch:
         }
         return {name: round(float(value), 4) for name, value in values.items()}
 
+    def scores_of_grey(self) -> dict[str, float]:
+        """The scores that painting nothing has on these pictures."""
+        grey = torch.cat(
+            [join_rgb(L, L.new_zeros(len(L), 2, *L.shape[-2:]))
+             for L, _ in map(split_lab, self.truth.split(32))]
+        )  # fmt: skip
+        return self.scores(grey)
+
     def colors(self, painted: Tensor) -> dict[str, float]:
         """How far the colours of the painted pictures vary, and the truth's."""
         return measure_colors(split_lab(painted)[1], split_lab(self.truth)[1])

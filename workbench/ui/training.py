@@ -129,10 +129,11 @@ def describe_progress(run: Followed) -> str:
 def show_curves(runs: Mapping[str, Followed], titles: Mapping[str, str], which: str) -> None:
     """Two charts beside each other of each value that at least one run has logged."""
     logs = {name: run.lines for name, run in runs.items()}
+    grey = {name: run.grey for name, run in runs.items()}
     columns = st.columns(2)
     shown = 0
     for what in CURVES[which]:
-        figure = charts.training_curves(logs, what, lambda name: titles[name])
+        figure = charts.training_curves(logs, what, lambda name: titles[name], grey)
         if any(len(trace.x) for trace in figure.data):
             with columns[shown % 2]:
                 show_plot(figure, f"curve_{what}")
@@ -217,7 +218,7 @@ def _pairs(facts: Mapping[str, object]) -> list[dict[str, str]]:
 
 @dataclasses.dataclass(frozen=True)
 class Small:
-    """A small run that somebody wants to start."""
+    """A small run that somebody wants to start; without data, on our samples."""
 
     model: str
     data: str
@@ -230,9 +231,10 @@ class Small:
         name = self.name.strip()
         if not name or Path(name).name != name or name.startswith("."):
             raise Problem(f"{self.name!r} is no name for a folder: use letters and digits.")
-        open_source(self.data)
+        data = self.data.strip() or str(SAMPLES)
+        open_source(data)
         return [
-            self.model, "--data", self.data, "--preset", self.preset,
+            self.model, "--data", data, "--preset", self.preset,
             "--images", str(self.images),
         ]  # fmt: skip
 
@@ -252,7 +254,9 @@ def start_small(taken: Sequence[str], busy: bool) -> None:
     model = st.selectbox("Model", list(MODELS), format_func=lambda name: MODELS[name].title)
     with st.form("start"):
         left, right = st.columns(2)
-        data = right.text_input("Pictures", str(SAMPLES), help=f"One of: {GRAMMAR}.")
+        data = right.text_input(
+            "Pictures", placeholder="our sample photographs", help=f"One of: {GRAMMAR}."
+        )
         presets = list(MODELS[model].presets)
         first = presets.index("quick") if "quick" in presets else 0
         preset = left.selectbox("Preset", presets, first, key=f"preset_{model}")
@@ -270,7 +274,8 @@ def start_small(taken: Sequence[str], busy: bool) -> None:
     if sent:
         wanted = Small(model, data, preset, int(images), name)
         try:
-            gate.check_source(data)
+            if data.strip():
+                gate.check_source(data)
             follow.start(wanted.arguments(), wanted.folder)
         except Problem as problem:
             show_problem(problem)

@@ -138,7 +138,8 @@ def show_training(spec: ModelSpec, checkpoint: Checkpoint | None, projected: boo
     }  # fmt: skip
     for what in CURVES:
         if what in known:
-            figure = charts.training_curves({spec.name: points}, what)
+            grey = {spec.name: lines[0].get("scores_of_grey") or {}}
+            figure = charts.training_curves({spec.name: points}, what, grey=grey)
             show_chart(figure, f"{spec.name}_{what}", projected)
 
 
