@@ -15,6 +15,7 @@ PAGES = {
         ("leaderboard", "Leaderboard", ":material/leaderboard:"),
         ("arena", "Arena", ":material/swords:"),
         ("study", "Study", ":material/how_to_vote:"),
+        ("live", "Live class", ":material/co_present:"),
         ("study_results", "Study results", ":material/bar_chart:"),
         ("study_new", "New study", ":material/add_box:"),
     ],

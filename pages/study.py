@@ -3,6 +3,7 @@
 import streamlit as st
 
 from workbench.errors import Problem
+from workbench.study import live
 from workbench.study.plans import ARENA
 from workbench.ui import state, widgets
 from workbench.ui.study import taking_part
@@ -14,6 +15,8 @@ try:
         chosen = state.study_votes().study(st.query_params["study"])
         if chosen.name == ARENA:
             st.switch_page("pages/arena.py")
+        if live.is_live(chosen):
+            st.switch_page("pages/live.py", query_params={"code": live.code_of(chosen)})
         if chosen.state != "open":
             taking_part.tell_state(chosen)
         elif "rater" in st.query_params:

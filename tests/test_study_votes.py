@@ -375,7 +375,7 @@ def test_a_database_from_the_first_version_opens_with_its_votes(tmp_path):
     with store.engine.begin() as connection:  # as the first version had left it
         connection.execute(sa.text("DROP INDEX one_rater_per_person"))
         later = {"votes": ("shown_size", "theme"), "trials": ("measures",)}
-        later |= {"raters": ("person", "recruited")}
+        later |= {"raters": ("person", "recruited"), "studies": ("stage",)}
         for table, column in [(each, name) for each in later for name in later[each]]:
             connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))

@@ -29,6 +29,7 @@ class Visitor:
         self.said: list[str] = []  # every text that the page showed, in order
         self.components: dict[str, BidiComponent] = {}  # by name, the latest
         self.widgets: dict[str, str] = {}  # Streamlit's name for a widget, by its key
+        self.fragment = ""  # Streamlit's name for the part of the page that runs by itself
         self._ask = BackMsg()
         self._ask.rerun_script.query_string = query
         self._ask.rerun_script.page_name = page
@@ -36,15 +37,29 @@ class Visitor:
 
     def look(self) -> None:
         """Run the page to its end; raises ConnectionClosed when the server dies."""
+        self._run(0)
+
+    def tick(self) -> bool:
+        """Run what runs by itself, once; whether the whole page followed."""
+        self._ask.rerun_script.fragment_id = self.fragment
+        self._ask.rerun_script.is_auto_rerun = True
+        followed = self._run(0, 3) == 0  # 3: the fragment alone
+        self._ask.rerun_script.fragment_id = ""
+        self._ask.rerun_script.is_auto_rerun = False
+        return followed
+
+    def _run(self, *ends: int) -> int:
         self._socket.send(self._ask.SerializeToString())
         while True:
             message = ForwardMsg.FromString(self._socket.recv())
             kind = message.WhichOneof("type")
+            if kind == "auto_rerun":
+                self.fragment = message.auto_rerun.fragment_id
             if kind == "navigation":  # from now on the page is known by its hash
                 self._ask.rerun_script.page_name = ""
                 self._ask.rerun_script.page_script_hash = message.navigation.page_script_hash
-            if kind == "script_finished" and message.script_finished == 0:
-                return
+            if kind == "script_finished" and message.script_finished in ends:
+                return message.script_finished
             if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
                 self._hear(message.delta.new_element)
 

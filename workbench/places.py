@@ -32,6 +32,7 @@ def cache() -> Path:
 CHECKPOINTS = _folder("WORKBENCH_CHECKPOINTS", (cache() if INSTALLED else ROOT) / "checkpoints")
 START = Path.cwd() if INSTALLED else ROOT  # where commands that are typed for one begin
 DEMO = ""  # where the demo stands beside the workbench, seen from a page; `serve` says so
+HOST = ""  # the address that `serve` listens on, where it was started by that
 RUNS = _folder("WORKBENCH_RUNS", START / "runs")  # what `train` makes by default
 WORK = Path.home() / ".local/share/colorization-workbench" if INSTALLED else ROOT / ".work"
 

@@ -25,7 +25,7 @@ def serve(port: int = 7860, host: str = "127.0.0.1") -> None:
     # where .streamlit/config.toml lies: STREAMLIT_* variables do not count here
     os.chdir(places.APP.parent)
     inner = demo.mount_demo("/demo")
-    places.DEMO = "demo/"
+    places.DEMO, places.HOST = "demo/", host
     routes = [route for route in inner.routes if getattr(route, "path", "") == "/demo"]
     # without its slash, Streamlit would take it for the name of a page
     routes.insert(0, Route("/demo", lambda request: RedirectResponse(f"{request.url.path}/")))

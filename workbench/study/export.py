@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from workbench.study import ranking
-from workbench.study.plans import ARENA, TRUTH
+from workbench.study.plans import TRUTH, Plan
 from workbench.study.recruiting import recruited_rows
 from workbench.study.results import ENOUGH_RATERS, FEW_RATERS, Results, Row, load
 from workbench.study.tables import Study
@@ -247,10 +247,11 @@ def write_methods(results: Results) -> str:
     plan = results.plan
     names = ", ".join(model_name(shown) for shown in results.models)
     who = f"{len(results.raters)} raters gave {results.votes} scored answers"
+    unnamed = "no model was named before its answer" if plan.live else "no model was named"
     shown = (
         f"Pictures were rendered as squares of {plan.size} pixels, at most "
         f"{plan.limit} of them, coloured by {names}; sides and order were balanced by the server "
-        f"(seed {plan.seed}) and no model was named. {describe_screens(results.screens)}"
+        f"(seed {plan.seed}) and {unnamed}. {describe_screens(results.screens)}"
     )
     checks = f"{plan.caught} catch trials per rater" if plan.caught else "No catch trials"
     rules = plan.rules
@@ -263,12 +264,6 @@ def write_methods(results: Results) -> str:
     )
     best = results.table()
     if results.fool is not None:
-        design = (
-            f"Two versions of a photograph, its own colours and a colourization, appeared one "
-            f"after the other for {plan.exposure_ms} ms each, {plan.gap_ms} ms apart; raters then "
-            f"named the fake without a time limit, after {plan.practised} practice trials with "
-            "feedback (Zhang, Isola & Efros 2016)."
-        )
         figures = "; ".join(
             f"{row['model']} {row['fool_rate']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"
             for row in best
@@ -280,13 +275,6 @@ def write_methods(results: Results) -> str:
             f"rounds): {figures}."
         )
     else:
-        design = (
-            "Raters saw two colourizations of one photograph side by side and chose the better "
-            "one or a tie."
-            if plan.design in ("pair", ARENA)
-            else "Raters put the colourizations of one photograph in order, best first; an order "
-            "counts as all its pairs."
-        )
         figures = "; ".join(
             f"{row['model']} {row['strength']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
             for row in best
@@ -308,7 +296,41 @@ def write_methods(results: Results) -> str:
         else f" Krippendorff's alpha (nominal) is {results.alpha:.2f}."
     )
     weak = warn_of_few_raters(results)
-    return f"{who}. {design} {shown} {flagged} {found} {weak}{ends}{agreement}".strip()
+    return (
+        f"{who}. {_describe_design(plan)} {shown} {flagged} {found} {weak}{ends}{agreement}".strip()
+    )
+
+
+def _describe_design(plan: Plan) -> str:
+    """What raters saw and did, in sentences."""
+    if plan.live:
+        seen = (
+            "A photograph and a colourization of it stood side by side; raters named the fake."
+            if plan.design == "real_or_fake"
+            else "Two colourizations of one photograph stood side by side; raters chose the better "
+            "one or a tie."
+        )
+        return (
+            f"{seen} All raters, a class, got the same question at the same moment, each on a "
+            "screen of their own; the votes may have been seen to grow on a common screen, and "
+            "models were named after each question."
+        )
+    if plan.design == "real_or_fake":
+        return (
+            "Two versions of a photograph, its own colours and a colourization, appeared one "
+            f"after the other for {plan.exposure_ms} ms each, {plan.gap_ms} ms apart; raters then "
+            f"named the fake without a time limit, after {plan.practised} practice trials with "
+            "feedback (Zhang, Isola & Efros 2016)."
+        )
+    if plan.design == "rank":
+        return (
+            "Raters put the colourizations of one photograph in order, best first; an order counts "
+            "as all its pairs."
+        )
+    return (
+        "Raters saw two colourizations of one photograph side by side and chose the better one or "
+        "a tie."
+    )
 
 
 def describe_screens(screens: Sequence[tuple[str, str, str]]) -> str:

@@ -20,6 +20,7 @@ DESIGNS = {
     "rank": "Put the colourizations of one picture in order, best first",
 }
 ARENA = "arena"  # the standing study of the page Arena: its name, and its design
+LIVE = "live-"  # begins the name of a live class; what follows is the code to join by
 TRUTH = "truth"  # the photograph's own colours
 CATCH = "catch"  # the photograph with its hues rotated by 180°: nobody attentive prefers it
 
@@ -72,6 +73,7 @@ class Plan:
     screened_out: str = ""  # the same for whoever may not take part
     normal_vision: bool = False  # only raters who see colours as most people do
     reveal: bool = False  # raters see at the end whose colours they preferred
+    live: bool = False  # a class: everybody gets the same question when the teacher says so
     seed: int = 0
     exclude_flagged: bool = False  # the headline figure, declared before the first vote
     flag_dwell_ms: float = FlagRules.dwell_ms
@@ -88,13 +90,13 @@ class Plan:
 
     @property
     def practised(self) -> int:
-        if self.design == ARENA:
+        if self.design == ARENA or self.live:
             return 0
         return (10 if self.design == "real_or_fake" else 2) if self.practice < 0 else self.practice
 
     @property
     def caught(self) -> int:
-        if self.design in ("rank", ARENA):
+        if self.design in ("rank", ARENA) or self.live:
             return 0
         return self.scored // 10 if self.catch < 0 else self.catch
 
@@ -154,6 +156,8 @@ def check(plan: Plan) -> None:
         refuse(f"the name {ARENA!r} belongs to the page Arena. Choose another.")
     if plan.design not in (*DESIGNS, ARENA):
         refuse(f"design must be one of {', '.join(DESIGNS)}, not {plan.design!r}.")
+    if plan.live and (plan.design == "rank" or not re.fullmatch(LIVE + "[a-z0-9]{4,}", plan.name)):
+        refuse(f"a live class asks for a pair or real_or_fake, and is named {LIVE}CODE.")
     bounds = {
         "limit": (1, 2000), "size": (64, 1024), "trials": (0, 1000), "practice": (-1, 100),
         "catch": (-1, 100), "exposure_ms": (50, 60_000), "gap_ms": (0, 10_000),

@@ -21,6 +21,7 @@ class Study(Table):
     pictures: Mapped[str] = mapped_column(sa.Text, default="[]")  # JSON: {picture, sha256}
     invites: Mapped[str] = mapped_column(sa.Text, default="[]")  # JSON: one-time codes
     state: Mapped[str] = mapped_column(sa.String(16), default="draft")  # draft, open, closed
+    stage: Mapped[int] = mapped_column(default=0, server_default="0")  # of a class, see live.py
     secret: Mapped[str] = mapped_column(sa.String(64))  # signs the tokens of this study
     created_at: Mapped[float] = mapped_column(sa.Double)  # seconds since 1970, UTC
     opened_at: Mapped[float | None] = mapped_column(sa.Double)

@@ -90,6 +90,8 @@ def next_question(votes: Votes, study: Study, rater: Rater) -> Question | None:
     """
     plan = plan_of(study)
     require_open(study)
+    if plan.live:
+        raise Problem("In a live class the teacher says which question comes next.")
     with votes.lock_rater(study, rater) as lock:
         asked = lock.list_trials()
         chosen = [trial for trial, _ in asked]
@@ -102,11 +104,12 @@ def next_question(votes: Votes, study: Study, rater: Rater) -> Question | None:
     if not waiting:
         votes.finish(rater)
         return None
-    ahead = _question(study, plan, waiting[1]) if len(waiting) > 1 else None
-    return _question(study, plan, waiting[0], ahead)
+    ahead = as_question(study, plan, waiting[1]) if len(waiting) > 1 else None
+    return as_question(study, plan, waiting[0], ahead)
 
 
-def _question(study: Study, plan: Plan, trial: Trial, ahead: Question | None = None) -> Question:
+def as_question(study: Study, plan: Plan, trial: Trial, ahead: Question | None = None) -> Question:
+    """What a page needs to put a trial to its rater."""
     return Question(
         token=sign(study, trial),
         number=trial.number,
@@ -192,15 +195,7 @@ def _add(lock: RaterLock, plan: Plan, asked: list[Trial], now: float) -> Trial:
         tally = lock.count_shown(now - PENDING_SECONDS)
     else:  # the rater's own trials of this kind are what is balanced
         tally = [(trial.picture, trial.shown, 1) for trial in asked if trial.kind == kind]
-    groups: list[tuple[str, ...]]
-    if kind == "catch":
-        groups = [(TRUTH, CATCH)]
-    elif plan.design == "real_or_fake":
-        groups = [(TRUTH, model) for model in models]
-    elif plan.design == "pair":
-        groups = [*itertools.combinations(models, 2)]
-    else:
-        groups = [tuple(models)]
+    groups = [(TRUTH, CATCH)] if kind == "catch" else list_groups(plan, models)
     picture, group = choose_fewest(groups, list(pictures), tally, asked, random)
     shown = order_sides(group, tally, random)
     return lock.add(
@@ -210,6 +205,13 @@ def _add(lock: RaterLock, plan: Plan, asked: list[Trial], now: float) -> Trial:
         picture_sha256=pictures[picture],
         shown=",".join(shown),
     )
+
+
+def list_groups(plan: Plan, models: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every group of models that a scored question of this design may show."""
+    if plan.design == "real_or_fake":
+        return [(TRUTH, model) for model in models]
+    return [*itertools.combinations(models, 2)] if plan.design == "pair" else [tuple(models)]
 
 
 def choose_fewest(

@@ -181,6 +181,12 @@ class Votes:
                 .values({"state": state, column: self.clock()})
             )
 
+    def set_stage(self, name: str, seen: int, stage: int) -> bool:
+        """Move a class from one stage to another; False where somebody else has moved it."""
+        with self._session(write=True) as session:
+            moved = sa.update(Study).where(Study.name == name, Study.stage == seen)
+            return _count_changed(session, moved.values(stage=stage)) == 1
+
     def delete_study(self, study: Study) -> None:
         """Delete a study with every rater, trial and vote."""
         with self._session(write=True) as session:
@@ -336,6 +342,19 @@ class Votes:
             "raters": begun, "finished": finished, "votes": votes.get("scored", 0),
             "catch": votes.get("catch", 0), "practice": votes.get("practice", 0),
         }  # fmt: skip
+
+    def tally(self, study: Study, number: int) -> tuple[int, dict[str, int]]:
+        """(raters of the study, answers to everybody's question of that number by choice)."""
+        raters = sa.select(sa.func.count()).where(Rater.study_id == study.id)
+        given = (
+            sa.select(Vote.choice, sa.func.count())
+            .join(Trial, Vote.trial_id == Trial.id)
+            .where(Trial.study_id == study.id, Trial.number == number)
+            .group_by(Vote.choice)
+        )
+        with self._session() as session:
+            counts: dict[str, int] = {row.choice: row[1] for row in session.execute(given)}
+            return session.scalar(raters) or 0, counts
 
     def stamp(self, study: Study) -> tuple[int, int]:
         """(number of votes, newest id): changes whenever a vote comes or goes."""

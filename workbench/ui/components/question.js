@@ -1,8 +1,10 @@
 // One question of a study: shows pictures, measures with the browser's own clock, sends one answer.
 // data: {token, attempt, design, asked, keep, sources, ahead, exposure, gap, minimum, wait, progress, share,
-//        feedback}
+//        feedback, names}
 // asked: the question above the pictures; keep: name=value of a cookie with the rater's code
 // ahead: the pictures of the next question, fetched while this one is looked at
+// names: what the pictures are called, or null: left and right, or first and second
+// exposure: of real_or_fake; 0: both pictures stay
 // design: pair (left, right, tie), real_or_fake (two timed exposures, then left or right), rank.
 // answer: {token, choice, shown_at, answered_at, dwell_ms, exposures_ms, viewport, shown_size}
 const element = (parent, kind, className, text) => {
@@ -40,6 +42,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   let shownAt = 0;
   let since = 0;
   const exposures = [];
+  const timed = data.design === "real_or_fake" && data.exposure > 0;
 
   const secure = location.protocol === "https:" ? "SameSite=None; Secure; Partitioned" : "SameSite=Lax";
   document.cookie = `${data.keep}; path=/; ${secure}`;
@@ -61,6 +64,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   root.fetched = new Map();
   const pictures = data.sources.map((source, place) => {
     const slot = element(stage, data.design === "real_or_fake" ? "div" : "button", "slot");
+    if (data.names) slot.dataset.name = data.names[place];
     const image = slot.appendChild(fetched.get(source) || picture(source));
     fetched.delete(source);
     image.alt = `picture ${place + 1}`;
@@ -147,8 +151,9 @@ export default function ({ parentElement, data, setTriggerValue }) {
     const first = button("", () => answer("left"));
     if (!fake) button("No difference (space)", () => answer("tie"));
     const second = button("", () => answer("right"));
-    first.dataset.words = fake ? "← The first is the fake|↑ The first is the fake" : "← Left|↑ Upper";
-    second.dataset.words = fake ? "The second is the fake →|The second is the fake ↓" : "Right →|Lower ↓";
+    const named = data.names?.map((each) => (fake ? `${each} is the fake` : each));
+    first.dataset.words = named ? `${named[0]}|${named[0]}` : fake ? "← The first is the fake|↑ The first is the fake" : "← Left|↑ Upper";
+    second.dataset.words = named ? `${named[1]}|${named[1]}` : fake ? "The second is the fake →|The second is the fake ↓" : "Right →|Lower ↓";
     keys = { ArrowLeft: () => answer("left"), ArrowRight: () => answer("right") };
     const stacked = (choice) => root.hasAttribute("data-stacked") && answer(choice);
     Object.assign(keys, { ArrowUp: () => stacked("left"), ArrowDown: () => stacked("right") });
@@ -195,7 +200,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   (async () => {
     await Promise.all(pictures.map(({ image }) => image.decode().catch(() => {})));
     if (!live) return;
-    if (data.design === "real_or_fake") {
+    if (timed) {
       if (!begun) await started();
       await pause(data.wait);
       while (live && document.hidden) await pause(100);

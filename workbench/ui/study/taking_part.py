@@ -10,7 +10,7 @@ import streamlit as st
 from workbench.errors import Problem
 from workbench.names import escape_markdown
 from workbench.study import limits, own, recruiting, rendering, simulate, trials
-from workbench.study.plans import ARENA
+from workbench.study.plans import ARENA, LIVE
 from workbench.ui import gate, state
 from workbench.ui.study.voting import (
     address_bucket,
@@ -37,7 +37,11 @@ def choose_study() -> None:
     """The open studies, each with a link."""
     st.title("User studies")
     votes = state.study_votes()
-    opened = [s for s in votes.studies() if s.state == "open" and s.name != ARENA]
+    opened = [
+        study
+        for study in votes.studies()
+        if study.state == "open" and study.name != ARENA and not study.name.startswith(LIVE)
+    ]
     st.write(
         "Which colours look right is for people to say. Whoever takes part sees pictures without "
         "the names of the models that coloured them."

@@ -6,7 +6,7 @@ import hashlib
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from workbench.study import limits, trials
 from workbench.study.export import GROUND
 from workbench.study.rendering import picture_file
 from workbench.study.tables import Rater, Study
-from workbench.study.votes import Answer, new_code
+from workbench.study.votes import Answer, Votes, new_code
 from workbench.ui import state
 
+Taker = Callable[[Votes, Study, Rater, str, Answer], bool | None]  # trials.answer, or its like
 COMPONENTS = Path(__file__).parent.parent / "components"
 COOKIE = "_streamlit_xsrf"  # version | mask | token under the mask | time
 READY_MS = 700  # before the first exposure, so that the eye has come to rest
@@ -87,6 +88,17 @@ def ask(study: Study, rater: Rater) -> bool:
     question = trials.next_question(votes, study, rater)
     if question is None:
         return False
+    put(study, rater, question, trials.answer)
+    return True
+
+
+def put(
+    study: Study, rater: Rater, question: trials.Question, take: Taker, names: Sequence[str] = ()
+) -> None:
+    """Put a question on the screen; `take` keeps its answer. names: what its pictures are called.
+
+    Pictures with names stay on the screen, in every design.
+    """
     draw_ground()
     plan = trials.plan_of(study)
     feedback = st.session_state.get("study_feedback", {"text": "", "kind": ""})
@@ -103,7 +115,8 @@ def ask(study: Study, rater: Rater) -> bool:
             "keep": f"{cookie_of(study)}={rater.code}",
             "sources": _addresses(study, question),
             "ahead": _addresses(study, question.ahead),
-            "exposure": plan.exposure_ms,
+            "names": list(names) or None,
+            "exposure": 0 if names else plan.exposure_ms,
             "gap": plan.gap_ms,
             "minimum": plan.minimum_dwell_ms,
             "wait": READY_MS,
@@ -111,19 +124,18 @@ def ask(study: Study, rater: Rater) -> bool:
             "share": question.number / question.total,
             "feedback": feedback,
         },
-        on_answer_change=lambda: _keep_answer(study, rater, question),
+        on_answer_change=lambda: _keep_answer(study, rater, question, take),
     )
-    return True
 
 
-def _keep_answer(study: Study, rater: Rater, question: trials.Question) -> None:
+def _keep_answer(study: Study, rater: Rater, question: trials.Question, take: Taker) -> None:
     """Keep what the browser sent; what was wrong with it is said above the next question."""
     said = st.session_state["study_question"].get("answer")
     st.session_state["study_feedback"] = {"text": "", "kind": ""}
     try:
         state.study_limits().count(limits.VOTE, rater.code)
         token, given = answer_of(said)
-        right = trials.answer(state.study_votes(), study, rater, token, given)
+        right = take(state.study_votes(), study, rater, token, given)
     except Problem as problem:
         st.session_state["study_refused"] = str(problem)
         st.session_state["study_attempt"] = st.session_state.get("study_attempt", 0) + 1
