@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -117,6 +119,87 @@ def test_a_folder_of_parquet_keeps_what_is_held_out_out(tmp_path):
     assert [name for name, _ in listed(tmp_path / "v*.parquet")] == ["validation-0.parquet[0]"]
 
 
+def tar(path: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as opened:
+        for name, content in members.items():
+            about = tarfile.TarInfo(name)
+            about.size = len(content)
+            opened.addfile(about, io.BytesIO(content))
+    return path
+
+
+def test_tar_files_yield_the_samples_of_webdataset_with_their_labels(tmp_path):
+    tar(
+        tmp_path / "s-008.tar",
+        {
+            "a/1.jpg": encoded(0, "JPEG"),
+            "a/1.cls": b"3\n",
+            "._x.png": b"",
+            "a/2.json": b'{"label": "cat"}',
+            "a/2.input.png": encoded(1),
+        },
+    )
+    tar(tmp_path / "s-009.tar", {"3.png": encoded(2), "3.cls": b"\xff", "notes.txt": b"no"})
+    tar(tmp_path / "s-010.tar", {"../../4.webp": encoded(3, "WEBP")})
+    expected = [("s-008.tar/a/1.jpg", "3"), ("s-008.tar/a/2.input.png", "cat"),
+                ("s-009.tar/3.png", None), ("s-010.tar/../../4.webp", None)]  # fmt: skip
+    assert listed(tmp_path / "s-{008..010}.tar") == listed(tmp_path / "s-*.tar") == expected
+    assert pictures.load([str(tmp_path / "s-*.tar")], 8, cache=tmp_path / "c").report["n"] == 4
+    with pytest.raises(Problem, match=r"s-011\.tar, which is not there"):
+        open_source(str(tmp_path / "s-{009..012}.tar"))
+
+
+def test_what_is_damaged_in_a_tar_is_named_and_the_rest_goes_on(tmp_path):
+    cut = tar(tmp_path / "a.tar", {"1.png": encoded(0), "2.png": encoded(1), "3.png": bytes(5000)})
+    cut.write_bytes(cut.read_bytes()[:4000])
+    (tmp_path / "b.tar").write_bytes(b"no tar at all")
+    with tarfile.open(tmp_path / "c.tar", "w") as opened:
+        link = tarfile.TarInfo("passwords.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        opened.addfile(link)
+        about = tarfile.TarInfo("4.png")
+        about.size = len(encoded(2))
+        opened.addfile(about, io.BytesIO(encoded(2)))
+    report = pictures.load([str(tmp_path / "*.tar")], 8, cache=tmp_path / "c").report
+    assert report["n"] == 3
+    assert report["unreadable"] == ["a.tar: damaged after 3 members",
+                                    "b.tar: damaged after 0 members"]  # fmt: skip
+
+
+def test_a_table_of_paths_yields_its_files_and_none_outside_its_folder(tmp_path):
+    write(tmp_path / "set/x/a.png")
+    write(tmp_path / "set/b.png", 1)
+    write(tmp_path / "secret.png", 2)
+    (tmp_path / "set/link.png").symlink_to(tmp_path / "secret.png")
+    rows = [("x/a.png", "warm"), ("b.png", ""), ("../secret.png", "no"), ("link.png", "no"),
+            (str(tmp_path / "secret.png"), "no"), ("gone.png", "no"),
+            (str(tmp_path / "set/b.png"), "cold")]  # fmt: skip
+    lines = "".join(f"{path},{label},1\n" for path, label in rows)
+    (tmp_path / "set/list.csv").write_text("\ufefffile_name,label,width\n" + lines)
+    expected = [("x/a.png", "warm"), ("b.png", None), (str(tmp_path / "set/b.png"), "cold")]
+    source = open_source(str(tmp_path / "set/list.csv"))
+    assert source.count() == 7
+    assert [(item.name, item.label) for item in source.items() if item.data] == expected
+    report = pictures.load([str(tmp_path / "set/list.csv")], 8, cache=tmp_path / "c").report
+    assert (report["n"], len(report["unreadable"])) == (3, 4)
+
+    table = pa.table({"path": pa.array([path for path, _ in rows], pa.large_string()),
+                      "label": list(range(7))})  # fmt: skip
+    pq.write_table(table, tmp_path / "set/list.parquet")
+    found = open_source(str(tmp_path / "set/list.parquet")).items()
+    assert [item.label for item in found if item.data] == ["0", "1", "6"]
+
+
+def test_the_key_of_a_table_changes_with_the_pictures_that_it_names(tmp_path):
+    write(tmp_path / "a.png")
+    (tmp_path / "list.tsv").write_text("path\tlabel\na.png\twarm\n")
+    first = open_source(str(tmp_path / "list.tsv")).key
+    write(tmp_path / "a.png", 1)
+    second = open_source(str(tmp_path / "list.tsv")).key
+    (tmp_path / "list.tsv").write_text("path\tlabel\na.png\tcold\n")
+    assert len({first, second, open_source(str(tmp_path / "list.tsv")).key}) == 3
+
+
 # ---------------------------------------------------------------------------- what is no source
 
 
@@ -131,18 +214,21 @@ def test_a_folder_of_parquet_keeps_what_is_held_out_out(tmp_path):
         ("{text}", "neither parquet nor a picture"),
         ("{broken}", "is not a readable parquet file"),
         ("{numbers}", "has no column of pictures: expected `image`"),
+        ("{columns}", "has no column of paths (path, file_name, image), found a, b"),
     ],
 )
 def test_what_is_no_source_is_said_in_a_sentence(tmp_path, text, sentence):
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 broken")
+    (tmp_path / "columns.csv").write_text("a,b\n1,2\n")
     parquet(tmp_path / "numbers.parquet", {"number": [1, 2]})
     places = {
         "empty": tmp_path / "empty",
         "text": tmp_path / "notes.txt",
         "broken": tmp_path / "broken.parquet",
         "numbers": tmp_path / "numbers.parquet",
+        "columns": tmp_path / "columns.csv",
     }
     with pytest.raises(Problem) as problem:
         open_source(text.format(**places))

@@ -33,8 +33,8 @@ def check(
     data: Annotated[
         list[str],
         typer.Option(
-            help="FOLDER, FILE.parquet, a pattern in quotes, hub:OWNER/NAME[:SPLIT], "
-            "torchvision:NAME[:SPLIT], kaggle:OWNER/NAME or "
+            help="FOLDER, FILE.parquet, FILE.csv, FILE.tar, a pattern in quotes, "
+            "hub:OWNER/NAME[:SPLIT], torchvision:NAME[:SPLIT], kaggle:OWNER/NAME or "
             "video:FILE[@FPS][#FROM-TO]; may be repeated."
         ),
     ],

@@ -15,7 +15,9 @@ import typer
 
 Sources = Annotated[
     list[str],
-    typer.Option("--data", help="A folder, parquet, hub:, torchvision:, kaggle: or video: source."),
+    typer.Option(
+        "--data", help="A folder, parquet, CSV, tar, hub:, torchvision:, kaggle: or video: source."
+    ),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
@@ -75,36 +74,6 @@ def read_bytes(path: str | Path) -> bytes:
         return Path(path).read_bytes()
     except OSError:
         return b""
-
-
-def open_files(text: str, title: str | None = None) -> Source:
-    """A folder, a file, or a pattern. Raises Problem when no picture is there."""
-    title = title or text
-    path = Path(text).expanduser()
-    if path.is_file():
-        return _group([path], title)
-    if path.is_dir():
-        tables = sorted(p for p in path.glob("*.parquet") if not p.name.startswith("."))
-        if not tables:
-            return Folder(path, title)
-        return ParquetFiles([t for t in tables if t.name.startswith("train-")] or tables, title)
-    found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
-    found = [file for file in found if file.is_file()]
-    if not found:
-        raise Problem(f"There is no file or folder {title!r}. Check the name; `--help` shows more.")
-    return _group(found, title)
-
-
-def _group(files: Sequence[Path], title: str) -> Source:
-    if all(file.suffix.lower() == ".parquet" for file in files):
-        return ParquetFiles(files, title)
-    pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
-    if not pictures:
-        raise Problem(
-            f"{title!r} is neither parquet nor a picture ({', '.join(SUFFIXES)}). "
-            "A clip is written video:FILE."
-        )
-    return PictureFiles(pictures, title)
 
 
 class PictureFiles(Source):
@@ -221,6 +190,11 @@ def class_name(label: object, classes: Sequence[str] | None) -> str | None:
     if label is None or label == -1 or label == "":
         return None
     return classes[label] if classes and isinstance(label, int) else str(label)
+
+
+def has_pictures(schema: pa.Schema) -> bool:
+    """Whether a parquet file of this schema has a column of pictures."""
+    return _picture_column(schema) is not None
 
 
 def _picture_column(schema: pa.Schema) -> str | None:

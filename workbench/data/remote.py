@@ -21,9 +21,9 @@ from workbench.data.files import (
     Source,
     class_name,
     digest,
-    open_files,
     read_bytes,
 )
+from workbench.data.local import open_files
 from workbench.errors import Problem
 
 

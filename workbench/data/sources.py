@@ -4,6 +4,8 @@ FOLDER                      pictures in it and below; the label is the name of a
 FILE.parquet                column `image` (bytes, or a struct of bytes and path), maybe `label`
 FOLDER with parquet files   its train-*.parquet, or all of them where none is called so
 "FOLDER/train-*.parquet"    a pattern of parquet files, or of pictures (without labels)
+FILE.csv, .tsv, .parquet    a table of paths: column `path` (file_name, image), maybe `label`
+"shards-{000..009}.tar"     tar files as WebDataset lays them out; a pattern or one file, too
 hub:OWNER/NAME[/CONFIG][:SPLIT]    a data set of the Hugging Face hub
 torchvision:NAME[:SPLIT]    VOC2012, Places365, ImageNet, Flowers102 and others of torchvision
 kaggle:OWNER/NAME[/FOLDER]  a data set of Kaggle
@@ -15,8 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from workbench.data.files import Item, Source, open_files
+from workbench.data.files import Item, Source
 from workbench.data.frames import VideoSource
+from workbench.data.local import open_files
 from workbench.data.remote import HubSource, TorchvisionSource, open_kaggle
 from workbench.errors import Problem
 
@@ -29,8 +32,8 @@ KINDS: dict[str, Callable[[str], Source]] = {
     "video": VideoSource,
 }
 GRAMMAR = (
-    "FOLDER, FILE.parquet, a pattern in quotes, hub:OWNER/NAME[:SPLIT], torchvision:NAME[:SPLIT], "
-    "kaggle:OWNER/NAME, video:FILE[@FPS][#FROM-TO]"
+    "FOLDER, FILE.parquet, FILE.csv, FILE.tar, a pattern in quotes, hub:OWNER/NAME[:SPLIT], "
+    "torchvision:NAME[:SPLIT], kaggle:OWNER/NAME, video:FILE[@FPS][#FROM-TO]"
 )
 
 
