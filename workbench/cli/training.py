@@ -314,6 +314,12 @@ def register(app: typer.Typer) -> None:
         tensorboard: Annotated[
             bool, typer.Option("--tensorboard", help="Write events for TensorBoard too.")
         ] = False,
+        trackio: Annotated[
+            str | None, typer.Option(help="Tell this project of trackio too.")
+        ] = None,
+        wandb: Annotated[
+            str | None, typer.Option(help="Tell this project of Weights & Biases too.")
+        ] = None,
         test: Annotated[
             list[str] | None, typer.Option(help="all: pictures to score on; repeatable.")
         ] = None,
@@ -332,6 +338,8 @@ def register(app: typer.Typer) -> None:
         `all` trains, scores and describes every model with its preset `bundled`; --images or
         --minutes are then of all models together, shared out by the presets.
         """  # returns the seconds that a dry run expects
+        from dataclasses import asdict
+
         import torch
 
         from workbench import checkpoints, places
@@ -339,6 +347,8 @@ def register(app: typer.Typer) -> None:
         from workbench.models import MODELS
         from workbench.training import record, stopping
         from workbench.training.plan import make_plan
+        from workbench.training.tensorboard import TensorBoard
+        from workbench.training.tracking import Tracker
 
         if model == "all":
             of_one = {
@@ -358,6 +368,7 @@ def register(app: typer.Typer) -> None:
                     "--warm-up": warm_up, "--threads": threads, "--precision": precision,
                     "--log-every": log_every, "--save-every": save_every,
                     "--stop-early": stop_early, "--compile": compile, "--tensorboard": tensorboard,
+                    "--trackio": trackio, "--wandb": wandb,
                 },
                 dry_run,
             )  # fmt: skip
@@ -393,16 +404,28 @@ def register(app: typer.Typer) -> None:
         )  # fmt: skip
         if dry_run:
             return print_outlook(made, folder)
-        on_status = None
-        if tensorboard:
-            from workbench.training.tensorboard import TensorBoard
+        first = int(os.environ.get("RANK", 0)) == 0
+        told: list[Any] = [TensorBoard(folder)] if tensorboard else []
+        about = {**asdict(made.run), **made.about}
+        told += [
+            Tracker(package, project, folder, about)
+            for package, project in (("trackio", trackio), ("wandb", wandb))
+            if project and first
+        ]
 
-            on_status = TensorBoard(folder)
-        if int(os.environ.get("RANK", 0)) == 0:
+        def tell(status: dict[str, Any]) -> None:
+            for each in told:
+                each(status)
+
+        if first:
             print_plan(made, 1 / made.seconds_per_image(1) if made.run.images > 2000 else None)
             if start_from:
                 checkpoints.keep_earlier_logs(checkpoints.find(start_from), folder)
-        config = train_with_progress(made, folder, on_status, stop_early=stop_early)
+        try:
+            config = train_with_progress(made, folder, tell, stop_early=stop_early)
+        finally:
+            for each in told:
+                each.close()
         if config:
             print(f"{folder}: {config['images_seen']:,} images seen, revision {config['revision']}")
             print(f"python -m workbench colorize PICTURE --model {folder} --out coloured")

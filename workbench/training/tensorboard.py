@@ -47,6 +47,9 @@ class TensorBoard:
             self._writer.add_image("strip", np.asarray(Image.open(frame)), seen, dataformats="HWC")
         self._writer.flush()
 
+    def close(self) -> None:
+        """Nothing waits: every status was flushed."""
+
 
 def scalars(status: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of a status, named as TensorBoard groups them."""
