@@ -207,10 +207,11 @@ def test_the_bundled_tables_say_what_their_rows_say(model) -> None:
 
 
 def test_several_seeds_are_trained_each_in_its_folder_and_stand_in_the_rows(
-    folder, tmp_path
+    folder, tmp_path, monkeypatch
 ) -> None:
+    monkeypatch.setattr(places, "CHECKPOINTS", tmp_path / "checkpoints")
     result = ablate(folder, tmp_path, "colorful", "--seeds", "3", "--only", "mse",
-                    "--only", "unbalanced")  # fmt: skip
+                    "--only", "unbalanced", "--bundle")  # fmt: skip
     assert result.exit_code == 0, result.exception
     table = json.loads((tmp_path / "results.json").read_text())
     assert table["about"]["seeds"] == [0, 1, 2]
@@ -223,6 +224,13 @@ def test_several_seeds_are_trained_each_in_its_folder_and_stand_in_the_rows(
     assert {row.seed for row in rows if row.model == "mse"} == {0, 1, 2}
     assert {row.seed for row in rows if row.model == "grey"} == {None}
     assert (tmp_path / "mse-seed2" / "config.json").is_file()
+    assert ablation.read_tables("colorful") == {"bundled: unbalanced-mse": table}  # not all of them
+    logs = (ablation.bundled_folder() / "colorful-unbalanced-mse.jsonl").read_text().splitlines()
+    headers = [line for line in map(json.loads, logs) if "seen" not in line]
+    assert [(line["entry"], line["seed"]) for line in headers] == [
+        (entry, seed) for entry in ("unbalanced", "mse") for seed in (0, 1, 2)
+    ]
+    assert all(line["run"]["seed"] == line["seed"] and "check" not in line for line in headers)
 
 
 def test_pictures_are_compared_one_by_one_which_sees_more_than_two_means() -> None:
@@ -295,13 +303,15 @@ def test_one_entry_at_a_time_gives_the_table_of_all(done, folder, tmp_path, monk
     assert next(iter(ablation.read_tables("colorful"))) == "bundled"
 
 
-def test_a_named_validation_set_is_scored_whole(folder, tmp_path) -> None:
-    result = ablate(
-        folder, tmp_path, "colorful", "--only", "mse", "--validation", str(folder / "warm")
-    )
-    assert result.exit_code == 0
-    table = json.loads((tmp_path / "results.json").read_text())
-    assert (table["about"]["scored_on"], table["about"]["scored"]) == ("warm", 12)
+def test_a_named_validation_set_is_scored_whole_or_up_to_a_limit(folder, tmp_path) -> None:
+    for limit, number in ((("--limit", "5"), 5), ((), 12), (("--limit", "3"), 3)):
+        result = ablate(folder, tmp_path, "colorful", "--only", "mse",
+                        "--validation", str(folder / "warm"), *limit)  # fmt: skip
+        assert result.exit_code == 0
+        table = json.loads((tmp_path / "results.json").read_text())
+        assert (table["about"]["scored_on"], table["about"]["scored"]) == ("warm", number)
+        rows = scores.read(tmp_path / "results.csv")
+        assert sorted(row.model for row in rows) == ["grey"] * number + ["mse"] * number
 
 
 @pytest.mark.parametrize("model", CLAIMS)

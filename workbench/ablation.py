@@ -31,6 +31,7 @@ from workbench.evaluation.summaries import Mean, mean, mean_over_seeds
 from workbench.models.count import parameters
 from workbench.spec import ModelSpec
 from workbench.training.plan import Plan, make_plan
+from workbench.training.record import read_log
 from workbench.writing import write_whole
 
 HOLDS, REVERSED, NOT_SEEN, UNDECIDED = "holds", "reversed", "not seen", "undecided"
@@ -70,13 +71,17 @@ def plan_entry(
     )  # fmt: skip
 
 
-def pick_held_out(made: Plan, validation: Sequence[str]) -> tuple[list[Item], str]:
+def pick_held_out(
+    made: Plan, validation: Sequence[str], limit: int | None = None
+) -> tuple[list[Item], str]:
     """The pictures on which entries are scored, and what to call them.
 
-    All of the validation sources; without one, those that the plan keeps out of training.
+    All of the validation sources, or the first `limit` of them; without one, those that the plan
+    keeps out of training.
     """
     if validation:
-        items = [item for text in validation for item in open_source(text).items()]
+        every = (item for text in validation for item in open_source(text).items())
+        items = list(itertools.islice(every, limit))
         return items, "+".join(dataset_name(text) for text in validation)
     arrays = [np.ascontiguousarray(pixels.transpose(1, 2, 0)) for pixels in made.validation]
     return [Item(f"held back {i:03d}", array) for i, array in enumerate(arrays)], "held-back"
@@ -105,18 +110,25 @@ def score_entry(
         entrant = entrants.from_checkpoint(checkpoints.open_folder(folder))
     else:
         entrant = next(each for each in entrants.baselines() if each.name == entry)
-    before = scores.read(table) if table.is_file() else []
-    if {(row.revision, row.size) for row in before} == {(entrant.revision, size)}:
-        return [replace(row, model=entry, seed=seed) for row in before]
+    place = {item.name: i for i, item in enumerate(items)}
+    rows = [
+        replace(row, model=entry, seed=seed)
+        for row in (scores.read(table) if table.is_file() else [])
+        if (row.revision, row.size) == (entrant.revision, size) and row.picture in place
+    ]
+    kept = {row.picture for row in rows}
+    missing = [item for item in items if item.name not in kept]
+    if not missing:
+        return rows
     unreadable: list[str] = []
     made = evaluate(
-        [entrant], items, dataset, protocol=FOUR, sizes=(size,), unreadable=unreadable.append
+        [entrant], missing, dataset, protocol=FOUR, sizes=(size,), unreadable=unreadable.append
     )
     # how long it took is no result here
-    rows = [replace(row, model=entry, seed=seed, ms=None) for row in made]
+    rows += [replace(row, model=entry, seed=seed, ms=None) for row in made]
     if not rows:
         raise Problem(f"No picture of {dataset} could be scored. {' '.join(unreadable[:1])}")
-    scores.write(table, rows)
+    scores.write(table, sorted(rows, key=lambda row: place[row.picture]))
     return scores.read(table)  # rounded as they are kept, so that a second look says the same
 
 
@@ -246,8 +258,31 @@ def write_table(out: Path, table: Mapping[str, Any], rows: Mapping[str, Sequence
     scores.write(out.with_suffix(".csv"), [row for entry in rows.values() for row in entry])
 
 
+def bundle(folder: Path, table: Mapping[str, Any], rows: Mapping[str, Sequence[Score]]) -> Path:
+    """Put a table, its rows and its trainings' logs with the checkpoints; returns the table's path.
+
+    folder: where the entries were trained. A table of some entries alone is named after them and
+    does not replace that of all. Of each log its first line stays, without the data check, and
+    those that look at the watched pictures, each with its entry and seed (.jsonl).
+    """
+    trained = [line for line in table["entries"] if line["seeds"]]
+    names = [line["name"] for line in trained]
+    some = [] if names == table["wanted"] else names
+    out = bundled_folder() / f"{'-'.join([table['model'], *some])}.json"
+    write_table(out, table, rows)
+    lines = [
+        {"entry": line["name"], "seed": seed, **{k: v for k, v in said.items() if k != "check"}}
+        for line in trained for seed in line["seeds"]
+        for said in read_log(folder_of(folder, line["name"], seed))
+        if "validation" in said or "seen" not in said
+    ]  # fmt: skip
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    write_whole(out.parent, {out.with_suffix(".jsonl").name: text.encode()})
+    return out
+
+
 def bundled_folder() -> Path:
-    """Where the tables that come with the workbench lie, one JSON for each model."""
+    """Where the tables that come with the workbench lie: MODEL.json, MODEL-ENTRY-ENTRY.json."""
     return places.CHECKPOINTS / "ablations"
 
 
@@ -257,10 +292,14 @@ def own_folder() -> Path:
 
 
 def read_tables(model: str) -> dict[str, dict[str, Any]]:
-    """Where from -> table, of a model: the bundled one first, then one's own. Raises Problem."""
-    places = {"bundled": bundled_folder() / f"{model}.json", "own": own_folder() / model / RESULTS}
+    """Where from -> table, of a model: the bundled one of all entries first ("bundled"), then those
+    of some ("bundled: ENTRY-ENTRY"), then one's own ("own"). Raises Problem."""
+    files = {"bundled": bundled_folder() / f"{model}.json"}
+    for path in sorted(bundled_folder().glob(f"{model}-*.json")):
+        files[f"bundled: {path.stem.removeprefix(model + '-')}"] = path
+    files["own"] = own_folder() / model / RESULTS
     found = {}
-    for where, path in places.items():
+    for where, path in files.items():
         if path.is_file():
             try:
                 found[where] = _with_seeds(json.loads(path.read_text(encoding="utf-8")))
@@ -292,6 +331,7 @@ def ablate(
     validation: Sequence[str] = (),
     only: Sequence[str] = (),
     seeds: Sequence[int] = (0,),
+    limit: int | None = None,
     tell: Callable[[dict[str, Any]], None] = lambda table: None,
     **settings: Any,
 ) -> tuple[dict[str, Any], dict[str, list[Score]]]:
@@ -299,7 +339,7 @@ def ablate(
 
     train(entry, plan, folder) runs the training, or goes on with it; tell(table) is called after
     every entry with what is there so far. settings: of `plan_entry`. Returns the table and its
-    rows; both are also in `out`. Raises Problem.
+    rows; both are also in `out`. limit: of `pick_held_out`. Raises Problem.
     """
     if not spec.ablations:
         raise Problem(f"{spec.title} has no ablations: its paper compares nothing with itself.")
@@ -311,7 +351,7 @@ def ablate(
     make = partial(plan_entry, spec, sources=sources, validation=validation, **settings)
     wanted = list(only or spec.ablations)
     first = make(entry=wanted[0], choices={**choices, "seed": seeds[0]})
-    items, dataset = pick_held_out(first, validation)
+    items, dataset = pick_held_out(first, validation, limit)
     size, images = min(first.run.largest), first.run.images
     rows = {"grey": score_entry(out / "grey", items, dataset, size, "grey", None)}
     about = {

@@ -446,6 +446,9 @@ def register(app: typer.Typer) -> None:
         seeds: Annotated[
             int, typer.Option(help="Trainings of each entry; under 3 nothing is judged.", min=1)
         ] = 1,
+        limit: Annotated[
+            int | None, typer.Option(help="Score on the first N --validation pictures.", min=2)
+        ] = None,
         only: Annotated[
             list[str] | None, typer.Option(help="Train only this entry now; repeatable.")
         ] = None,
@@ -459,7 +462,7 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option(help="Folder; goes on with what it holds.")
         ] = None,
         bundle: Annotated[
-            bool, typer.Option("--bundle", help="Also put the table with the checkpoints.")
+            bool, typer.Option("--bundle", help="Also put table and logs with the checkpoints.")
         ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
     ) -> None:
@@ -486,11 +489,11 @@ def register(app: typer.Typer) -> None:
             MODELS[model], data, folder, train_one, about, validation=validation or (),
             only=only or (), width=width, options=options or (), backbone=backbone,
             choices={"images": images, "size": size, "batch_size": batch_size},
-            seeds=range(seed, seed + seeds),
+            seeds=range(seed, seed + seeds), limit=limit,
             tell=lambda table: print(f"{folder / ablation.RESULTS}", file=sys.stderr),
         )  # fmt: skip
         if bundle:
-            ablation.write_table(ablation.bundled_folder() / f"{model}.json", table, rows)
+            print(ablation.bundle(folder, table, rows), file=sys.stderr)
         print_table(table, as_json)
 
     @app.command()

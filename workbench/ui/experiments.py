@@ -58,7 +58,7 @@ def show(spec: ModelSpec, projected: bool) -> None:
     if len(tables) > 1:
         where = st.segmented_control(
             "Table", list(tables), default=where, required=True, key=f"table_{spec.name}",
-            format_func={"bundled": "Ours", "own": "Yours"}.get,
+            format_func=lambda name: name.replace("bundled", "Ours").replace("own", "Yours"),
         )  # fmt: skip
     table = tables[where]
     missing = [
