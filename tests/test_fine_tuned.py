@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import Problem
-from workbench.evaluation.fine_tuned import gain_by_tuning, keep_row, name_data, read_rows
+from workbench.evaluation.fine_tuned import (
+    gain_by_tuning,
+    keep_row,
+    name_data,
+    name_training,
+    read_rows,
+)
 from workbench.evaluation.scores import Score, write
 from workbench.writing import write_whole
 
@@ -22,6 +28,8 @@ from workbench.writing import write_whole
 )
 def test_training_data_has_a_short_name(source: str, name: str) -> None:
     assert name_data(source) == name
+    assert name_training({"trained_on": [source, "b.parquet"]}) == f"{name} + b"
+    assert name_training({"trained_on": []}) == "not stated"
 
 
 def score(model: str, picture: str, psnr: float, dataset: str = "flowers") -> Score:
@@ -48,12 +56,30 @@ def test_a_row_is_kept_without_the_weights_and_says_what_it_is(tmp_path: Path) -
     said = keep_row(run, root)
     assert said == "vanilla_cnn-flowers is a row of the generalisation matrix: 1 data sets."
     assert not list(root.rglob("*.safetensors"))
-    (tuned,), read = read_rows(root)
+    (tuned,), read, complaints = read_rows(root)
     assert (tuned.base, tuned.label) == ("vanilla_cnn", "then 2,400 of flowers")
     assert [row.picture for row in read] == list("abc")
-    (root / "broken").mkdir()
-    (root / "broken" / "config.json").write_text("{", encoding="utf-8")
-    assert len(read_rows(root)[0]) == 1
+    assert complaints == []
+
+
+def test_a_broken_row_is_named_and_the_others_are_there(tmp_path: Path) -> None:
+    root = tmp_path / "kept"
+    run = run_at(tmp_path / "vanilla_cnn-flowers")
+    for name in ("flowers", "coco"):
+        write(run / "scores" / f"{name}.csv", [score(run.name, "a", 20.0, name)])
+    keep_row(run, root)
+    (root / run.name / "scores" / "coco.csv").write_text("not,a,table\n1,2,3\n", encoding="utf-8")
+    for name, text in (("torn", "{"), ("list", "[]"), ("empty", "{}")):
+        write_whole(root / name, {"config.json": text.encode()})
+    found, rows, complaints = read_rows(root)
+    assert [each.name for each in found] == [run.name]
+    assert [row.dataset for row in rows] == ["flowers"]
+    assert len(complaints) == 4
+    for name in ("torn", "list", "empty"):
+        assert any(
+            f"{name}/config.json does not say what was trained" in each for each in complaints
+        )
+    assert "coco.csv is not a table of scores" in complaints[-1]
 
 
 def test_what_is_no_fine_tuning_or_has_no_scores_is_refused(tmp_path: Path) -> None:
@@ -69,7 +95,7 @@ def test_the_gain_is_over_the_pictures_that_both_have(tmp_path: Path) -> None:
     run = run_at(tmp_path / "vanilla_cnn-flowers")
     write(run / "scores" / "flowers.csv", [score(run.name, "a", 21.0), score(run.name, "b", 22.5)])
     keep_row(run, tmp_path / "kept")
-    (tuned,), rows = read_rows(tmp_path / "kept")
+    (tuned,), rows, _ = read_rows(tmp_path / "kept")
     base = [score("vanilla_cnn", name, 20.0) for name in "ab"] + [score("vanilla_cnn", "c", 9.0)]
     gain = gain_by_tuning(rows + base, tuned)
     assert list(gain) == ["flowers"]

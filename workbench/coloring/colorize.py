@@ -142,27 +142,9 @@ def _light_within_gamut(lab: Tensor) -> Tensor:
     outside = ~color.displayable(light)
     if outside.any():
         edge = lab[:, outside]  # (3, n)
-        edge[1:] *= _shares_of_chroma(edge)
+        edge[1:] *= color.shares_of_chroma(edge)
         light[:, outside] = color.lab_to_linear_rgb(edge[..., None])[..., 0]
     return light.clamp_(0, 1)
-
-
-def _shares_of_chroma(lab: Tensor) -> Tensor:
-    """Lab (3, n) -> the largest share (n,) of its chroma that sRGB can show, by bisection.
-
-    `color.in_gamut` eight times, but for what does not change with the share.
-    """
-    matrix = torch.tensor(color.XYZ_TO_RGB) * torch.tensor(color.WHITE)  # of XYZ over the white's
-    y = (lab[0] + 16) / 116
-    steps = lab[1:] * torch.tensor([[1 / 500], [-1 / 200]])  # (2, n): of x and z, from y
-    grey = matrix[:, 1:2] * color.lab_curve_inverse(y)  # (3, n)
-    low, high = torch.zeros_like(y), torch.ones_like(y)
-    for _ in range(8):
-        share = (low + high) / 2
-        light = torch.addmm(grey, matrix[:, ::2], color.lab_curve_inverse(y + share * steps))
-        fits = color.displayable(light[..., None])[..., 0]
-        low, high = torch.where(fits, share, low), torch.where(fits, high, share)
-    return low
 
 
 @cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from workbench.color import in_gamut, join_rgb
+from workbench.color import in_gamut, join_rgb, shares_of_chroma
 from workbench.coloring.colorize import ALIKE_BINS, SIZE, has_temperature, predict_logits
 from workbench.errors import Problem
 from workbench.models.ab_bins import centres
@@ -87,7 +87,5 @@ def _beliefs(
 
 def _within_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
     """ab (2,) with as much of its chroma as sRGB can show at this lightness."""
-    shares = torch.linspace(1, 0, 33)
-    lab = torch.cat((lightness.expand(1, 33).float(), ab[:, None] * shares))[..., None]
-    fits = in_gamut(lab).flatten()
-    return ab * shares[int(fits.float().argmax())]
+    lab = torch.cat((lightness.float().view(1), ab))[:, None]  # (3, 1)
+    return ab if in_gamut(lab[..., None]).all() else ab * shares_of_chroma(lab)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from workbench import places
-from workbench.errors import Problem
-from workbench.evaluation.scores import Score, read_all
+from workbench.errors import Problem, read_each, reason_of
+from workbench.evaluation.scores import Score, read
 from workbench.evaluation.summaries import Mean, mean
 from workbench.writing import write_whole
 
@@ -52,36 +52,51 @@ def keep_row(run: Path, root: Path | None = None) -> str:
         raise Problem(f"{run / 'config.json'} cannot be read ({error}).") from None
     if not config.get("from"):
         raise Problem(f"{run} was not trained from another model (`train ... --from`).")
-    tables = sorted((run / "scores").glob("[!.]*.csv"))
-    if not tables:
+    kept = tables(run)
+    if not kept:
         raise Problem(f"{run} has no scores yet: evaluate it first.")
     target = (root or places.fine_tuned()) / run.name
     shutil.rmtree(target, ignore_errors=True)
     about = {key: config.get(key) for key in KEPT}
     write_whole(target, {"config.json": (json.dumps(about, indent=2) + "\n").encode()})
     (target / "scores").mkdir()
-    for table in tables:
+    for table in kept:
         shutil.copyfile(table, target / "scores" / table.name)
-    return f"{run.name} is a row of the generalisation matrix: {len(tables)} data sets."
+    return f"{run.name} is a row of the generalisation matrix: {len(kept)} data sets."
 
 
-def read_rows(root: Path | None = None) -> tuple[list[FineTuned], list[Score]]:
-    """What was kept, and its scores; runs whose config.json cannot be read are passed over."""
+def read_rows(root: Path | None = None) -> tuple[list[FineTuned], list[Score], list[str]]:
+    """What was kept, its scores, and a sentence about each file that cannot be read."""
     root = root or places.fine_tuned()
-    found = []
-    for file in sorted(root.glob("*/config.json")):
-        try:
-            found.append(_describe(file.parent.name, json.loads(file.read_text(encoding="utf-8"))))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+    found, broken = read_each(_read_config, sorted(root.glob("*/config.json")))
     names = {each.name for each in found}
-    return found, [row for row in read_all([root]) if row.model in names]
+    rows, torn = read_each(read, [table for name in sorted(names) for table in tables(root / name)])
+    return found, [row for row in rows if row.model in names], broken + torn
+
+
+def _read_config(file: Path) -> list[FineTuned]:
+    try:
+        return [_describe(file.parent.name, json.loads(file.read_text(encoding="utf-8")))]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Problem(
+            f"{file} does not say what was trained ({reason_of(error)}): it is no row of the "
+            "matrix. Keep the run anew with `adopt RUN --row`, or remove its folder."
+        ) from None
+
+
+def tables(run: Path) -> list[Path]:
+    """The tables of scores of a run; hidden files are journals and unfinished writings."""
+    return sorted((run / "scores").glob("[!.]*.csv"))
 
 
 def _describe(name: str, config: dict[str, Any]) -> FineTuned:
     images = int(config["images_seen"]) - int(config.get("images_before") or 0)
-    data = " + ".join(name_data(str(source)) for source in config["trained_on"])
-    return FineTuned(name, str(config["model"]), data, images)
+    return FineTuned(name, str(config["model"]), name_training(config), images)
+
+
+def name_training(config: Mapping[str, Any]) -> str:
+    """Short names of what a config.json says of the training data, joined by " + "."""
+    return " + ".join(map(name_data, config.get("trained_on") or ["not stated"]))
 
 
 def name_data(source: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from workbench import charts, checkpoints, places
 from workbench.errors import Problem
 from workbench.evaluation import evaluate as rules
+from workbench.evaluation.fine_tuned import name_training
 from workbench.evaluation.metrics import METRICS, USUAL
 from workbench.evaluation.reported import REPORTED, Reported
 from workbench.evaluation.scores import Score
@@ -67,13 +68,9 @@ def _data(scores: Sequence[Score], here: dict[str, checkpoints.Checkpoint]) -> d
             few = lines(score for score in sized if name in (ALL, score.dataset))
             if few:
                 views[f"{name}|{size}"] = _view(few, here)
-    trained_on = {
-        name: " + ".join(Path(str(source)).parts[-2] if "/" in str(source) else str(source)
-                         for source in _sources(found))
-        for name, found in here.items()
-    }  # fmt: skip
+    trained_on = {name: f"on {name_training(found.config)}" for name, found in here.items()}
     matrix = generalisation(
-        [score for score in scores if score.size == sizes[0]], {"grey": "nothing", **trained_on}
+        [score for score in scores if score.size == sizes[0]], {"grey": "no training", **trained_on}
     )
     return {
         "datasets": [ALL, *datasets],
@@ -82,11 +79,6 @@ def _data(scores: Sequence[Score], here: dict[str, checkpoints.Checkpoint]) -> d
         "views": views,
         "matrix": _figure(charts.generalisation(*matrix)),
     }
-
-
-def _sources(checkpoint: checkpoints.Checkpoint) -> list[str]:
-    found = checkpoint.config.get("trained_on") or ["not stated"]
-    return [found] if isinstance(found, str) else found
 
 
 def _view(few: Sequence[Line], here: dict[str, checkpoints.Checkpoint]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from workbench import __version__, provenance
-from workbench.evaluation.fine_tuned import name_data
+from workbench.evaluation.fine_tuned import name_training
 from workbench.samples import SAMPLES
 from workbench.ui import state
 
@@ -68,7 +68,7 @@ def list_models() -> pd.DataFrame:
                 "Width": config.get("width"),
                 "Parameters": state.parameters(checkpoint),
                 "Images seen": config.get("images_seen"),
-                "Trained on": ", ".join(map(name_data, config.get("trained_on", []))),
+                "Trained on": name_training(config),
                 "Hardware": config.get("machine", {}).get("device", ""),
                 "Revision": checkpoint.revision,
                 "Licence": config.get("licence", "terms of the photographs"),

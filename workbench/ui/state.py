@@ -268,15 +268,21 @@ def list_scores_passed_over() -> list[str]:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _fine_tuned(files: tuple[tuple[str, int, int], ...]) -> tuple[list[FineTuned], list[Score]]:
+def _fine_tuned(
+    files: tuple[tuple[str, int, int], ...],
+) -> tuple[list[FineTuned], list[Score], list[str]]:
     from workbench.evaluation.fine_tuned import read_rows
 
     return read_rows()
 
 
-def fine_tuned() -> tuple[list[FineTuned], list[Score]]:
-    """Fine-tuned weights of which the scores are kept, and these. Read-only."""
-    return _fine_tuned(_stamped(sorted(places.fine_tuned().glob("*/scores/*.csv"))))
+def fine_tuned() -> tuple[list[FineTuned], list[Score], list[str]]:
+    """Fine-tuned weights of which the scores are kept, these, and a sentence about each file that
+    cannot be read. Read-only."""
+    kinds = ("*/config.json", "*/scores/*.csv")
+    return _fine_tuned(
+        _stamped(file for kind in kinds for file in sorted(places.fine_tuned().glob(kind)))
+    )
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from workbench import charts, places
 from workbench.errors import Problem
-from workbench.evaluation.fine_tuned import gain_by_tuning, name_data
+from workbench.evaluation.fine_tuned import gain_by_tuning, name_training
 from workbench.evaluation.metrics import METRICS, OF_SETS
 from workbench.evaluation.summaries import Choice, aggregate_ranks, compare_paired, generalisation
 from workbench.names import escape_markdown
@@ -60,12 +60,13 @@ def show_per_picture(rows: list[Score], lines: list[Line], choice: Choice) -> No
 def show_matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     """What a model was trained on against the test sets, and what fine-tuning changed."""
     trained_on = {
-        name: f"on {', '.join(map(name_data, checkpoint.config['trained_on']))}"
+        name: f"on {name_training(checkpoint.config)}"
         for name, checkpoint in state.checkpoints().items()
     } | {"grey": "no training", "mean_ab": "one colour for all"}
     if not any(row.model in state.checkpoints() for row in rows):
         raise Problem("None of the models in this table is here, so their training is not known.")
-    tuned, more = state.fine_tuned()
+    tuned, more, complaints = state.fine_tuned()
+    show_passed_over(complaints)
     tuned = [each for each in tuned if each.base in trained_on]
     rows = rows + [row for row in more if choice.includes(row)]
     titles = {each.name: title_of(each.base) for each in tuned}
