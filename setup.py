@@ -22,9 +22,10 @@ setup(
     packages=[*find_namespace_packages(include=["workbench", "workbench.*"]), *INSIDE],
     package_dir=INSIDE,
     package_data={
-        "": ["*.json", "*.html", "*.css", "*.js", "*.svg", "*.jpg", "*.webmanifest"],
+        "": ["*.json", "*.html", "*.css", "*.js", "*.svg", "*.jpg", "*.webp", "*.webmanifest"],
         "workbench.browser": [".streamlit/config.toml"],
         "workbench.docs": ["*.md"],
+        "workbench.evaluation.pictures": ["*.md"],
     },
     exclude_package_data={"workbench.browser": ["*.json", "*.html", "*.css", "*.js", "*.jpg"]},
     cmdclass={"build_py": BuildWithoutItself},

@@ -34,7 +34,7 @@ choice = board.choose_rows(scores)
 rows = [score for score in scores if choice.includes(score)]
 lines = state.lines(choice)
 frame = board.make_table(lines, choice)
-st.dataframe(frame, hide_index=True, column_config=board.configure_columns(choice), placeholder="–")
+st.dataframe(frame, column_config=board.configure_columns(frame, choice), placeholder="–")
 board.offer_downloads(lines, rows, choice)
 st.caption(board.describe_traps(choice.metrics))
 

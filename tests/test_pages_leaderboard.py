@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -40,24 +40,23 @@ def test_without_scores_the_page_says_what_makes_them(
 def test_the_table_has_the_models_and_the_three_rows_that_are_no_network(leaderboard) -> None:
     table = leaderboard.run().dataframe[0].value
     assert not leaderboard.exception
-    assert set(table["Model"]) == {
+    assert set(table.index) == {
         "Vanilla CNN", "Colorful", "Grey (no colour)", "Mean colour", "Truth"
     }  # fmt: skip
-    assert (table["Pictures"] == 6).all()
-    finite = table["PSNR (dB) ↑"][table["Model"] != "Truth"]
+    assert (table[board.ROWS, "Pictures"] == 6).all()
+    finite = table["PSNR (dB) ↑", "mean"].drop("Truth")
     assert list(finite) == sorted(finite, reverse=True)
 
 
 def test_the_table_says_what_the_engine_computes(leaderboard, small_scores: Path) -> None:
     from workbench.evaluation.summaries import lines
 
-    table = leaderboard.run().dataframe[0].value.set_index("Model")
+    table = leaderboard.run().dataframe[0].value
     rows = [row for row in scores.read_all([small_scores]) if row.size == 32]
     grey = next(line for line in lines(rows) if line.model == "grey")
-    assert table.loc["Grey (no colour)", "PSNR (dB) ↑"] == round(grey.means["psnr"].value, 2)
-    assert table.loc["Grey (no colour)", "PSNR, 95 %"] == (
-        f"{grey.means['psnr'].low:.2f} – {grey.means['psnr'].high:.2f}"
-    )
+    mean, interval = table.loc["Grey (no colour)", "PSNR (dB) ↑"]  # side by side in one group
+    assert mean == round(grey.means["psnr"].value, 2)
+    assert interval == f"{grey.means['psnr'].low:.2f} – {grey.means['psnr'].high:.2f}"
 
 
 def test_the_csv_has_means_and_both_ends_of_their_intervals_as_numbers(small_scores: Path) -> None:
@@ -97,12 +96,12 @@ def test_each_metric_shown_carries_its_trap(leaderboard: AppTest) -> None:
 def test_rows_of_old_weights_are_marked(
     leaderboard: AppTest, small_scores: Path, monkeypatch
 ) -> None:
-    assert set(leaderboard.run().dataframe[0].value["Note"]) == {""}
+    assert (board.ROWS, "Note") not in leaderboard.run().dataframe[0].value
     monkeypatch.setattr(checkpoints.Checkpoint, "revision", property(lambda self: "f" * 12))
     state.checkpoints.clear()
-    table = leaderboard.run().dataframe[0].value.set_index("Model")
-    assert table.loc["Colorful", "Note"] == "older weights"
-    assert table.loc["Grey (no colour)", "Note"] == ""
+    notes = leaderboard.run().dataframe[0].value[board.ROWS, "Note"]
+    assert notes["Colorful"] == "older weights"
+    assert notes["Grey (no colour)"] == ""
 
 
 @pytest.mark.parametrize("view", list(views.VIEWS))
@@ -133,11 +132,46 @@ def test_best_and_worst_cases_are_painted_as_they_were_scored(
     assert best["cells"][0]["title"] == "Truth"
 
 
+def test_best_and_worst_has_pictures_of_its_own(
+    workbench: AppTest, small_scores: Path, tmp_path: Path, monkeypatch
+) -> None:
+    rows = scores.read(small_scores / "colorful" / "scores" / "tiny.csv")
+    for dataset in ("kodak24", "elsewhere"):
+        named = [
+            replace(
+                row, dataset=dataset, picture=f"{dataset}.parquet[0] a/Kodak24-kodim{n:02}.webp"
+            )
+            for n, row in enumerate(rows, 1)
+        ]
+        scores.write(tmp_path / "colorful" / "scores" / f"{dataset}.csv", named)
+    monkeypatch.setattr(score_run, "score_roots", lambda: (tmp_path,))
+    workbench.switch_page("pages/leaderboard.py")
+    workbench.query_params["more"] = "Best and worst"
+    workbench.run()
+    assert not workbench.exception
+    assert not workbench.error
+    best, worst = (json.loads(each.proto.json) for each in workbench.get("bidi_component"))
+    assert len(best["cells"]) == len(worst["cells"]) == 6
+    said = " ".join(caption.value for caption in workbench.caption)
+    assert "Of kodak24, coloured just now." in said
+    assert "The pictures of elsewhere do not come with the workbench." in said
+
+
+def test_all_of_kodaks_photographs_are_there_by_their_names_in_the_scores() -> None:
+    rows = scores.read(places.ROOT / "checkpoints/reference/scores/kodak24.csv")
+    named = {PurePosixPath(row.picture).name for row in rows}
+    files = list((places.TEST_PICTURES / "kodak24").glob("*.webp"))
+    assert {file.name for file in files} == named
+    assert len(named) == 24
+    assert sum(file.stat().st_size for file in files) < 1_000_000
+
+
 def test_without_the_test_pictures_the_page_says_how_to_name_them(leaderboard: AppTest) -> None:
     leaderboard.run()
     leaderboard.segmented_control(key="more").set_value("Best and worst").run()
     assert not leaderboard.exception
-    assert "WORKBENCH_DATA" in leaderboard.error[0].value
+    assert not leaderboard.error
+    assert "WORKBENCH_DATA" in leaderboard.info[0].value
     with pytest.raises(Problem, match=r"no tiny\.parquet"):
         board.source_of("tiny", str(Path(__file__).parent))
 
@@ -190,10 +224,10 @@ def two_kinds(workbench: AppTest, small_scores: Path, tmp_path: Path, monkeypatc
 def test_foreign_sets_are_chosen_alone_and_marked_in_the_matrix(two_kinds: AppTest) -> None:
     page = two_kinds.run()
     assert not page.exception
-    assert (page.dataframe[0].value["Pictures"] == 12).all()
+    assert (page.dataframe[0].value[board.ROWS, "Pictures"] == 12).all()
     page.segmented_control(key="kinship").set_value("foreign source").run()
     assert not page.exception
-    assert (page.dataframe[0].value["Pictures"] == 6).all()
+    assert (page.dataframe[0].value[board.ROWS, "Pictures"] == 6).all()
     page.segmented_control(key="kinship").set_value(board.EVERY)
     page.segmented_control(key="more").set_value("Generalisation").run()
     assert not page.exception

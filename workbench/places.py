@@ -16,6 +16,7 @@ ROOT = PACKAGE.parent  # of the repository, or of a Space
 INSTALLED = (PACKAGE / "browser").is_dir()  # only a wheel has app.py and pages/ in there
 APP = (PACKAGE / "browser" if INSTALLED else ROOT) / "app.py"
 DOCS = (PACKAGE if INSTALLED else ROOT) / "docs"
+TEST_PICTURES = PACKAGE / "evaluation/pictures"  # a folder for each test set that may be shipped
 
 
 def _folder(variable: str, default: Path) -> Path:

@@ -37,7 +37,7 @@ ZHANG = "ImageNet val, 10,000 pictures; AuC over ab distance 0 to 150"
 PAPER_002 = "Liu, Gao & Li, Implement of Colorful Image Colorization"
 PAPER_003 = "Ranjan & Agrawal, Old Movie Colorization Using Deep Learning Techniques, table 4.2"
 PAPER_004 = "Aguilar Gomez et al., Coloring the Past"
-FIELD = "published comparisons on val5k"
+FIELD = "Published comparisons on val5k"
 OPEN_MODELS = "Open Model Zoo"
 PAPER_ZHANG = "Zhang, Isola & Efros 2016, table 1"
 

@@ -111,14 +111,10 @@ def list_datasets() -> pd.DataFrame:
 
 def list_samples() -> pd.DataFrame:
     """The pictures in the repository and their terms."""
+    kodak = ("24 test photographs (Leaderboard)", "Eastman Kodak", "github.com/cszn/FFDNet")
+    rows = [(each.title, each.author, each.source, each.licence) for each in SAMPLES.values()]
     return pd.DataFrame(
-        {
-            "Picture": each.title,
-            "Author": each.author,
-            "Source": each.source,
-            "Licence": each.licence,
-        }
-        for each in SAMPLES.values()
+        [*rows, (*kodak, "Free use")], columns=["Picture", "Author", "Source", "Licence"]
     )
 
 

@@ -25,7 +25,7 @@ ABSENT = (
 )
 
 EVERY = "all test sets"
-NARROW, WIDE = 96, 118  # columns of a number and of an interval, pixels
+MEAN, INTERVAL, ROWS = "mean", "95 %", "what was scored"  # below a metric; above the rest
 
 
 def choose_rows(scores: list[Score]) -> Choice:
@@ -86,42 +86,49 @@ def title_of(name: str) -> str:
     return checkpoints[name].title if name in checkpoints else BASELINES.get(name, name)
 
 
-def _format_mean(metric: Metric, mean: Mean | None) -> dict[str, object]:
+def _format_mean(metric: Metric, mean: Mean | None) -> dict[tuple[str, str], object]:
     """The two cells of a metric: its mean, and its interval in words."""
-    interval = f"{metric.title}, 95 %"
-    if mean is None:
-        return {metric.heading: None, interval: ""}
-    if not math.isfinite(mean.value):  # only the truth is the truth
-        return {metric.heading: None, interval: "identical: infinite"}
-    low, high = metric.text(mean.low), metric.text(mean.high)
-    return {metric.heading: round(mean.value, metric.digits), interval: f"{low} – {high}"}
+    value, interval = None, ""
+    if mean is not None and not math.isfinite(mean.value):  # only the truth is the truth
+        interval = "identical: ∞"
+    elif mean is not None:
+        value = round(mean.value, metric.digits)
+        interval = f"{metric.text(mean.low)} – {metric.text(mean.high)}"
+    return {(metric.heading, MEAN): value, (metric.heading, INTERVAL): interval}
 
 
 def make_table(lines: list[Line], choice: Choice) -> pd.DataFrame:
-    """A row per line: means with their intervals, then what made them, best first."""
+    """A row per line, best first: a group of columns for each metric, then what made them.
+
+    The index is the model's title; columns are (group, name).
+    """
     from workbench.evaluation.metrics import METRICS
 
     checkpoints = state.checkpoints()
     rows = []
     for line in lines:
-        row: dict[str, object] = {"Model": title_of(line.model)}
+        row: dict[tuple[str, str], object] = {}
         for name in choice.metrics:
             row |= _format_mean(METRICS[name], line.means.get(name))
         now = checkpoints.get(line.model)
-        row["Pictures"] = line.pictures
-        row["Revision"] = line.revision
-        row["Parameters"] = state.parameters(now) if now else None
-        row["ms"] = round(line.means["ms"].value, 1) if "ms" in line.means else None
-        row["Note"] = "older weights" if now and now.revision != line.revision else ""
+        row[ROWS, "Pictures"] = line.pictures
+        row[ROWS, "Revision"] = line.revision
+        row[ROWS, "Parameters"] = state.parameters(now) if now else None
+        row[ROWS, "ms"] = round(line.means["ms"].value, 1) if "ms" in line.means else None
+        row[ROWS, "Note"] = "older weights" if now and now.revision != line.revision else ""
         rows.append(row)
     first = METRICS[choice.metric]
-    frame = pd.DataFrame(rows)
-    column = first.heading
+    titles = pd.Index([title_of(line.model) for line in lines], name="Model")
+    frame = pd.DataFrame(rows, index=titles)
+    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
+    if not frame[ROWS, "Note"].any():
+        frame = frame.drop(columns=[(ROWS, "Note")])
+    merit = frame[first.heading, MEAN].to_numpy(dtype=float)
     if first.better == "truth":  # nearest to the truth's value first
-        truth = frame.loc[frame["Model"] == title_of("truth"), column]
-        distance = (frame[column] - (truth.iloc[0] if len(truth) else 0)).abs()
-        return frame.loc[distance.sort_values().index]
-    return frame.sort_values(column, ascending=first.better == "lower", kind="stable")
+        truth = merit[titles == title_of("truth")]
+        merit = abs(merit - (truth[0] if len(truth) else 0))
+    ascending = first.better != "higher"
+    return frame.iloc[pd.Series(merit).sort_values(ascending=ascending, kind="stable").index]
 
 
 def make_numbers(lines: list[Line], choice: Choice) -> pd.DataFrame:
@@ -153,31 +160,34 @@ def describe_traps(names: tuple[str, ...]) -> str:
     return "  \n".join(f"**{METRICS[name].title}.** {METRICS[name].trap}" for name in names)
 
 
-def configure_columns(choice: Choice) -> dict[str, object]:
-    """How the table shows its numbers."""
+def configure_columns(frame: pd.DataFrame, choice: Choice) -> dict[int, object]:
+    """How the table of `make_table` shows its numbers, by place: 0 is the model."""
     from workbench.evaluation.metrics import METRICS
 
-    shown: dict[str, object] = {
-        METRICS[name].heading: st.column_config.NumberColumn(
-            format=METRICS[name].format, help=METRICS[name].trap, width=NARROW
-        )
-        for name in choice.metrics
-    }
-    shown |= {
-        f"{METRICS[name].title}, 95 %": st.column_config.TextColumn(
-            "95 %", help=f"Interval of the mean of {METRICS[name].title}.", width=WIDE
-        )
-        for name in choice.metrics
-    }
-    shown["Model"] = st.column_config.TextColumn(pinned=True)
-    shown["Parameters"] = st.column_config.NumberColumn(format="compact")
-    shown["ms"] = st.column_config.NumberColumn(
-        "ms per picture", format="%.1f", help="Time of the network, on the machine that evaluated."
-    )
-    shown["Note"] = st.column_config.TextColumn(
-        help="Older weights: the checkpoint has changed since these rows were made. Evaluate again."
-    )
+    by_heading = {METRICS[name].heading: METRICS[name] for name in choice.metrics}
+    shown: dict[int, object] = {0: st.column_config.TextColumn(pinned=True)}
+    for place, (group, name) in enumerate(frame.columns, 1):
+        metric = by_heading.get(group)
+        if metric is not None and name == MEAN:
+            shown[place] = st.column_config.NumberColumn(format=metric.format, help=metric.trap)
+        elif metric is not None:
+            shown[place] = st.column_config.TextColumn(
+                help=f"95 % interval of the mean of {metric.title}."
+            )
+        elif name in OF_ROWS:
+            shown[place] = OF_ROWS[name]
     return shown
+
+
+OF_ROWS = {
+    "Parameters": st.column_config.NumberColumn(format="compact"),
+    "ms": st.column_config.NumberColumn(
+        format="%.1f", help="Of the network for a picture, on the machine that evaluated."
+    ),
+    "Note": st.column_config.TextColumn(
+        help="Older weights: the checkpoint has changed since these rows were made. Evaluate again."
+    ),
+}
 
 
 def offer_downloads(lines: list[Line], scores: list[Score], choice: Choice) -> None:
@@ -208,26 +218,26 @@ def offer_downloads(lines: list[Line], scores: list[Score], choice: Choice) -> N
 
 
 def source_of(dataset: str, typed: str) -> str:
-    """Where the pictures of a test set are: the typed place, else WORKBENCH_DATA.
+    """Where the pictures of a test set are: the typed place, else WORKBENCH_DATA, else ours.
 
     A folder may hold `<dataset>.parquet`, `test/<dataset>.parquet` or a folder `<dataset>`.
     Raises Problem where nothing is there.
     """
     place = typed.strip() or places.data()
-    if not place:
-        raise Problem(
-            "The test pictures are not part of this repository. Type the folder that holds them, "
-            "or start the workbench with WORKBENCH_DATA set to it."
-        )
     folder = Path(place).expanduser()
     tries = [
         folder / f"{dataset}.parquet",
         folder / "test" / f"{dataset}.parquet",
         folder / dataset,
     ]
-    for found in tries:
+    for found in [*(tries if place else ()), places.TEST_PICTURES / dataset]:
         if found.exists():
             return str(found)
+    if not place:
+        raise Problem(
+            f"The pictures of {dataset} do not come with the workbench. Type the folder that "
+            "holds them, or start the workbench with WORKBENCH_DATA set to it."
+        )
     if folder.is_file() or not folder.exists():
         return place
     raise Problem(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -29,6 +29,23 @@ if TYPE_CHECKING:
     from workbench.evaluation.summaries import Line
 
 PROTOCOL = places.DOCS / "protocol.md"
+KODAK = (
+    "Kodak's photographs come with the workbench, a little compressed (WebP); the numbers are of "
+    "the pictures as they were scored."
+)
+NUMBERS = {  # of a published line: its columns as people read them
+    "psnr": "PSNR, dB",
+    "psnr_sd": "PSNR ±",
+    "ssim": "SSIM",
+    "ssim_sd": "SSIM ±",
+    "fid": "FID",
+    "colorfulness": "Colourfulness",
+    "delta_colorfulness": "Δ colourfulness",
+    "auc": "AuC, %",
+    "auc_rebalanced": "AuC rebalanced, %",
+    "fool_rate": "Fooled, %",
+    "pixels_differ": "Pixels differ, %",
+}
 SHOWN = 3  # best, and as many worst, cases
 ON_THE_SPOT = 48  # pictures of a set whose errors by colour are measured for a visitor
 
@@ -158,7 +175,7 @@ def _ask_place(where: DeltaGenerator, key: str) -> str:
 
 
 def show_cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
-    """The pictures on which a model did best and worst, coloured on the spot."""
+    """The pictures on which a model did best and worst, of those here, coloured on the spot."""
     checkpoints = state.checkpoints()
     names = [name for name in dict.fromkeys(line.model for line in lines) if name in checkpoints]
     if not names:
@@ -170,17 +187,43 @@ def show_cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
         place = _ask_place(right, "case_source")
     metric = METRICS[choice.metric]
     scored = [row for row in rows if row.model == name and getattr(row, metric.name) is not None]
+    sources, problem = _find_sources({row.dataset for row in scored}, place)
+    if problem and not sources:
+        st.info(str(problem))
+        return
+    scored = [row for row in scored if row.dataset in sources]
     scored.sort(key=lambda row: _badness(row, metric.name))
     chosen = {"Best": scored[:SHOWN], "Worst": scored[::-1][:SHOWN]}
     for heading, few in chosen.items():
         cells = []
         for row in few:
-            truth, made = colorize_row(name, row, source_of(row.dataset, place))
+            truth, made = colorize_row(name, row, sources[row.dataset])
             value = f"{metric.title} {getattr(row, metric.name):.{metric.digits}f} {metric.unit}"
             cells.append(Cell("Truth", truth, f"{row.dataset}: {PurePosixPath(row.picture).name}"))
             cells.append(Cell(title_of(name), made, value))
         st.subheader(heading)
         show_gallery(cells, key=f"cases_{heading}", cell=190)
+    st.caption(
+        f"Of {', '.join(sorted(sources))}, coloured just now."
+        + (f" {problem}" if problem else "")
+        + (f" {KODAK}" if _is_ours(sources.get("kodak24", "")) else "")
+    )
+
+
+def _find_sources(datasets: set[str], place: str) -> tuple[dict[str, str], Problem | None]:
+    """Data set -> where its pictures are, of those that are here; why another one is not."""
+    found, problem = {}, None
+    for dataset in sorted(datasets):
+        try:
+            found[dataset] = source_of(dataset, place)
+        except Problem as missing:
+            problem = missing
+    return found, problem
+
+
+def _is_ours(source: str) -> bool:
+    """Whether these pictures came with the workbench."""
+    return Path(source).parent == places.TEST_PICTURES
 
 
 def show_colors(rows: list[Score], lines: list[Line], choice: Choice) -> None:
@@ -305,20 +348,22 @@ def _on_the_spot(lacking: list[str], names: set[str]) -> list[Share]:
 
 
 def show_reported(rows: list[Score], lines: list[Line], choice: Choice) -> None:
-    """What papers and peers publish, each with its protocol, apart from our own numbers."""
+    """What papers and peers publish, a table for each source and protocol, apart from ours."""
     from workbench.evaluation.reported import REPORTED
 
-    table = pd.DataFrame([asdict(each) for each in REPORTED]).dropna(axis="columns", how="all")
-    systems = {
-        "system": "System",
-        "dataset": "Data set",
-        "protocol": "Protocol",
-        "source": "Source",
-    }
-    numbers = [column for column in table if column not in systems]
-    table = table[["system", "dataset", *numbers, "protocol", "source"]].rename(columns=systems)
-    shown = {name: st.column_config.NumberColumn(_heading(name)) for name in numbers}
-    st.dataframe(table, hide_index=True, column_config=shown, height=460, placeholder="")
+    for source, protocol in dict.fromkeys((each.source, each.protocol) for each in REPORTED):
+        st.markdown(f"**{escape_markdown(source)}**  \n{escape_markdown(protocol)}")
+        table = pd.DataFrame(
+            {
+                "System": each.system,
+                "Data set": each.dataset,
+                "Trained again here": title_of(each.repeated_by) if each.repeated_by else None,
+            }
+            | {heading: getattr(each, name) for name, heading in NUMBERS.items()}
+            for each in REPORTED
+            if (each.source, each.protocol) == (source, protocol)
+        )
+        st.dataframe(table.dropna(axis="columns", how="all"), hide_index=True, placeholder="–")
     st.caption(
         "Never ranked against the table above: each line was measured in its own way. To see our "
         "models under an old protocol, run `python -m workbench evaluate all --data FILE "
@@ -335,24 +380,6 @@ def show_protocol(rows: list[Score], lines: list[Line], choice: Choice) -> None:
         st.markdown(f"**`{chosen.name}` – {chosen.title}.** {chosen.text}")
     if PROTOCOL.exists():
         st.markdown(PROTOCOL.read_text("utf-8"))
-
-
-def _heading(column: str) -> str:
-    """A column of the published numbers, as people read it."""
-    names = {
-        "psnr": "PSNR, dB",
-        "psnr_sd": "PSNR ±",
-        "ssim": "SSIM",
-        "ssim_sd": "SSIM ±",
-        "fid": "FID",
-        "auc": "AuC, %",
-        "auc_rebalanced": "AuC rebalanced, %",
-        "fool_rate": "Fooled, %",
-        "pixels_differ": "Pixels differ, %",
-        "colorfulness": "Colourfulness",
-        "delta_colorfulness": "Δ colourfulness",
-    }
-    return names.get(column, column)
 
 
 def _badness(row: Score, metric: str) -> float:
@@ -374,7 +401,8 @@ def colorize_row(name: str, row: Score, source: str):
     key = ("case", name, checkpoint.revision, source, row.picture, shape)
     if found := state.shelf().get(key):
         return found
-    item = next((item for item in open_source(source).items() if item.name == row.picture), None)
+    wanted = PurePosixPath(row.picture).name if _is_ours(source) else row.picture
+    item = next((item for item in open_source(source).items() if item.name == wanted), None)
     if item is None:
         raise Problem(
             f"{row.picture} is not in {source}: it was scored on other files than these. "
