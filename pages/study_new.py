@@ -49,6 +49,12 @@ with st.form("plan", border=False, enter_to_submit=False):
         completion = st.text_input("At the end: an https address to go back to, or a code")
         screened_out = st.text_input("The same for whoever may not take part")
         normal_vision = st.toggle("Only raters who see colours as most people do")
+    reference = st.selectbox(
+        "Beside the pictures of every question",
+        list(plans.REFERENCES),
+        format_func=plans.REFERENCES.get,
+        disabled=design == "real_or_fake",
+    )
     question = st.text_input("The question above every trial", usual.asked, max_chars=200)
     instructions = st.text_area("Instructions (Markdown)", usual.guidance)
     consent = st.text_area("Consent (Markdown)", plans.CONSENT)
@@ -63,6 +69,7 @@ if made:
         fields = {
             "name": name, "title": title, "design": design, "models": models, "limit": limit,
             "trials": trials, "practice": practice, "catch": catch, "invites": invites,
+            "reference": "" if design == "real_or_fake" else reference,
             "browsers": browsers, "seed": seed, "question": question, "reveal": reveal,
             "instructions": instructions, "consent": consent,
             "exclude_flagged": exclude, "completion": completion.strip(),

@@ -385,6 +385,48 @@ def test_an_order_is_given_by_choosing_the_best_first(study_server, chromium):
     assert votes.rows(votes.study("orders")) == []
 
 
+TRANSFORMS = "els => els.map(each => each.style.transform)"
+
+
+def test_one_zoom_moves_every_picture_and_the_reference_and_a_drag_is_no_answer(
+    study_server, chromium
+):
+    address, votes = study_server
+    plan = replace(PAIR, name="beside", trials=1, practice=0, catch=0, reference=plans.GREY)
+    rendering.make_study(votes, plan, painters=PAINTERS)
+    rendering.open_study(votes, plan.name)
+    for width, height in ((1360, 900), (390, 844)):
+        with watched_page(chromium, viewport={"width": width, "height": height}) as page:
+            join(page, address, plan.name)
+            wait_for_question(page, "Question 1 of 1")
+            slots, pictures = page.locator(".question .slot"), page.locator(".question .picture")
+            left, right, reference = (slots.nth(place).bounding_box() for place in range(3))
+            assert page.get_by_role("img", name="Black and white original").is_visible()
+            if width > 1000:
+                assert left["x"] < reference["x"] < right["x"]
+            else:
+                assert reference["y"] + reference["height"] <= left["y"]
+                assert not page.evaluate("document.documentElement.scrollWidth > innerWidth + 1")
+            page.get_by_role("button", name="Zoom in all pictures").click()
+            page.keyboard.press("+")
+            moved = set(pictures.evaluate_all(TRANSFORMS))
+            assert len(moved) == 1
+            assert "scale(2.25)" in moved.pop()
+            page.mouse.move(left["x"] + 50, left["y"] + 50)
+            page.mouse.down()
+            page.mouse.move(left["x"] + 80, left["y"] + 60, steps=3)
+            page.mouse.up()
+            page.keyboard.press("Shift+ArrowRight")
+            assert len(set(pictures.evaluate_all(TRANSFORMS))) == 1
+            assert page.locator(".question .choice:enabled").count() == 3  # not answered yet
+            page.keyboard.press("0")
+            assert "scale(1)" in pictures.first.evaluate("each => each.style.transform")
+            slots.first.click()
+            page.get_by_text("Thank you!").wait_for()
+    rows = votes.rows(votes.study(plan.name))
+    assert [row["choice"] for row in rows] == ["left", "left"]
+
+
 def test_html_in_the_instructions_is_shown_and_not_run(study_server, browser_page):
     address, _ = study_server
     asked = []

@@ -106,6 +106,26 @@ def test_every_picture_is_rendered_before_a_study_can_be_opened(studies):
     votes.close()
 
 
+def test_a_reference_is_rendered_without_colours_and_missing_it_keeps_a_study_closed():
+    from workbench.images import open_image
+
+    votes = Votes()
+    plan = plans.Plan(name="beside", size=64, limit=1, reference=plans.GREY)
+    rendering.make_study(votes, plan, painters={"a@1": lambda rgb: rgb, "b@1": lambda rgb: rgb})
+    [made] = json.loads(votes.study("beside").pictures)
+    file = rendering.picture_file("beside", made["sha256"], plans.GREY)
+    rgb = open_image(file).rgb.int()
+    assert (rgb.amax(0) - rgb.amin(0)).max() <= 1
+    file.unlink()
+    with pytest.raises(Problem, match="of grey is missing"):
+        rendering.open_study(votes, "beside")
+    votes.close()
+    told = {"design": "real_or_fake", "reference": plans.GREY}
+    for fields in (told, {"models": (plans.TRUTH, "a"), "reference": plans.TRUTH}):
+        with pytest.raises(Problem, match="reference"):
+            plans.Plan(name="beside", **fields)
+
+
 def test_the_catch_picture_has_the_photographs_lightness_and_none_of_its_colours():
     from workbench import color
     from workbench.images import open_image

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from workbench.study import ranking
-from workbench.study.plans import TRUTH, Plan
+from workbench.study.plans import GREY, TRUTH, Plan
 from workbench.study.recruiting import recruited_rows
 from workbench.study.results import ENOUGH_RATERS, FEW_RATERS, Results, Row, load
 from workbench.study.tables import Study
@@ -303,6 +303,14 @@ def write_methods(results: Results) -> str:
 
 def _describe_design(plan: Plan) -> str:
     """What raters saw and did, in sentences."""
+    beside = {
+        GREY: " The black and white original stood beside them.",
+        TRUTH: " The photograph in its own colours stood beside them.",
+    }.get(plan.reference, "")
+    return _describe_task(plan) + beside
+
+
+def _describe_task(plan: Plan) -> str:
     if plan.live:
         seen = (
             "A photograph and a colourization of it stood side by side; raters named the fake."

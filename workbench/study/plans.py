@@ -22,8 +22,14 @@ DESIGNS = {
 ARENA = "arena"  # the standing study of the page Arena: its name, and its design
 LIVE = "live-"  # begins the name of a live class; what follows is the code to join by
 TRUTH = "truth"  # the photograph's own colours
+GREY = "grey"  # the photograph without its colours
 CATCH = "catch"  # the photograph with its hues rotated by 180°: nobody attentive prefers it
 
+REFERENCES = {  # what may stand beside the pictures of every question, and its caption
+    "": "nothing",
+    GREY: "Black and white original",
+    TRUTH: "Original colours",
+}
 QUESTIONS = {
     "pair": "Which colours look more natural?",
     "real_or_fake": "Which of the two is the fake?",
@@ -55,6 +61,7 @@ class Plan:
     models: tuple[str, ...] = ()  # empty: every model with a checkpoint
     pictures: str = "samples"  # "samples" (those of scikit-image) or a source that --data takes
     limit: int = 24  # pictures taken from the source
+    reference: str = ""  # beside the pictures of every question: grey, truth, or nothing
     size: int = 256  # side of the square that is shown, pixels
     trials: int = 0  # scored trials per rater; 0: 50 for real_or_fake, 20 for pair, 10 for rank
     practice: int = -1  # -1: 10 with feedback for real_or_fake, else 2
@@ -168,6 +175,12 @@ def check(plan: Plan) -> None:
         value = getattr(plan, name)
         if not low <= value <= high:
             refuse(f"{name} must lie between {low} and {high}, not {value}.")
+    if plan.reference not in REFERENCES:
+        refuse(f"reference must be {GREY}, {TRUTH} or empty, not {plan.reference!r}.")
+    if plan.reference and plan.design == "real_or_fake":
+        refuse("a reference would tell the fake; only pair and rank may have one.")
+    if plan.reference == TRUTH and TRUTH in plan.models:
+        refuse(f"{TRUTH!r} cannot be compared and be the reference, too.")
     for name in plan.link_parameters:
         if not re.fullmatch(r"\w{1,64}", name) or name in ("study", "rater", "invite"):
             refuse(f"{name!r} cannot be a parameter of its link.")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from workbench import places
 from workbench.errors import Problem, reason_of
 from workbench.names import shorten_stem
-from workbench.study.plans import CATCH, TRUTH, Plan
+from workbench.study.plans import CATCH, GREY, TRUTH, Plan
 from workbench.study.trials import plan_of
 from workbench.study.votes import Votes
 from workbench.writing import write_whole
@@ -103,6 +103,8 @@ def render(
     made: list[dict[str, str]] = []
     for title, sha256, rgb in _photographs(plan, places.studies() / name / UPLOADS):
         versions = {TRUTH: rgb, CATCH: rotate_to_purple(rgb)}
+        if plan.reference == GREY:
+            versions[GREY] = without_color(rgb)
         versions |= {shown: paint(rgb) for shown, paint in painters.items()}
         for shown, picture in versions.items():
             _write(picture_file(name, sha256, shown), images.encode(picture))
@@ -120,8 +122,9 @@ def open_study(votes: Votes, name: str) -> None:
     pictures, models = json.loads(study.pictures), json.loads(study.models)
     if not pictures:
         raise Problem(f"Study {name!r} has no pictures yet: run `study render {name}` first.")
+    reference = plan_of(study).reference
     for picture in pictures:
-        for shown in (TRUTH, CATCH, *models):
+        for shown in (TRUTH, CATCH, *models, *([reference] if reference else [])):
             if not picture_file(name, picture["sha256"], shown).exists():
                 raise Problem(
                     f"Study {name!r}: the picture {picture['picture']!r} of {shown} is missing. "
@@ -142,6 +145,14 @@ def rotate_to_purple(rgb: Tensor) -> Tensor:
     L, ab = color.split_lab(rgb)
     cast = torch.tensor([45.0, -45.0]).view(2, 1, 1)
     return color.join_rgb(L, cast - 1.5 * ab)
+
+
+def without_color(rgb: Tensor) -> Tensor:
+    """uint8 RGB (3, H, W) -> the same in black and white: its lightness."""
+    from workbench import color
+
+    L, ab = color.split_lab(rgb)
+    return color.join_rgb(L, 0 * ab)
 
 
 def _network_painter(checkpoint: Checkpoint) -> Painter:

@@ -1,8 +1,9 @@
 // One question of a study: shows pictures, measures with the browser's own clock, sends one answer.
 // data: {token, attempt, design, asked, keep, sources, ahead, exposure, gap, minimum, wait, progress, share,
-//        feedback, names}
+//        feedback, names, reference}
 // asked: the question above the pictures; keep: name=value of a cookie with the rater's code
 // ahead: the pictures of the next question, fetched while this one is looked at
+// reference: {source, caption} of what stands beside the pictures, or null
 // names: what the pictures are called, or null: left and right, or first and second
 // exposure: of real_or_fake; 0: both pictures stay
 // design: pair (left, right, tie), real_or_fake (two timed exposures, then left or right), rank.
@@ -21,7 +22,7 @@ const picture = (source) => {
 };
 // width x height of a picture as it stands on the screen, CSS pixels
 const onScreen = (image) => {
-  const { width, height } = image.getBoundingClientRect();
+  const [width, height] = [image.offsetWidth, image.offsetHeight]; // however far it is zoomed
   const scale = Math.min(width / image.naturalWidth, height / image.naturalHeight);
   const sides = [image.naturalWidth * scale, image.naturalHeight * scale];
   return sides.every(Number.isFinite) ? sides.map(Math.round).join("x") : "";
@@ -50,6 +51,11 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const top = element(root, "div", "top");
   element(top, "span", "progress", data.progress);
   element(top, "span", `feedback ${data.feedback.kind || ""}`, data.feedback.text);
+  [["−", "Zoom out", 1 / 1.5], ["+", "Zoom in", 1.5]].forEach(([text, label, by]) => {
+    const made = element(top, "button", "zoom", text);
+    made.setAttribute("aria-label", `${label} all pictures`);
+    made.onclick = () => zoom(by, 0.5, 0.5);
+  });
   const larger = element(top, "button", "enlarge", root.hasAttribute("popover") ? "Close" : "Enlarge");
   larger.setAttribute("aria-expanded", root.hasAttribute("popover"));
   larger.onclick = () => (enlarge(root, !root.hasAttribute("popover")), fit());
@@ -71,18 +77,92 @@ export default function ({ parentElement, data, setTriggerValue }) {
     image.draggable = false;
     return { slot, image };
   });
-  // In as many columns as make the pictures largest; where they stand in one, left is above.
+  let reference = null;
+  if (data.reference) {
+    const { source, caption } = data.reference;
+    const slot = element(stage, "div", "slot reference");
+    slot.dataset.name = caption;
+    reference = { slot, image: slot.appendChild(fetched.get(source) || picture(source)) };
+    fetched.delete(source);
+    reference.image.alt = caption;
+    reference.image.draggable = false;
+  }
+  const all = [...pictures, ...(reference ? [reference] : [])];
+
+  // One view for all pictures: + and − (or Ctrl and the wheel, or two fingers), then drag.
+  const view = { scale: 1, x: 0, y: 0 }; // x, y: of the picture's corner, shares of its side
+  const show = () => {
+    view.x = Math.min(0, Math.max(1 - view.scale, view.x));
+    view.y = Math.min(0, Math.max(1 - view.scale, view.y));
+    root.toggleAttribute("data-zoomed", view.scale > 1);
+    all.forEach(({ image }) => {
+      image.style.transform = `translate(${100 * view.x}%, ${100 * view.y}%) scale(${view.scale})`;
+    });
+  };
+  const zoom = (by, u, v) => {
+    const scale = by ? Math.min(16, Math.max(1, view.scale * by)) : 1;
+    view.x = u - ((u - view.x) / view.scale) * scale;
+    view.y = v - ((v - view.y) / view.scale) * scale;
+    view.scale = scale;
+    show();
+  };
+  const move = (x, y) => ((view.x += x), (view.y += y), show());
+  show();
+  all.forEach(({ slot }) => {
+    const held = new Map(); // pointer -> where it is
+    let far = 0; // how far they have gone since the first came down: a drag is no answer
+    const place = ({ clientX, clientY }) => {
+      const box = slot.getBoundingClientRect();
+      return [(clientX - box.left) / box.width, (clientY - box.top) / box.height];
+    };
+    slot.onpointerdown = (event) => {
+      if (!held.size) far = 0;
+      held.set(event.pointerId, place(event));
+      if (held.size > 1 || view.scale > 1) slot.setPointerCapture(event.pointerId);
+    };
+    slot.onpointermove = (event) => {
+      const before = held.get(event.pointerId);
+      if (!before || (held.size < 2 && view.scale === 1)) return;
+      const now = place(event);
+      far += Math.hypot(now[0] - before[0], now[1] - before[1]);
+      if (held.size === 2) {
+        const [, other] = [...held].find(([id]) => id !== event.pointerId);
+        const apart = (each) => Math.max(0.01, Math.hypot(each[0] - other[0], each[1] - other[1]));
+        zoom(apart(now) / apart(before), ...other);
+      } else move(now[0] - before[0], now[1] - before[1]);
+      held.set(event.pointerId, now);
+    };
+    slot.onpointerup = slot.onpointerleave = slot.onpointercancel = (event) => held.delete(event.pointerId);
+    slot.addEventListener("click", (event) => far > 0.02 && event.detail && event.stopImmediatePropagation(), true);
+    slot.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey && !event.metaKey) return; // a plain wheel scrolls the page
+      event.preventDefault();
+      zoom(Math.exp(-event.deltaY / 200), ...place(event));
+    }, { passive: false });
+  });
+  // In as many columns as make the pictures largest; where they stand in one, left is above. What
+  // they are compared with stands in their row, or alone in the first one.
   const fit = () => {
     const gap = parseFloat(getComputedStyle(stage).gap) || 0;
-    const [all, pair] = [root, stage].map((each) => each.getBoundingClientRect());
+    const [whole, pair] = [root, stage].map((each) => each.getBoundingClientRect());
     const below = (said.offsetHeight ? said : controls).getBoundingClientRect().bottom - pair.bottom;
-    const high = innerHeight - (pair.top - all.top) - below - 24;
-    const most = (columns) => {
-      const rows = Math.ceil(pictures.length / columns);
-      return Math.min((stage.clientWidth + gap) / columns, (high + gap) / rows) - gap;
-    };
-    const [columns] = pictures.map((_, place) => place + 1).sort((a, b) => most(b) - most(a));
-    const side = Math.max(96, Math.floor(most(columns)));
+    const high = innerHeight - (pair.top - whole.top) - below - 24;
+    const most = ({ columns, rows }) =>
+      Math.min((stage.clientWidth + gap) / columns, (high + gap) / rows) - gap;
+    const ways = pictures.map((_, place) => ({
+      columns: place + 1,
+      rows: Math.ceil(pictures.length / (place + 1)) + (reference ? 1 : 0),
+    }));
+    if (reference) ways.push({ columns: all.length, rows: 1 });
+    const [way] = ways.sort((a, b) => most(b) - most(a));
+    const { columns } = way;
+    const side = Math.max(96, Math.floor(most(way)));
+    if (reference) {
+      const alone = way.rows > 1;
+      Object.assign(reference.slot.style, { gridColumn: alone ? "1 / -1" : "", width: `${side}px` });
+      pictures.forEach(({ slot }, place) => (slot.style.order = place ? 2 : alone ? 1 : 0));
+      reference.slot.style.order = alone ? 0 : 1; // between left and right
+    }
     stage.style.gridTemplateColumns = `repeat(${columns}, ${side}px)`;
     root.toggleAttribute("data-stacked", columns === 1);
     root.querySelectorAll("[data-words]").forEach((each) => {
@@ -90,7 +170,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     });
   };
   const hide = (hidden) =>
-    pictures.forEach(({ image }) => (image.style.visibility = hidden ? "hidden" : "visible"));
+    all.forEach(({ image }) => (image.style.visibility = hidden ? "hidden" : "visible"));
   hide(true);
 
   const button = (text, action) => {
@@ -163,6 +243,10 @@ export default function ({ parentElement, data, setTriggerValue }) {
     }
   }
   keys.e = keys.E = () => larger.click();
+  const steps = { ArrowLeft: [0.1, 0], ArrowRight: [-0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] };
+  keys["+"] = keys["="] = () => zoom(1.5, 0.5, 0.5);
+  keys["-"] = () => zoom(1 / 1.5, 0.5, 0.5);
+  keys[0] = () => zoom(0, 0.5, 0.5);
   keys.Escape = () => root.hasAttribute("popover") && larger.click();
   fit();
   const watcher = new ResizeObserver(fit);
@@ -173,6 +257,10 @@ export default function ({ parentElement, data, setTriggerValue }) {
     if (/^(INPUT|TEXTAREA|SELECT)$/.test(where.tagName) || where.isContentEditable) return;
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     if (/^(Enter| )$/.test(event.key) && where.tagName === "BUTTON") return; // presses that one
+    if (event.shiftKey && steps[event.key]) {
+      event.preventDefault();
+      return move(...steps[event.key]);
+    }
     if (!keys[event.key]) return;
     event.preventDefault();
     keys[event.key]();
@@ -198,7 +286,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     });
 
   (async () => {
-    await Promise.all(pictures.map(({ image }) => image.decode().catch(() => {})));
+    await Promise.all(all.map(({ image }) => image.decode().catch(() => {})));
     if (!live) return;
     if (timed) {
       if (!begun) await started();

@@ -18,6 +18,7 @@ from workbench import places
 from workbench.errors import Problem
 from workbench.study import limits, trials
 from workbench.study.export import GROUND
+from workbench.study.plans import REFERENCES
 from workbench.study.rendering import picture_file
 from workbench.study.tables import Rater, Study
 from workbench.study.votes import Answer, Votes, new_code
@@ -101,6 +102,10 @@ def put(
     """
     draw_ground()
     plan = trials.plan_of(study)
+    reference, ahead = (
+        _address(study, each, plan.reference) if plan.reference and each else None
+        for each in (question, question.ahead)
+    )
     feedback = st.session_state.get("study_feedback", {"text": "", "kind": ""})
     practice = question.number < plan.practised
     place = question.number + 1 if practice else question.number + 1 - plan.practised
@@ -114,7 +119,8 @@ def put(
             "asked": plan.asked,
             "keep": f"{cookie_of(study)}={rater.code}",
             "sources": _addresses(study, question),
-            "ahead": _addresses(study, question.ahead),
+            "reference": reference and {"source": reference, "caption": REFERENCES[plan.reference]},
+            "ahead": [*_addresses(study, question.ahead), *filter(None, [ahead])],
             "names": list(names) or None,
             "exposure": 0 if names else plan.exposure_ms,
             "gap": plan.gap_ms,
@@ -200,13 +206,19 @@ def mark_once(png: bytes, words: str) -> bytes:
 
 
 def _addresses(study: Study, question: trials.Question | None) -> list[str]:
-    """Where the browser finds the pictures: other addresses in every question."""
-    addresses = []
-    for place, shown in enumerate(question.shown if question else ()):
-        data = picture_file(study.name, question.picture_sha256, shown).read_bytes()
-        coordinates = f"{question.token}/{place}"
-        # the address is made of the bytes: the same picture has another one in every question
-        data = mark_once(data, f"{question.token}/{place}")
-        path = Runtime.instance().media_file_mgr.add(data, "image/png", coordinates=coordinates)
-        addresses.append(f"{st.get_option('server.baseUrlPath').rstrip('/')}{path}")
-    return addresses
+    """Where the browser finds the pictures of a question."""
+    if question is None:
+        return []
+    return [_address(study, question, shown, place) for place, shown in enumerate(question.shown)]
+
+
+def _address(
+    study: Study, question: trials.Question, shown: str, place: int | str = "reference"
+) -> str:
+    """Where the browser finds one picture: another address in every question."""
+    data = picture_file(study.name, question.picture_sha256, shown).read_bytes()
+    coordinates = f"{question.token}/{place}"
+    # the address is made of the bytes: the same picture has another one in every question
+    data = mark_once(data, coordinates)
+    path = Runtime.instance().media_file_mgr.add(data, "image/png", coordinates=coordinates)
+    return f"{st.get_option('server.baseUrlPath').rstrip('/')}{path}"
