@@ -6,7 +6,7 @@ from workbench import places
 from workbench.errors import Problem
 from workbench.names import escape_markdown
 from workbench.ui import widgets
-from workbench.ui.compare import blend, looks, opening
+from workbench.ui.compare import blend, from_hub, looks, opening
 
 st.title("Colorization workbench")
 st.caption(
@@ -39,6 +39,7 @@ with right:
     with st.expander("Settings", icon=":material/tune:"):
         settings = widgets.choose_settings()
         weights = blend.choose_weights(checkpoints)
+    from_hub.offer()
 
 checkpoints.sort(key=lambda each: not each.spec.ours)  # what is most believable is seen first
 made = results.make_all(picture, checkpoints, settings, waiting)

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-KINDS = ("video", "batch")
+KINDS = ("video", "batch", "hub")
 DAY = 86_400.0  # seconds
 LEFT = 600.0  # seconds after which an ended process's folder is nobody's
 _NAMED = re.compile(rf"workbench-(?:{'|'.join(KINDS)})-(?:(\d+)-)?\w+")

@@ -4,6 +4,7 @@ The only module that imports `huggingface_hub`, and only inside functions. What 
 network refuses becomes a `Problem` in plain words; a token is never part of one.
 
     publish(folder, "ada/colorful")          one atomic commit, then a tag
+    look_up("ada/colorful@v1")               what it is, before it is fetched
     fetch("ada/colorful@v1")                 that commit, checked file by file, in the cache
     publish_space(folder, "ada/demo", ...)   one commit that makes the Space equal to the folder
     publish_dataset(files, "ada/study")      one commit that makes the data set equal to the files
@@ -15,8 +16,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from errno import EDQUOT, EFBIG, ENOSPC
 from glob import escape
@@ -33,6 +35,34 @@ from workbench.hub.model_folder import (
     sha256,
     verify_weights,
 )
+
+MOST_BYTES = 250 << 20  # of a model that a page fetches
+MOST_TEXT = 4 << 20  # of its configuration and of its card
+
+
+@dataclass(frozen=True)
+class Published:
+    """A model on the Hub that is not fetched yet; configuration and card are anybody's words."""
+
+    repo: str
+    commit: str
+    bytes: int  # of all that would be fetched
+    config: dict[str, Any]
+    card: str  # Markdown
+
+    @property
+    def name(self) -> str:
+        """What `fetch` takes: this very commit."""
+        return f"{self.repo}@{self.commit}"
+
+    @property
+    def licence(self) -> str:
+        """By its configuration, else by its card, else ""."""
+        told = dict(
+            re.findall(r"^(license(?:_name)?): *[\"']?([\w. ()-]+)", self.card, re.MULTILINE)
+        )
+        said = self.config.get("licence") or told.get("license_name") or told.get("license")
+        return str(said or "").strip()
 
 
 @dataclass(frozen=True)
@@ -192,16 +222,65 @@ def back_up(folder: Path | str, repo: str, minutes: float = 5, glob: str = "*.js
 # Fetching ----------------------------------------------------------------------------------------
 
 
-def fetch(name: str) -> Path:
+def look_up(name: str) -> Published:
+    """What "user/name" or "user/name@revision" is: its commit, size, configuration and card.
+
+    Only these two texts are read. Raises Problem where it is no model of ours, or too large.
+    """
+    repo, _, revision = name.partition("@")
+    api = _api(repo, token_needed=False)
+    with _guard_client(name, "fetch"), tempfile.TemporaryDirectory() as folder:
+        commit, entries = _list_model(api, name, repo, revision)
+        texts = {}
+        for path in ("config.json", "README.md"):
+            if entries[path].size > MOST_TEXT:
+                raise Problem(f"{name}: {path} is longer than {MOST_TEXT >> 20} MB.")
+            file = api.hf_hub_download(repo, path, revision=commit, local_dir=folder)
+            texts[path] = Path(file).read_text(encoding="utf-8", errors="replace")
+    try:
+        config = json.loads(texts["config.json"])
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise Problem(f"{name}: config.json is damaged. Publish the model again.")
+    size = sum(entry.size for entry in entries.values())
+    return Published(repo, commit, size, config, texts["README.md"])
+
+
+def _list_model(api: Any, name: str, repo: str, revision: str) -> tuple[str, dict[str, Any]]:
+    """(commit, path -> entry) of a model's files on the Hub; whatever does not belong is left."""
+    commit = api.model_info(repo, revision=revision or None).sha
+    entries = {
+        entry.path: entry
+        for entry in api.list_repo_tree(repo, revision=commit, recursive=True)
+        if BELONGS.fullmatch(entry.path) and hasattr(entry, "blob_id")
+    }
+    require_model_files(entries, f"{name} on the Hub")
+    return commit, entries
+
+
+def count_coming(repo: str, root: Path | None = None) -> int:
+    """Bytes of a model that have come so far, while `fetch` is at work."""
+    coming = (root or places.fetched_folder()) / ".coming" / repo.replace("/", "--")
+    total = 0
+    for file in coming.rglob("*"):
+        with suppress(OSError):  # renamed meanwhile
+            total += file.stat().st_size
+    return total
+
+
+def fetch(name: str, root: Path | None = None, most: int | None = None) -> Path:
     """Bring "user/name" or "user/name@revision" (branch, tag or commit) into the cache.
 
     The revision is pinned to a commit first; every file is compared with the Hub's checksum and
     the weights with config.json before the folder takes its place. A commit that is there already
-    is not asked for again. Returns the folder; raises Problem.
+    is not asked for again. root: another folder than the cache; most: refused if it has more bytes.
+    Returns the folder; raises Problem.
     """
     repo, _, revision = name.partition("@")
-    home = places.fetched_folder() / repo.replace("/", "--")
-    note = json.loads((home / "fetched.json").read_text()) if repo in list_fetched() else {}
+    root = root or places.fetched_folder()
+    home = root / repo.replace("/", "--")
+    note = json.loads((home / "fetched.json").read_text()) if repo in list_fetched(root) else {}
     if revision and revision == note.get("commit"):
         return home
     api = _api(repo, token_needed=False)
@@ -209,15 +288,11 @@ def fetch(name: str) -> Path:
         commit = api.model_info(repo, revision=revision or None).sha
         if commit == note.get("commit"):
             return home
-        entries = {
-            entry.path: entry
-            for entry in api.list_repo_tree(repo, revision=commit, recursive=True)
-            if BELONGS.fullmatch(entry.path) and hasattr(entry, "blob_id")
-        }
-        require_model_files(entries, f"{name} on the Hub")
-        coming = (
-            places.fetched_folder() / ".coming" / home.name
-        )  # a broken download goes on from here
+        _, entries = _list_model(api, name, repo, commit)
+        size = sum(entry.size for entry in entries.values())
+        if most is not None and size > most:
+            raise Problem(f"{name} has {size >> 20} MB; at most {most >> 20} MB are fetched here.")
+        coming = root / ".coming" / home.name  # a broken download goes on from here
         coming.mkdir(parents=True, exist_ok=True)
         api.snapshot_download(
             repo,

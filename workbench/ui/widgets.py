@@ -159,7 +159,7 @@ def _named(chosen: str | Picture) -> str:
 
 def _usable() -> dict[str, Checkpoint]:
     """Every model that can be used; none means a sentence and a stop."""
-    checkpoints = state.checkpoints()
+    checkpoints = state.checkpoints() | st.session_state.get("hub_models", {})
     show_passed_over(state.list_passed_over())
     if not checkpoints:
         show_problem(
@@ -190,12 +190,15 @@ def choose_model(where=st, *, key: str = "model", first: str = "") -> Checkpoint
 def choose_models(where=st, *, key: str = "models") -> list[Checkpoint]:
     """Chips for every model that can be used; none chosen means a sentence and a stop."""
     checkpoints = _usable()
+    usual = [name for name, each in checkpoints.items() if name == each.spec.name]
+    if came := st.session_state.pop("hub_chosen", None):  # fetched a moment ago
+        st.session_state[key] = [*(st.session_state.get(key) or ()), came]
     names = where.pills(
         "Models",
         list(checkpoints),
         format_func=lambda name: escape_markdown(checkpoints[name].title),
         selection_mode="multi",
-        default=[name for name, each in checkpoints.items() if name == each.spec.name],
+        default=None if came else usual,
         key=key,
         persist_state="session",
         wrap=True,
