@@ -25,8 +25,12 @@ $(VENV)/.installed-test: $(VENV)/.installed requirements-test.txt requirements-o
 	sh tests/install_system.sh $(BIN)/python
 	touch $@
 
+# As many tests at once as there are processors, one thread each; then, one by one, those in a browser.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	failed=0; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not browser" || failed=1; \
+	$(BIN)/python -m pytest -m browser || failed=1; \
+	exit $$failed
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

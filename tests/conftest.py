@@ -17,6 +17,13 @@ __all__ = ["browser_page", "chromium", "workbench_server"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks for a browser is marked so: `make test` runs it after all else."""
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+
+
 @pytest.fixture(autouse=True)
 def main_module() -> Iterator[None]:
     """A page that is tested becomes `__main__`; processes started later would look for its file."""

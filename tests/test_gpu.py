@@ -17,7 +17,7 @@ from workbench import color
 from workbench.color import rgb_to_lab
 from workbench.models import MODELS, ab_bins
 from workbench.training import Run
-from workbench.training.batches import Batches, move_whole, source_side
+from workbench.training.batches import Batches, move_whole, source_shape
 from workbench.training.record import Watch
 from workbench.training.step import set_rates, step
 
@@ -108,8 +108,8 @@ def recipe(request):
 
 def batches_on_cuda(run: Run = RUN) -> Batches:
     rng = np.random.default_rng(0)
-    side, count = source_side(run.largest), max(16, 2 * run.batch_size)
-    pixels = rng.integers(0, 255, (count, 3, side, side), dtype=np.uint8)
+    count = max(16, 2 * run.batch_size)
+    pixels = rng.integers(0, 255, (count, 3, *source_shape(run.largest)), dtype=np.uint8)
     answers = rng.random((count, 1000)).astype(np.float16)
     labels = np.arange(count) % 3 - 1
     pixels.flags.writeable = False  # as those of a memory map
@@ -143,7 +143,7 @@ def test_the_preset_for_a_gpu_makes_the_steps_of_its_own_batch(name, request):
     preset = PRESETS[name]
     recipe = made_recipe(name)  # on the CPU, before anything is a fake
     chosen = Run(**preset.run)
-    assert (chosen.batch_size, chosen.largest) == (256, 128)
+    assert (chosen.batch_size, chosen.largest) == (256, (128, 128))
     assert "not yet run on a GPU" in preset.title
     request.getfixturevalue("fakes")
     move_to_fake_cuda(recipe)
