@@ -77,8 +77,8 @@ class Outlook:
         machine = describe_machine(device, 1)["device"]
         said += [
             ("precision", "bf16" if use_bf16(run.precision, device) else "fp32"),
-            ("memory", f"about {_megabytes(found.memory)} at {say_shape(run.largest)} px, an estimate: "
-                       f"weights {_megabytes(found.weights)}, their average "
+            ("memory", f"about {_megabytes(found.memory)} at {say_shape(run.largest)} px, "
+                       f"an estimate: weights {_megabytes(found.weights)}, their average "
                        f"{_megabytes(found.average)}, gradients {_megabytes(found.gradients)}, "
                        f"optimizers {_megabytes(found.optimizers)}, kept for the backward pass "
                        f"{_megabytes(found.activations)}; not counted: what single operations "
