@@ -58,6 +58,27 @@ def drop(page, name: str, data: bytes) -> None:
     )
 
 
+SHIFTED = """
+window.shifted = 0;  // CLS, less what Streamlit does on its own: its column becomes as wide as ours
+const own = (source) => source.node?.dataset?.testid === "stMainBlockContainer";
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries())
+    if (!entry.hadRecentInput && !entry.sources.some(own)) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.mark.parametrize("context", [PHONE, {"viewport": {"width": 1440, "height": 900}}])
+def test_little_moves_while_the_first_screen_comes(chromium, workbench_server, context) -> None:
+    with watched_page(chromium, **context) as page:
+        page.add_init_script(SHIFTED)
+        page.goto(workbench_server)
+        page.get_by_text("All results (ZIP)").wait_for()
+        settled(page)
+        page.locator(".slider img.after").last.wait_for()
+        assert page.evaluate("window.shifted") < 0.2
+
+
 @pytest.mark.parametrize("context", [PHONE, {"viewport": {"width": 1280, "height": 720}}])
 def test_the_first_screen_is_a_photograph_in_colour_with_its_line(
     chromium, workbench_server, context

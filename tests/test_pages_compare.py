@@ -10,6 +10,7 @@ import threading
 import time
 import zipfile
 
+import numpy as np
 import pytest
 import torch
 from browser import RUN_PATIENCE
@@ -74,6 +75,24 @@ def test_the_page_opens_with_an_old_photograph_in_colour_by_ours(
     assert [key for key, _ in kept] == ["opening"]
     assert [cell.title for cell in kept[0][1]] == ["What the networks see", "Reference"]
     assert kept[0][1][1].rgb.data == opening.viewers.encoded(kept[0][1][1]).data
+
+
+def test_the_very_first_visitor_sees_a_pair_in_colour_before_a_network_is_awake(
+    workbench: AppTest, monkeypatch
+) -> None:
+    shown_first = []
+    monkeypatch.setattr(
+        opening.viewers, "show_slider", lambda *cells, key: shown_first.append((key, cells))
+    )
+    workbench.run()
+    assert not workbench.exception
+    (key, (before, after)) = shown_first[0]
+    assert key == "opening"
+    pictures = [Image.open(io.BytesIO(cell.rgb.data)).convert("RGB") for cell in (before, after)]
+    assert {picture.size for picture in pictures} == {(after.rgb.width, after.rgb.height)}
+    grey, colored = (np.asarray(picture).astype(int) for picture in pictures)
+    assert np.ptp(grey, -1).mean() < 1  # WebP's rounding
+    assert np.ptp(colored, -1).mean() > 10
 
 
 def test_all_models_stand_side_by_side_ours_first(workbench: AppTest) -> None:

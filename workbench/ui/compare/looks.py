@@ -32,7 +32,7 @@ def show_before_and_after(
 ) -> None:
     """Two pictures of choice with a line to draw between them."""
     shown = {cell.title: cell for cell in make_cells(picture, made)}
-    pictures, choice = st.container(), st.container(horizontal=True)
+    pictures, choice = st.container(key="slider_made"), st.container(horizontal=True)
     before = choice.selectbox("Left of the line", list(shown), key="before")
     after = choice.selectbox("Right of the line", list(shown), index=1, key="after")
     with pictures:
@@ -48,4 +48,3 @@ LOOKS = {
     "Grid": grid.show,
 }
 FIRST = next(iter(LOOKS))
-CHOICES = 70  # pixels that what is left and right of the line takes below the slider

@@ -1,7 +1,8 @@
 """The first picture in colour, made ahead: it is on the screen before a network is awake.
 
 It lies in the cache under what made it, the sample and the weights, and is made when somebody has
-looked at it for the first time. Nothing here needs torch to show it.
+looked at it for the first time. Until then the pair in AHEAD is shown: such a folder, made with
+the bundled weights, its two pictures saved as WebP. Nothing here needs torch to show it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from workbench.ui.viewers import Cell
 
 CELLS = "cells.json"
+AHEAD = Path(__file__).parent / "ahead"
 
 
 def show(view: str) -> None:
@@ -36,9 +38,9 @@ def show(view: str) -> None:
         try:
             before, after = _cells(_folder())
         except (OSError, ValueError, TypeError):  # nobody has looked yet
-            return
-        viewers.show_slider(before, after, key="opening")
-        st.space(looks.CHOICES)
+            before, after = _cells(AHEAD)
+        with st.container(key="slider_ahead"):
+            viewers.show_slider(before, after, key="opening")
 
 
 def keep(picture: Picture, made: list[Made]) -> None:
@@ -51,16 +53,17 @@ def keep(picture: Picture, made: list[Made]) -> None:
     if (folder / CELLS).exists() or not _unchosen() or not own:
         return
     files, rows = {}, []
-    for cell in results.make_cells(picture, made)[:2]:
+    for which, cell in zip(("before", "after"), results.make_cells(picture, made), strict=False):
         file = viewers.encoded(cell)
-        rows.append([f"{len(rows)}", file.kind, [file.width, file.height], cell.title])
-        files[rows[-1][0]] = file.data
+        name = f"{which}.{file.kind.rpartition('/')[2]}"
+        rows.append([name, file.kind, [file.width, file.height], cell.title])
+        files[name] = file.data
     with suppress(Problem):  # a full disk is no visitor's business
         write_whole(folder, files | {CELLS: json.dumps(rows).encode()})
 
 
 def _unchosen() -> bool:
-    return st.session_state["chosen"] == FIRST
+    return st.session_state.get("chosen", FIRST) == FIRST
 
 
 def _folder() -> Path:
