@@ -331,3 +331,20 @@ def test_names_that_a_spreadsheet_would_run_are_harmless_in_every_csv_of_the_lea
         cells = [cell for line in files[label].splitlines()[1:] for cell in line.split(",")]
         assert "'=1+1" in cells
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+
+
+def test_a_data_set_has_its_facts_what_grey_comes_to_and_what_is_in_it(
+    leaderboard, small_test_set: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_DATA", str(small_test_set.parent))
+    leaderboard.run(timeout=120)
+    leaderboard.button_group(key="more").set_value("Data sets").run(timeout=120)
+    assert not leaderboard.exception
+    grey = leaderboard.dataframe[1].value
+    assert set(grey["Side"]) == {32, 16}
+    said = " ".join(caption.value for caption in leaderboard.caption)
+    assert "6 pictures are here" in said
+    assert "do not let everybody show its pictures" in said  # a set of one's own has no terms
+    leaderboard.selectbox(key="set").set_value("coco").run(timeout=120)
+    assert not leaderboard.exception
+    assert "Flickr terms" in " ".join(each.value for each in leaderboard.markdown)

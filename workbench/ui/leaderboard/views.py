@@ -17,6 +17,7 @@ from workbench.evaluation.summaries import Choice, aggregate_ranks, compare_pair
 from workbench.names import escape_markdown
 from workbench.ui import gate, state
 from workbench.ui.leaderboard.board import describe_kinship, source_of, title_of
+from workbench.ui.leaderboard.sets import show_set
 from workbench.ui.viewers import Cell, show_gallery
 from workbench.ui.widgets import show_passed_over, show_plot
 from workbench.writing import as_csv, neutralise
@@ -509,6 +510,7 @@ VIEWS = {
     "Two models": show_two_models,
     "Best and worst": show_cases,
     "Generalisation": show_matrix,
+    "Data sets": show_set,
     "Published": show_reported,
     "How the numbers are made": show_protocol,
 }
