@@ -86,30 +86,39 @@ def _describe(found: hub.Published) -> None:
 
 
 def _bring(found: hub.Published, everybody: bool) -> str:
-    """Fetch it, saying how far it has come; the name under which it can be chosen."""
+    """Fetch it, saying how far it has come; the name under which it can be chosen.
+
+    It is listed even where the visitor does something else meanwhile and this run ends early.
+    """
     visit: Visit = st.session_state.setdefault("hub_visit", Visit())
+    st.session_state["hub_models"] = visit.models
     if not everybody and len(visit.models) >= MOST_MODELS:
         raise Problem(f"One visit keeps {MOST_MODELS} models. Fetch this one for everybody.")
     root = None if everybody else visit.folder
     bar = st.progress(0.0)
     with ThreadPoolExecutor(1) as side:
-        coming = side.submit(hub.fetch, found.name, root, hub.MOST_BYTES)
+        coming = side.submit(_fetch, found, root, visit)
         while not coming.done():
             come = min(hub.count_coming(found.repo, root), found.bytes)
             bar.progress(come / max(found.bytes, 1), f"{come / 1e6:.1f} MB have come")
             time.sleep(0.2)
-    folder = coming.result()
+    if everybody:
+        state.checkpoints.clear()
+    return coming.result()
+
+
+def _fetch(found: hub.Published, root: Path | None, visit: Visit) -> str:
+    """Fetch and list it; its name. Knows nothing of the page: it runs beside it."""
+    folder = hub.fetch(found.name, root, hub.MOST_BYTES)
     try:
         checkpoint = _open(folder)
     except Problem:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    if everybody:
-        state.checkpoints.clear()
+    if root is None:
         return folder.name
     name = f"{folder.name}@{found.commit[:7]}"
     visit.models[name] = replace(checkpoint, name=name)
-    st.session_state["hub_models"] = visit.models
     return name
 
 
