@@ -34,7 +34,7 @@ LAYERS = [
 ]  # fmt: skip
 HOMES = {
     "streamlit": ("workbench/ui/", "workbench/serving/serve.py", "pages/", "app.py"),
-    "gradio": ("workbench/serving/demo.py",),
+    "gradio": ("workbench/serving/demo.py", "workbench/serving/demo_arena.py"),
     "huggingface_hub": ("workbench/hub/transfer.py", "workbench/publishing/cards.py"),
     "sqlalchemy": (
         "workbench/study/votes.py",

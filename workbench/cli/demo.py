@@ -32,7 +32,10 @@ def demo(
     _prepare(port, host)
     from workbench.serving.demo import launch
 
-    launch(port, host, mcp)
+    below = None
+    if importlib.util.find_spec("sqlalchemy") and importlib.util.find_spec("alembic"):
+        from workbench.serving.demo_arena import add_screen as below  # votes need a database
+    launch(port, host, mcp, below)
 
 
 def serve(port: PORT = 7860, host: HOST = "127.0.0.1") -> None:

@@ -354,8 +354,14 @@ def theme() -> gr.Theme:
     return base.set(**light, **{f"{name}_dark": pair[1] for name, pair in COLORS.items()})
 
 
-def build(workbench: str = "") -> gr.Blocks:
-    """The screen and the endpoints, with their queue; `workbench` is where that is linked."""
+Below = Callable[[gr.State, dict[str, Any]], None]  # builds more, on the picture in a state
+
+
+def build(workbench: str = "", below: Below | None = None) -> gr.Blocks:
+    """The screen and the endpoints, with their queue.
+
+    workbench: where that is linked; below: what stands under the screen (demo_arena.add_screen).
+    """
     spare.sweep_folders(Path(get_upload_folder()))
     every, complaints = checkpoints.scan()
     for sentence in complaints:
@@ -421,6 +427,8 @@ def build(workbench: str = "") -> gr.Blocks:
         samples.select(choose_sample, None, [source, file], **quick)
         if not every:
             page.load(raise_as_sentence(find_checkpoints), None, None, **screen)  # says so
+        if below and len(every) > 1:
+            below(source, alone)
         _endpoints(listed, alone)
     page.queue(max_size=WAITING, default_concurrency_limit=4)
     return page
@@ -468,18 +476,20 @@ def _endpoints(listed: list[tuple[str, str]], alone: dict[str, Any]) -> None:
     gr.api(raise_as_sentence(list_models), api_name="models")
 
 
-def launch(port: int = 7860, host: str = "127.0.0.1", mcp: bool = False) -> None:
+def launch(
+    port: int = 7860, host: str = "127.0.0.1", mcp: bool = False, below: Below | None = None
+) -> None:
     """Serve the demo until it is stopped; with `mcp` its endpoints are also tools for agents."""
     middleware = [Middleware(SafeHeaders)]
-    build().launch(
+    build(below=below).launch(
         server_name=host, server_port=port, mcp_server=mcp, **_serving_options(),
         app_kwargs={"middleware": middleware},
     )  # fmt: skip
 
 
-def mount_demo(path: str) -> FastAPI:
+def mount_demo(path: str, below: Below | None = None) -> FastAPI:
     """An application with the demo at `path`, for a server that has other pages too."""
-    return gr.mount_gradio_app(FastAPI(), build("../"), path, **_serving_options())
+    return gr.mount_gradio_app(FastAPI(), build("../", below), path, **_serving_options())
 
 
 def _serving_options() -> dict[str, Any]:

@@ -19,12 +19,12 @@ def serve(port: int = 7860, host: str = "127.0.0.1") -> None:
     from starlette.routing import Route
     from streamlit import App
 
-    from workbench.serving import demo
+    from workbench.serving import demo, demo_arena
     from workbench.serving.headers import SafeHeaders
 
     # where .streamlit/config.toml lies: STREAMLIT_* variables do not count here
     os.chdir(places.APP.parent)
-    inner = demo.mount_demo("/demo")
+    inner = demo.mount_demo("/demo", demo_arena.add_screen)
     places.DEMO, places.HOST = "demo/", host
     routes = [route for route in inner.routes if getattr(route, "path", "") == "/demo"]
     # without its slash, Streamlit would take it for the name of a page

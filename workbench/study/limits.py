@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from workbench import places
 from workbench.errors import Problem
 
 # what: (times, seconds). A class of pupils shares one address: many may begin, few may guess.
@@ -19,6 +20,18 @@ BROWSER, DAY = "browser", 86_400  # new raters per browser: how many, a plan say
 GUESS = ("guess", 20, 3600)  # unknown codes and invitations per address bucket
 PASSWORD = ("password", 5, 900)  # wrong passwords per address bucket
 PASSWORDS = ("passwords", 50, 900)  # wrong passwords of everybody together
+
+
+def true_address(address: str | None, forwarded: str | None) -> str | None:
+    """Whose address counts: the connection's, or what our own proxies wrote into X-Forwarded-For.
+
+    The last ones there were written by ours, as many as `places.proxies` says; who stands before
+    them can write anything.
+    """
+    if not (ours := places.proxies()) or not forwarded:
+        return address
+    hops = [hop.strip() for hop in forwarded.split(",")]
+    return hops[-ours] if len(hops) >= ours else hops[0]
 
 
 class Limits:

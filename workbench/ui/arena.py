@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from functools import cache
-from random import Random, SystemRandom
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.coloring.colorize import Settings
 from workbench.errors import Problem
-from workbench.samples import SAMPLES
+from workbench.serving.arena_round import Round, start_round
 from workbench.study import arena, figures, limits
 from workbench.study.export import warn_of_few_raters
 from workbench.study.votes import new_code
@@ -23,8 +18,6 @@ from workbench.ui.widgets import show_plot, show_problem
 from workbench.writing import as_csv
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from workbench.images import Picture
     from workbench.study.tables import Rater, Study
 
@@ -49,15 +42,6 @@ COLUMNS = {
     ),
     "revision": "Revision",
 }
-
-
-@dataclass(frozen=True)
-class Round:
-    """What is on the screen: a battle on a photograph, and both results uint8 RGB (3, H, W)."""
-
-    battle: arena.Battle
-    sha256: str
-    painted: tuple[Tensor, Tensor]
 
 
 def show_battle(picture: Picture) -> None:
@@ -187,24 +171,10 @@ def _visitor(study: Study) -> Rater:
 
 
 def _start_round(study: Study, rater: Rater, picture: Picture) -> Round:
-    """Choose two networks, let them colour the photograph, and note what is shown."""
-    votes = state.study_votes()
-    here = {f"{each.name}@{each.revision}": each for each in state.checkpoints().values()}
-    random = Random(SystemRandom().random())
-    shown = arena.choose_pair(votes, study, rater, list(here), random)
+    """The next round on this photograph."""
     with st.spinner("Two networks are colouring…"):
-        found = state.colorize_by_all([here[each] for each in shown], picture, Settings())
-    painted = []
-    for each in shown:
-        made = found[here[each].name]
-        if isinstance(made, Problem):
-            raise made
-        painted.append(made[0])
-    name = _samples().get(picture.sha256, arena.UPLOAD)
-    battle = arena.start_battle(
-        votes, study, rater, name, picture.sha256, shown, (painted[0], painted[1])
-    )
-    return Round(battle, picture.sha256, (painted[0], painted[1]))
+        networks = list(state.checkpoints().values())
+        return start_round(state.study_votes(), study, rater, picture, networks)
 
 
 def _take_vote(study: Study, rater: Rater, here: Round, choice: str) -> None:
@@ -242,12 +212,3 @@ def _describe_choice(choice: str, side: str) -> str:
     if choice in ("left", "right"):
         return "your choice" if choice == side else ""
     return "both good" if choice == "tie" else "both bad"
-
-
-@cache
-def _samples() -> dict[str, str]:
-    """sha256 of each sample's file -> its name."""
-    return {
-        hashlib.sha256(sample.path.read_bytes()).hexdigest(): name
-        for name, sample in SAMPLES.items()
-    }

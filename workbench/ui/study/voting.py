@@ -14,7 +14,6 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime import Runtime
 
-from workbench import places
 from workbench.errors import Problem
 from workbench.study import limits, trials
 from workbench.study.export import GROUND
@@ -41,11 +40,8 @@ _question = st.components.v2.component(
 
 def address_bucket() -> str:
     """The salted name of the visitor's neighbourhood; the address itself goes no further."""
-    address = st.context.ip_address
-    if (ours := places.proxies()) and (told := st.context.headers.get("X-Forwarded-For")):
-        hops = [hop.strip() for hop in told.split(",")]  # the last ones were written by ours
-        address = hops[-ours] if len(hops) >= ours else hops[0]
-    return state.study_limits().bucket(address)
+    forwarded = st.context.headers.get("X-Forwarded-For")
+    return state.study_limits().bucket(limits.true_address(st.context.ip_address, forwarded))
 
 
 def browser() -> str:
@@ -134,7 +130,9 @@ def put(
     )
 
 
-def _keep_answer(study: Study, rater: Rater, question: trials.Question, take: Taker) -> None:
+def _keep_answer(
+    study: Study, rater: Rater, question: trials.Question, take: Taker = trials.answer
+) -> None:
     """Keep what the browser sent; what was wrong with it is said above the next question."""
     said = st.session_state["study_question"].get("answer")
     st.session_state["study_feedback"] = {"text": "", "kind": ""}
