@@ -6,7 +6,7 @@ from workbench import places
 from workbench.errors import Problem
 from workbench.names import escape_markdown
 from workbench.ui import widgets
-from workbench.ui.compare import blend, from_hub, looks, opening
+from workbench.ui.compare import blend, exemplar, from_hub, looks, opening
 
 st.title("Colorization workbench")
 st.caption(
@@ -41,6 +41,8 @@ with right:
     with st.expander("Settings", icon=":material/tune:"):
         settings = widgets.choose_settings()
         weights = blend.choose_weights(checkpoints)
+    with st.expander("Colours of another picture", icon=":material/palette:"):
+        finish = exemplar.choose_exemplar()
     from_hub.offer()
 
 checkpoints.sort(key=lambda each: not each.spec.ours)  # what is most believable is seen first
@@ -49,6 +51,9 @@ if not made:
     st.stop()
 if any(weights.get(each.name) for each in made):
     made.append(blend.blend_results(picture, made, weights))
+plain = made
+if finish:
+    made = exemplar.finish_results(picture, made, finish)
 exports.offer_downloads(picture, made, below)
 ahead.empty()
 try:
@@ -56,4 +61,4 @@ try:
         looks.LOOKS[view](picture, made, checkpoints, settings)
 except Problem as problem:
     widgets.show_problem(problem)
-opening.keep(picture, made)
+opening.keep(picture, plain)

@@ -424,3 +424,16 @@ def test_what_was_imported_is_not_walked_through_after_every_run(workbench) -> N
     workbench.run()
     assert gc.get_freeze_count() > 10_000
     gc.unfreeze()
+
+
+def test_every_result_takes_the_colours_of_another_picture_and_says_so(workbench: AppTest) -> None:
+    workbench.default_timeout = 180
+    app = side_by_side(workbench)
+    before = [cell["src"] for cell in shown(app)["cells"]]
+    app.selectbox(key="exemplar_sample").set_value(IN_COLOR[0]).run()
+    assert not app.exception
+    after = [cell["src"] for cell in shown(app)["cells"]]
+    assert before[0] == after[0]  # what the networks see
+    assert all(one != other for one, other in zip(before[1:], after[1:], strict=True))
+    app.slider(key="exemplar_strength").set_value(0.0).run()
+    assert [cell["src"] for cell in shown(app)["cells"]] == before
