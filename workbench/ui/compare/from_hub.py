@@ -125,7 +125,9 @@ def _fetch(found: hub.Published, root: Path | None, visit: Visit) -> str:
 def _open(folder: Path) -> Checkpoint:
     """The checkpoint, if its revision is that of its weights: results are kept under it."""
     checkpoint = open_folder(folder)
-    if checkpoint is None or revision_of(checkpoint.config["files"]) != checkpoint.revision:
-        told = json.loads((folder / "fetched.json").read_text())["repo"]
-        raise Problem(f"{told}: the revision in config.json is not that of its weights.")
-    return checkpoint
+    if checkpoint is not None:
+        told = revision_of(checkpoint.config["files"], checkpoint.gain)
+        if told == checkpoint.revision:
+            return checkpoint
+    repo = json.loads((folder / "fetched.json").read_text())["repo"]
+    raise Problem(f"{repo}: the revision in config.json is not that of its weights.")
