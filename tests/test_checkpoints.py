@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -69,6 +71,15 @@ def test_no_part_of_any_loaded_network_is_left_without_values(name, small_checkp
     assert not any(t.is_meta for t in tensors)
     with torch.inference_mode():
         assert torch.isfinite(loaded(torch.rand(1, 1, 32, 40) * 100)).all()
+
+
+def test_loading_a_network_does_not_wait_for_torchs_compiler(small_checkpoints):
+    code = (
+        "import sys; from pathlib import Path; from workbench import checkpoints; "
+        f"checkpoints.open_folder(Path({str(small_checkpoints / 'cbam_gan')!r})).net(); "
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_shards_are_at_most_as_large_as_asked_and_load_the_same(net, tmp_path):

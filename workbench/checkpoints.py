@@ -330,7 +330,6 @@ def find(name: str) -> Checkpoint:
 
 
 def _load(checkpoint: Checkpoint) -> nn.Module:
-    import torch
     from safetensors.torch import load as parse
 
     state: dict[str, Tensor] = {}
@@ -349,8 +348,7 @@ def _load(checkpoint: Checkpoint) -> nn.Module:
             state.update(parse(data))
     config = checkpoint.config
     try:
-        with torch.device("meta"):
-            net = checkpoint.spec.build(width=config["width"], **config["options"])
+        net = checkpoint.spec.outline(config["width"], **config["options"])
     except Exception as error:  # options are anybody's: a wrong name or type raises anything
         raise Problem(
             f"{checkpoint.folder / 'config.json'} describes a network that cannot be built "

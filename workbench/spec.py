@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.overrides import TorchFunctionMode
 
 from workbench.provenance import Fact
 
@@ -96,6 +98,18 @@ class OwnBackbone:
     used: Callable[[Mapping[str, Any]], bool]  # whether a network of these options asks it
 
 
+class _WithoutDraws(TorchFunctionMode):
+    """Leave out `normal_`: on the meta device torch imports its compiler for it, seconds for
+    weights that are never made."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if function.__name__ == "normal_":
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **(kwargs or {}))
+
+
 @dataclass(frozen=True, eq=False)  # hashed by identity: the registry holds one of each
 class ModelSpec:
     """A system as the registry knows it: that of a paper, or one without a paper."""
@@ -121,6 +135,11 @@ class ModelSpec:
     inside: tuple[str, ...] = ("features",)  # what the lesson shows of it: insides.VIEWS
     claims: tuple[Claim, ...] = ()  # what the paper concludes from its ablations
     printed: Mapping[str, str] = field(default_factory=dict)  # ablation -> system in REPORTED
+
+    def outline(self, width: float = 1.0, **options: Any) -> nn.Module:
+        """The network without weights, on the meta device: its layers, their names and shapes."""
+        with torch.device("meta"), _WithoutDraws():
+            return self.build(width=width, **options)
 
     @property
     def ours(self) -> bool:

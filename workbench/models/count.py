@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import torch
 from torch import nn
 
 from workbench.spec import ModelSpec, stored_elsewhere
@@ -20,8 +19,7 @@ def count_stored(net: nn.Module) -> int:
 
 @cache
 def _of(spec: ModelSpec, width: float, options: tuple) -> int:
-    with torch.device("meta"):
-        return count_stored(spec.build(width=width, **dict(options)))
+    return count_stored(spec.outline(width, **dict(options)))
 
 
 def parameters(

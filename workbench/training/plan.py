@@ -116,8 +116,7 @@ def make_plan(
 
     notes: list[str] = []
     if base is not None and start_from is not None:
-        with torch.device("meta"):
-            fresh = spec.build(width=width, **build)
+        fresh = spec.outline(width, **build)
         notes = _what_is_new(base.net(), fresh, start_from)
 
     def make(images: int) -> Recipe:

@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import streamlit as st
-import torch
 
 from workbench import charts, provenance
 from workbench.lessons.blocks import list_blocks
@@ -73,8 +72,7 @@ def show_diagram(spec: ModelSpec, checkpoint: Checkpoint | None, projected: bool
     else:
         config = checkpoint.config
         width, size, options = config["width"], config["size"], config.get("options", {})
-    with torch.device("meta"):
-        net = spec.build(width=width, **options).eval()
+    net = spec.outline(width, **options).eval()
     found = list_blocks(net, size, size)
     parameters = sum(weight.numel() for weight in net.parameters())
     adds = sum(block.multiply_adds for block in found)
