@@ -331,8 +331,15 @@ def test_the_screen_fits_a_phone_in_neutral_greys(server, chromium, scheme) -> N
         page.get_by_text("512 × 410 pixels").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         tops = [page.locator(f".{part}").first.bounding_box()["y"]
-                for part in ("picture", "upload", "samples", "results")]  # fmt: skip
-        assert tops == sorted(tops), "one's own photograph is chosen above the results"
+                for part in ("picture", "download", "upload", "samples", "results")]  # fmt: skip
+        assert tops == sorted(tops), "the picture is taken home and one's own chosen right below it"
+        assert tops[1] < 844
+        page.locator(".picture").get_by_role("button", name="Fullscreen").click()
+        full = page.locator(".picture.fullscreen")
+        assert full.bounding_box()["height"] == 844
+        shown = full.evaluate("(each) => getComputedStyle(each).backgroundColor")
+        assert shown == page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.locator(".picture").get_by_role("button", name="Exit fullscreen").click()
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         red, green, blue = (int(value) for value in re.findall(r"\d+", ground)[:3])
         assert red == green == blue

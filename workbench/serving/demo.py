@@ -387,7 +387,10 @@ def build(workbench: str = "", below: Below | None = None) -> gr.Blocks:
                     start[3], type="filepath", interactive=False, show_label=False, container=False,
                     buttons=["fullscreen"], max_height=620, elem_classes="picture",
                 )  # fmt: skip
-                line = gr.Markdown(start[4])
+                line = gr.Markdown(start[4], elem_classes="line")
+                download = gr.DownloadButton(
+                    "Download PNG, full size", start[5], size="md", elem_classes="download"
+                )
                 shown = gr.Radio(listed, value=start[2], label="Right of the line")
                 results = gr.Gallery(
                     start[1], label="Results", columns=3, height="auto", object_fit="contain",
@@ -411,7 +414,6 @@ def build(workbench: str = "", below: Below | None = None) -> gr.Blocks:
                 with gr.Accordion("More", open=False):
                     chroma = gr.Slider(0, 2, 1, step=0.05, label="Gain of the colours")
                     size = gr.Dropdown(SIZES, value=0, label="Short side the networks see")
-                download = gr.DownloadButton("Download PNG, full size", start[5])
         viewed = [slider, line, download]
         gr.on(
             [source.change, names.change, temperature.release, chroma.release, size.change],
