@@ -96,7 +96,7 @@ def test_a_picture_comes_out_as_it_should(case):
 @pytest.mark.parametrize("case", chosen(*PICTURES))
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_trainer_evaluation_and_colorize_see_the_same_pixels(case):
-    from workbench.data.pictures import decode_square
+    from workbench.data.pictures import decode, decode_square
 
     if case.file in SENTENCES:
         return
@@ -106,5 +106,5 @@ def test_trainer_evaluation_and_colorize_see_the_same_pixels(case):
     assert images.size_of(data) == tuple(rgb.shape[:0:-1])
     whole, _ = decode_square(rgb.permute(1, 2, 0).numpy(), 32)
     assert (decode_square(data, 32)[0] == whole).all()
-    quick, _ = decode_square(data, 32, fraction=True)
+    quick, _ = decode(data, (32, 32), fraction=True)
     assert np.abs(np.int16(quick) - whole).mean() < 3

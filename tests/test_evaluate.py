@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import RUN_PATIENCE
 from PIL import Image
 from skimage import data, metrics
 from typer.testing import CliRunner
@@ -290,7 +289,7 @@ def test_two_processes_under_accelerate_give_the_table_of_one(pictures, tmp_path
     launch += ["--main_process_port", "0", "-m", "workbench"]
     together = subprocess.run(
         [*launch, *command, "--out", str(tmp_path / "two")],
-        cwd=ROOT, capture_output=True, text=True, timeout=RUN_PATIENCE,
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert together.returncode == 0, together.stderr[-2000:]
