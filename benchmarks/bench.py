@@ -126,7 +126,7 @@ def in_the_browser(data: bytes, folder: Path) -> list[dict]:
             page.wait_for_timeout(2000)
             old = set(pictures.evaluate_all("all => all.map(i => i.src)"))
             begun = time.perf_counter()
-            page.set_input_files("[data-testid='stFileUploaderDropzoneInput']", photo)
+            page.locator("[data-testid='stFileUploaderDropzoneInput']").first.set_input_files(photo)
             complete = "all => all.filter(i => i.complete && i.naturalWidth).map(i => i.src)"
             while len(set(pictures.evaluate_all(complete)) - old) < 6:
                 assert time.perf_counter() - begun < 120

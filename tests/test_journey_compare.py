@@ -21,7 +21,7 @@ from workbench.ui.compare import looks
 pytestmark = pytest.mark.browser
 # The page shows the model of no paper first, then those of papers in the order of the registry.
 IN_ORDER = [spec.title for spec in sorted(MODELS.values(), key=lambda spec: not spec.ours)]
-DROP = '[data-testid="stFileUploaderDropzoneInput"]'
+DROP = '[data-testid="stFileUploaderDropzoneInput"] >> nth=0'  # the other is an exemplar's
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
 
