@@ -75,7 +75,7 @@ def test_whoever_comes_sees_our_sample_already_coloured(workbench_server, browse
     page = browser_page
     page.goto(f"{workbench_server}/video")
     page.get_by_role("button", name="The clip (MP4)").wait_for(timeout=120_000)
-    assert page.get_by_role("group", name=re.compile("Original and result")).is_visible()
+    page.get_by_role("group", name=re.compile("Original and result")).wait_for(timeout=120_000)
     assert page.locator("figcaption").last.inner_text() == "Vanilla CNN"
     assert page.get_by_role("button", name="Stop").count() == 0  # it is everybody's
     page.get_by_text("Flicker", exact=True).wait_for()
