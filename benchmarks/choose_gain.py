@@ -8,15 +8,13 @@ back and costs nearness. `--write 1.2` puts it into config.json, for every use o
 
 from __future__ import annotations
 
-import argparse
-
 import torch
 
+from benchmarks.choose_size import load_truth, make_parser
 from workbench import checkpoints
 from workbench.cli import print_rows
 from workbench.color import join_rgb, split_lab
 from workbench.coloring.colorize import Settings, predict_ab
-from workbench.data import pictures
 from workbench.evaluation import metrics
 
 GAINS = (0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
@@ -26,16 +24,11 @@ MEASURED = (metrics.psnr, metrics.ssim, metrics.delta_e)
 @torch.inference_mode()
 def main() -> None:
     """Measure, print, and write when asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", help="names or folders of checkpoints")
-    parser.add_argument("--data", action="append", required=True)
-    parser.add_argument("--limit", type=int, default=400)
+    parser = make_parser(__doc__)
     parser.add_argument("--rebalancing", type=float, help="0 to 1, of a network that has it")
     parser.add_argument("--write", type=float, metavar="GAIN")
     options = parser.parse_args()
-    loaded = pictures.load(options.data, 128).pixels
-    step = max(1, len(loaded) // options.limit)
-    truth = torch.from_numpy(loaded[::step].copy())
+    truth = load_truth(options)
     L, _ = split_lab(truth)
     rows = [_row("grey", "", join_rgb(L, torch.zeros(len(L), 2, *L.shape[-2:])), truth)]
     rows.append(_row("truth", "", truth, truth))

@@ -7,7 +7,6 @@ pictures (never on a test set). `--write` puts the size with the best PSNR into 
 from __future__ import annotations
 
 import argparse
-import json
 
 import torch
 
@@ -17,23 +16,33 @@ from workbench.color import join_rgb, split_lab
 from workbench.coloring.colorize import predict_ab
 from workbench.data import pictures
 from workbench.evaluation import metrics
-from workbench.writing import write_whole
 
 SIZES = (64, 96, 128)
+
+
+def make_parser(doc: str) -> argparse.ArgumentParser:
+    """What every choice on validation pictures asks: models, pictures, how many of these."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("models", nargs="+", help="names or folders of checkpoints")
+    parser.add_argument("--data", action="append", required=True)
+    parser.add_argument("--limit", type=int, default=400)
+    return parser
+
+
+def load_truth(options: argparse.Namespace) -> torch.Tensor:
+    """About `--limit` of the pictures at 128 x 128, spread over all: uint8 RGB (N, 3, 128, 128)."""
+    loaded = pictures.load(options.data, 128).pixels
+    step = max(1, len(loaded) // options.limit)
+    return torch.from_numpy(loaded[::step].copy())
 
 
 @torch.inference_mode()
 def main() -> None:
     """Measure, print, and write when asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", help="names or folders of checkpoints")
-    parser.add_argument("--data", action="append", required=True)
-    parser.add_argument("--limit", type=int, default=400)
+    parser = make_parser(__doc__)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    loaded = pictures.load(options.data, 128).pixels
-    step = max(1, len(loaded) // options.limit)
-    truth = torch.from_numpy(loaded[::step].copy())
+    truth = load_truth(options)
     rows = []
     for name in options.models:
         checkpoint = checkpoints.find(name)
@@ -52,10 +61,7 @@ def main() -> None:
                  "colorfulness": round(metrics.colorfulness(painted).mean().item(), 1)}
             )  # fmt: skip
         if options.write:
-            path = checkpoint.folder / "config.json"
-            config = {**checkpoint.config, "size": max(best)[1]}
-            text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-            write_whole(checkpoint.folder, {path.name: text.encode()})
+            checkpoints.change_config(checkpoint, size=max(best)[1])
     print_rows(rows, False)
 
 

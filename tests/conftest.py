@@ -90,6 +90,22 @@ def small_test_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def twenty_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of twenty small pictures, and a cache that is not there yet."""
+    import numpy as np
+    from PIL import Image
+
+    root = tmp_path / "photos"
+    root.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(20):
+        low = random.integers(0, 255, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(low).resize((40, 40)).save(root / f"{number}.png")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    return root
+
+
 @pytest.fixture(scope="session")
 def small_scores(
     small_checkpoints: Path, small_test_set: Path, tmp_path_factory: pytest.TempPathFactory

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 from typer.testing import CliRunner
@@ -19,18 +17,11 @@ from workbench.training.plan import make_plan
 
 
 @pytest.fixture
-def photos(tmp_path, monkeypatch) -> Path:
+def photos(twenty_photos, tmp_path, monkeypatch) -> Path:
     """Twenty small pictures in a folder and a broken one; a cache and runs that are not there."""
-    root = tmp_path / "photos"
-    root.mkdir()
-    random = np.random.default_rng(0)
-    for number in range(20):
-        low = random.integers(0, 255, (6, 6, 3), dtype=np.uint8)
-        Image.fromarray(low).resize((40, 40)).save(root / f"{number}.png")
-    (root / "broken.png").write_bytes(b"no picture")
-    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    (twenty_photos / "broken.png").write_bytes(b"no picture")
     monkeypatch.setattr(places, "RUNS", tmp_path / "runs")
-    return root
+    return twenty_photos
 
 
 def test_what_autograd_keeps_is_counted_once_and_is_gone_after_the_backward_pass():

@@ -5,7 +5,6 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -44,30 +43,18 @@ class Stand(ModuleType):
         self.finished += 1
 
 
-@pytest.fixture
-def photos(tmp_path, monkeypatch) -> Path:
-    root = tmp_path / "photos"
-    root.mkdir()
-    random = np.random.default_rng(0)
-    for number in range(20):
-        low = random.integers(0, 255, (6, 6, 3), dtype=np.uint8)
-        Image.fromarray(low).resize((40, 40)).save(root / f"{number}.png")
-    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
-    return root
-
-
-def train(photos: Path, out: Path, *more: str):
-    told = ["train", "vanilla_cnn", "--data", str(photos), "--width", "0.125", "--size", "16",
-            "--batch-size", "4", "--images", "16", "--log-every", "4",
+def train(twenty_photos: Path, out: Path, *more: str):
+    told = ["train", "vanilla_cnn", "--data", str(twenty_photos), "--width", "0.125",
+            "--size", "16", "--batch-size", "4", "--images", "16", "--log-every", "4",
             "--out", str(out)]  # fmt: skip
     return CliRunner().invoke(build(), [*told, *more])
 
 
 @pytest.mark.parametrize("package", TRACKERS)
-def test_a_tracker_is_told_every_line_of_the_log(package, photos, tmp_path, monkeypatch):
+def test_a_tracker_is_told_every_line_of_the_log(package, twenty_photos, tmp_path, monkeypatch):
     stand = Stand(package)
     monkeypatch.setitem(sys.modules, package, stand)
-    done = train(photos, tmp_path / "run", f"--{package}", "colours")
+    done = train(twenty_photos, tmp_path / "run", f"--{package}", "colours")
     assert done.exit_code == 0, done.output
     (begun,) = stand.begun
     assert (begun["project"], begun["resume"]) == ("colours", "allow")

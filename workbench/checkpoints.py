@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SHARD_BYTES = 15_000_000
 MOST_CONFIG = 4 << 20  # bytes
 MOST_WIDTH = 4
+MOST_GAIN = 10  # ab is multiplied by no more, as by a visitor
 INDEX = "model.safetensors.index.json"
 
 
@@ -61,17 +62,8 @@ class Checkpoint:
 
     @property
     def gain(self) -> float:
-        """What these weights' ab is multiplied by in use: `benchmarks/choose_gain.py`.
-
-        Raises Problem when config.json has something else there than a number of 0 to 10.
-        """
-        gain = self.config.get("gain", 1.0)
-        if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 <= gain <= 10:
-            raise Problem(
-                f"The gain in {self.folder / 'config.json'} is a number of 0 to 10, not "
-                f"{printable(str(gain))!r}."
-            )
-        return gain
+        """What these weights' ab is multiplied by in use: `benchmarks/choose_gain.py`."""
+        return self.config.get("gain", 1.0)
 
     @property
     def title(self) -> str:
@@ -191,17 +183,25 @@ def revision_of(files: dict[str, str], gain: float = 1.0) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
-def set_gain(checkpoint: Checkpoint, gain: float) -> Checkpoint:
+def set_gain(checkpoint: Checkpoint, gain: float) -> None:
     """Write into config.json what the weights' ab is multiplied by; the revision changes with it.
 
     Raises Problem for a gain that is not 0 to 10.
     """
-    config = {**checkpoint.config, "gain": gain}
-    changed = replace(checkpoint, config=config)
-    config["revision"] = revision_of(config["files"], changed.gain)
-    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-    write_whole(checkpoint.folder, {"config.json": text.encode()})
-    return changed
+    if not 0 <= gain <= MOST_GAIN:
+        raise Problem(f"The gain of weights is 0 to {MOST_GAIN}, not {gain}.")
+    revision = revision_of(checkpoint.config["files"], gain)
+    change_config(checkpoint, gain=gain, revision=revision)
+
+
+def change_config(checkpoint: Checkpoint, **changes: Any) -> None:
+    """Write config.json anew with these values in it."""
+    content = _config_bytes({**checkpoint.config, **changes})
+    write_whole(checkpoint.folder, {"config.json": content})
+
+
+def _config_bytes(config: Mapping[str, Any]) -> bytes:
+    return (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def available(*roots: Path) -> dict[str, Checkpoint]:
@@ -287,6 +287,9 @@ def _check_config(config: dict[str, Any], models: Collection[str]) -> None:
     need("width", number(width) and 0 < width <= MOST_WIDTH, f"a number up to {MOST_WIDTH}")
     size = config.get("size")
     need("size", whole(size) and 16 <= size <= 2048, "a whole number from 16 to 2048")
+    gain = config.get("gain", 1.0)
+    right = number(gain) and 0 <= gain <= MOST_GAIN
+    need("gain", right, f"a number from 0 to {MOST_GAIN}: {printable(str(gain))}")
     config.setdefault("options", {})
     need("options", isinstance(config["options"], dict), "a table")
     optional = {
@@ -423,7 +426,7 @@ def save(
         }
         contents[INDEX] = json.dumps(index, indent=1).encode()
     config = {**config, "files": files, "revision": revision_of(files, config.get("gain", 1.0))}
-    contents["config.json"] = (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
+    contents["config.json"] = _config_bytes(config)
     write_whole(folder, contents)
     for stale in folder.glob("model*.safetensors*"):
         if stale.name not in contents:

@@ -285,12 +285,12 @@ def predict_coarse(
         logits = predict_logits(net, L, size, exact, settings.rebalancing)
         decode = _methods_of(net).decode
         ab = decode(logits, temperature) if temperature else decode(logits)
-        return own_gain(net) * ab.float()
-    device, cast = _autocast(net, exact)
-    small = network_input(L, size).to(device, memory_format=torch.channels_last)
-    with cast:
-        told = net.embed(L.to(device)) if isinstance(net, Colorizer) else None
-        ab = net(small) if told is None else net(small, told)
+    else:
+        device, cast = _autocast(net, exact)
+        small = network_input(L, size).to(device, memory_format=torch.channels_last)
+        with cast:
+            told = net.embed(L.to(device)) if isinstance(net, Colorizer) else None
+            ab = net(small) if told is None else net(small, told)
     return own_gain(net) * ab.float().to(L.device).contiguous()
 
 

@@ -221,7 +221,7 @@ SPEC = ModelSpec(
             recipe={"shown": 224, "learning_rate": 4e-3},
         ),
         "quick": Preset(
-            "Something to look at within three minutes on two cores",
+            presets.QUICK_TITLE,
             build={"width": 0.25},
             recipe={"shown": 96},
             run={"images": 4_000, "batch_size": 32, "size": "64", "shown": 96},
