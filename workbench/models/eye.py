@@ -1,8 +1,9 @@
 """The eye: EfficientNet-Lite0 trained on ImageNet, frozen; other models ask it.
 
 Tan & Le, "EfficientNet", ICML 2019; the Lite variant (no squeeze and excitation, ReLU6) and its
-weights are Google's (TensorFlow, Apache-2.0). It is none of the colorizers and never trained
-here: the reference network is built on its features, inception_attention is told its 1000
+weights are Google's (TensorFlow, Apache-2.0). It is none of the colorizers and its weights are
+never trained here: the reference network is built on its features (and may add to some of its
+weights a change of its own), inception_attention is told its 1000
 answers about L, cbam_gan's classification network learns its answers about the colour picture.
 
 One copy serves all of them: `checkpoints/eye`, made by `python -m workbench eye`.
@@ -30,6 +31,7 @@ SIDE = 224  # at which it was trained, and at which a whole picture is shown to 
 STRIDE = 32
 CHANNELS = (16, 24, 40, 112, 320)  # of its features at strides 2, 4, 8, 16, 32
 STAGES = (0, 1, 2, 4, 6)  # the blocks that these come out of
+ADAPTED = 3  # the first block that `Features.adapt` reaches: all at strides 16 and 32
 WEIGHTS = "model.safetensors"
 
 
@@ -100,6 +102,39 @@ class Features(Eye):
         """
         _, s4, s8, s16, s32 = self.features(L / 50 - 1)
         return s4, s8, s16, s32, self.pool(s32)
+
+
+    def adapt(self, rank: int) -> tuple[str, ...]:
+        """Give the 1 x 1 convolutions at strides 16 and 32 a change of low rank, to be trained.
+
+        Returns the names of the weights that stay the eye's own. What is seen is still the same.
+        """
+        for block in self.net.blocks[ADAPTED:]:
+            for parent in list(block.modules()):
+                for name, layer in parent.named_children():
+                    if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1):
+                        setattr(parent, name, Adapted(layer, rank))
+        return tuple(k for k in self.state_dict() if not k.endswith((".down", ".up")))
+
+
+class Adapted(nn.Module):
+    """A frozen 1 x 1 convolution with a trained change of low rank added to its weights.
+
+    After Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (ICLR 2022); the change
+    begins at zero.
+    """
+
+    def __init__(self, conv: nn.Conv2d, rank: int) -> None:
+        super().__init__()
+        after, before = conv.weight.shape[:2]
+        self.conv = conv
+        self.down = nn.Parameter(torch.randn(rank, before) / before**0.5)
+        self.up = nn.Parameter(torch.zeros(after, rank))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, C, H, W) -> (N, after, H, W)."""
+        weight = self.conv.weight + (self.up @ self.down)[..., None, None]
+        return F.conv2d(x, weight, self.conv.bias)
 
 
 def fold(net: nn.Module) -> nn.Module:

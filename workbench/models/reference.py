@@ -82,15 +82,20 @@ class Mixing(nn.Module):
 class Reference(Colorizer):
     """L (N, 1, H, W) -> ab (N, 2, H, W), by way of a distribution over 313 bins."""
 
-    stored_elsewhere = ("eye.",)
     bins = True
     multiple = STRIDE  # what it is shown is padded to one, by repeating the last row and column
 
-    def __init__(self, width: float = 1.0, depth: int = 0) -> None:
-        """depth: how many times all places are mixed at stride 32, and again at stride 16."""
+    def __init__(self, width: float = 1.0, depth: int = 0, rank: int = 0) -> None:
+        """depth: how many times all places are mixed at stride 32, and again at stride 16.
+
+        rank: of the trained change to the eye's 1 x 1 convolutions there; 0 leaves it as it is.
+        """
         super().__init__()
         deep, c16, c8, c4 = (scale_channels(c, width) for c in (256, 192, 128, 64))
         self.eye = Features()
+        self.stored_elsewhere = ("eye.",)
+        if rank:
+            self.stored_elsewhere = tuple(f"eye.{name}" for name in self.eye.adapt(rank))
         self.deepest = nn.Conv2d(CHANNELS[4], deep, 1)
         self.whole = nn.Linear(POOLED, deep)
         self.mix32 = nn.Sequential(*(Mixing(deep) for _ in range(depth)))
@@ -107,8 +112,7 @@ class Reference(Colorizer):
 
     def trunk(self, L: Tensor) -> Tensor:
         """L (N, 1, H, W), H and W multiples of 32 -> features (N, 64, H/4, W/4)."""
-        with torch.no_grad():
-            s4, s8, s16, s32, pooled = self.eye(L)
+        s4, s8, s16, s32, pooled = self.eye(L)
         x = self.deepest(s32) + self.whole(pooled)[..., None, None]  # (N, 256, H/32, W/32)
         x = self.up16(self.mix32(x), s16)  # (N, 192, H/16, W/16)
         x = self.mix16(x)
@@ -210,13 +214,13 @@ SPEC = ModelSpec(
     presets={
         "bundled": Preset(
             "The bundled weights: two CPU cores, 128 x 128, shown at 224",
-            build={"depth": 2},
+            build={"depth": 2, "rank": 32},
             run={"images": 1_000_000, "batch_size": 32, "size": "128", "shown": 224},
             recipe={"shown": 224},
         ),
         "gpu": Preset(
             presets.GPU_TITLE,
-            build={"depth": 2},
+            build={"depth": 2, "rank": 32},
             run={**presets.GPU_RUN, "shown": 224, "warm_up": 0},  # its recipe has a warm-up
             recipe={"shown": 224, "learning_rate": 4e-3},
         ),
