@@ -43,7 +43,7 @@ with right:
         weights = blend.choose_weights(checkpoints)
     with st.expander("Colours of another picture", icon=":material/palette:"):
         finish = exemplar.choose_exemplar()
-    from_hub.offer()
+    from_hub.offer_hub_model()
 
 checkpoints.sort(key=lambda each: not each.spec.ours)  # what is most believable is seen first
 made = results.make_all(picture, checkpoints, settings, waiting)

@@ -48,7 +48,7 @@ if not job:  # nobody's own yet: our sample, coloured once for all visitors
     with st.spinner("Loading the network…"):
         job = state.sample_video(checkpoint)
 running = job.is_alive()
-st.caption(f"Shown: {video.named(job)}")
+st.caption(f"Shown: {video.name_clip(job)}")
 if job.problem:
     widgets.show_problem(job.problem)
 else:

@@ -14,7 +14,7 @@ from workbench.color import join_rgb, rgb_to_lab
 from workbench.data.files import Item
 from workbench.errors import Problem
 from workbench.evaluation import by_color
-from workbench.evaluation.by_color import NEUTRAL, SECTORS, Share, judged
+from workbench.evaluation.by_color import NEUTRAL, SECTORS, Share, judge_sentences
 from workbench.evaluation.entrants import Entrant, baselines
 from workbench.evaluation.metrics import METRICS, delta_e
 
@@ -97,19 +97,22 @@ def test_the_papers_sentences_are_seen_where_they_are_so_and_not_where_they_are_
 
     field = [paints("as they say", 0.1, 0.9), paints("red", 0.9, 0.1), paints("none", 0.5, 0.5)]
     rows = list(by_color.shares([*field, *baselines()[:1]], pictures(COLORS, 8), "d"))
-    said = {name: [each.outcome for each in judged(rows, name)] for name in ("as they say", "red")}
+    said = {
+        name: [each.outcome for each in judge_sentences(rows, name)]
+        for name in ("as they say", "red")
+    }
     assert said["as they say"] == ["seen"] * 4
     assert said["red"][2:] == ["the opposite is seen"] * 2
-    third = judged(rows, "none")[2].difference
+    third = judge_sentences(rows, "none")[2].difference
     assert third.value == pytest.approx(0, abs=0.03)
     with pytest.raises(Problem, match="no rows by colour of nobody"):
-        judged(rows, "nobody")
+        judge_sentences(rows, "nobody")
 
 
 def test_without_red_pictures_nothing_is_judged_of_red() -> None:
     colors = {name: COLORS[name] for name in ("forest", "sea")}
     field = [entrant("half", 0.5), *baselines()[:1]]
-    found = judged(list(by_color.shares(field, pictures(colors), "d")), "half")
+    found = judge_sentences(list(by_color.shares(field, pictures(colors), "d")), "half")
     assert [each.outcome for each in found] == [
         "seen", "seen", "no such pictures", "no such pictures"
     ]  # fmt: skip

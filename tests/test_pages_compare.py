@@ -74,7 +74,7 @@ def test_the_page_opens_with_an_old_photograph_in_colour_by_ours(
     assert not later.exception
     assert [key for key, _ in kept] == ["opening"]
     assert [cell.title for cell in kept[0][1]] == ["What the networks see", "Reference"]
-    assert kept[0][1][1].rgb.data == opening.viewers.encoded(kept[0][1][1]).data
+    assert kept[0][1][1].rgb.data == opening.viewers.encode_cell(kept[0][1][1]).data
 
 
 def test_the_very_first_visitor_sees_a_pair_in_colour_before_a_network_is_awake(

@@ -74,7 +74,7 @@ def intervals(lines: Sequence[Line], metric: str = "psnr", titles: Titles = str)
     if grey := next((line for line in shown if line.model == "grey"), None):
         figure.add_vline(grey.means[metric].value, line={"dash": "dash", "color": GREYS["grey"]})
     figure.update_layout(showlegend=False, height=90 + 36 * len(shown))
-    return styled(figure, x=_axis(metric))
+    return style_figure(figure, x=_axis(metric))
 
 
 def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go.Figure:
@@ -112,7 +112,7 @@ def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go
             annotation={"text": f"{titles('truth')} {value:.1f}"},
         )
     figure.update_layout(showlegend=False, height=440)
-    return styled(figure, x=_axis("colorfulness"), y=_axis("psnr"))
+    return style_figure(figure, x=_axis("colorfulness"), y=_axis("psnr"))
 
 
 def distribution(scores: Iterable[Score], metric: str = "psnr", titles: Titles = str) -> go.Figure:
@@ -136,7 +136,7 @@ def distribution(scores: Iterable[Score], metric: str = "psnr", titles: Titles =
             hovertemplate="%{x:.4g}<br>%{text}<extra></extra>",
         )
     figure.update_layout(showlegend=False, height=90 + 48 * len(values))
-    return styled(figure, x=_axis(metric))
+    return style_figure(figure, x=_axis(metric))
 
 
 def paired_differences(
@@ -150,7 +150,7 @@ def paired_differences(
     figure.add_vline(0, line={"dash": "dash", "color": INK})
     figure.update_layout(height=320, bargap=0.05)
     title = f"{METRICS[metric].title}: {titles(first)} minus {titles(second)}"
-    return styled(figure, x=title, y="pictures")
+    return style_figure(figure, x=title, y="pictures")
 
 
 def generalisation(
@@ -181,7 +181,7 @@ def generalisation(
     )
     figure.update_layout(height=140 + 40 * len(rows))
     figure.update_yaxes(autorange="reversed")
-    return styled(figure)
+    return style_figure(figure)
 
 
 def by_group(
@@ -220,7 +220,7 @@ def by_group(
     if at is not None:
         figure.add_hline(at, line={"dash": "dash", "color": INK})
     figure.update_layout(scattermode="group", scattergap=0.4, height=440)
-    return styled(figure, y=title)
+    return style_figure(figure, y=title)
 
 
 def training_curves(
@@ -258,7 +258,7 @@ def training_curves(
         line = {"dash": "dash", "color": GREYS["grey"]}
         figure.add_hline(value, line=line, annotation={"text": text})
     figure.update_layout(height=360, hovermode="x unified", showlegend=len(logs) > 1)
-    return styled(
+    return style_figure(
         figure, x="images seen", y=_axis(what) if what in METRICS else LOGGED.get(what, what)
     )
 
@@ -283,7 +283,7 @@ def over_time(rows: Sequence[Mapping[str, Any]], key: str, title: str, color: st
     for row in rows[1:]:
         if row["cut"]:
             figure.add_vline(x=row["time"], line={"color": INK, "width": 1, "dash": "dash"})
-    return styled(figure, "seconds", title)
+    return style_figure(figure, "seconds", title)
 
 
 def plotly_js() -> str:
@@ -300,8 +300,8 @@ def _read_logged(line: Mapping[str, Any], what: str) -> float | None:
     return None
 
 
-def styled(figure: go.Figure, x: str = "", y: str = "") -> go.Figure:
-    """Every chart: transparent ground, mid-grey ink; `inked` makes it read well on a theme."""
+def style_figure(figure: go.Figure, x: str = "", y: str = "") -> go.Figure:
+    """Every chart: transparent ground, mid-grey ink; `set_ink` makes it read well on a theme."""
     figure.update_layout(
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
@@ -318,7 +318,7 @@ def styled(figure: go.Figure, x: str = "", y: str = "") -> go.Figure:
     return figure
 
 
-def inked(figure: go.Figure, theme: str) -> go.Figure:
+def set_ink(figure: go.Figure, theme: str) -> go.Figure:
     """The figure with text for the ground of a theme, "light" or "dark"."""
     return figure.update_layout(font_color=INKS[theme])
 
@@ -405,7 +405,7 @@ def prior_plane(prior: Tensor) -> go.Figure:
     )  # fmt: skip
     figure.update_layout(height=520)
     figure.update_yaxes(autorange=True)  # go.Image would show b upside down
-    return styled(figure, x="a (green to red)", y="b (blue to yellow)")
+    return style_figure(figure, x="a (green to red)", y="b (blue to yellow)")
 
 
 def _show_colors(ab: Tensor) -> list[list[int]]:

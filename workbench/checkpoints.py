@@ -262,7 +262,7 @@ def open_folder(folder: Path, name: str | None = None) -> Checkpoint | None:
 def _check_config(config: dict[str, Any], models: Collection[str]) -> None:
     """ValueError where a value is missing or is not what everybody who reads it expects."""
 
-    def need(name: str, right: bool, what: str) -> None:
+    def check(name: str, right: bool, what: str) -> None:
         if not right:
             raise ValueError(f"`{name}` is not {what}")
 
@@ -276,22 +276,22 @@ def _check_config(config: dict[str, Any], models: Collection[str]) -> None:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
     model, files = config.get("model"), config.get("files")
-    need("model", isinstance(model, str) and model in models, "a model of this workbench")
-    need("files", isinstance(files, dict) and bool(files), "a table of files")
+    check("model", isinstance(model, str) and model in models, "a model of this workbench")
+    check("files", isinstance(files, dict) and bool(files), "a table of files")
     for name, digest in files.items():
         right = WEIGHTS.fullmatch(name) and isinstance(digest, str)
-        need("files", bool(right) and len(digest) == 64, "a table of weights and SHA-256 sums")
+        check("files", bool(right) and len(digest) == 64, "a table of weights and SHA-256 sums")
     revision = config.get("revision")
-    need("revision", isinstance(revision, str) and 0 < len(revision) <= 64, "a text")
+    check("revision", isinstance(revision, str) and 0 < len(revision) <= 64, "a text")
     width = config.get("width")
-    need("width", number(width) and 0 < width <= MOST_WIDTH, f"a number up to {MOST_WIDTH}")
+    check("width", number(width) and 0 < width <= MOST_WIDTH, f"a number up to {MOST_WIDTH}")
     size = config.get("size")
-    need("size", whole(size) and 16 <= size <= 2048, "a whole number from 16 to 2048")
+    check("size", whole(size) and 16 <= size <= 2048, "a whole number from 16 to 2048")
     gain = config.get("gain", 1.0)
     right = number(gain) and 0 <= gain <= MOST_GAIN
-    need("gain", right, f"a number from 0 to {MOST_GAIN}: {printable(str(gain))}")
+    check("gain", right, f"a number from 0 to {MOST_GAIN}: {printable(str(gain))}")
     config.setdefault("options", {})
-    need("options", isinstance(config["options"], dict), "a table")
+    check("options", isinstance(config["options"], dict), "a table")
     optional = {
         "images_seen": (whole, "a number of images"),
         "trained_on": (texts, "a list of texts"),
@@ -306,7 +306,7 @@ def _check_config(config: dict[str, Any], models: Collection[str]) -> None:
     }
     for name, (right, what) in optional.items():
         if config.get(name) is not None:
-            need(name, right(config[name]), what)
+            check(name, right(config[name]), what)
     config.setdefault("images_seen", 0)
     config.setdefault("trained_on", [])
 
@@ -357,7 +357,7 @@ def _load(checkpoint: Checkpoint) -> nn.Module:
             f"{checkpoint.folder / 'config.json'} describes a network that cannot be built "
             f"({reason_of(error)}). Fetch the model again."
         ) from error
-    stored = {k for k in net.state_dict() if not _fetched_elsewhere(net, k)}
+    stored = {k for k in net.state_dict() if not _is_elsewhere(net, k)}
     missing, surplus = sorted(stored - set(state)), sorted(set(state) - stored)
     if missing or surplus:
         parts = []
@@ -380,7 +380,7 @@ def _load(checkpoint: Checkpoint) -> nn.Module:
     return net.eval().requires_grad_(False)
 
 
-def _fetched_elsewhere(net: nn.Module, key: str) -> bool:
+def _is_elsewhere(net: nn.Module, key: str) -> bool:
     """Weights of a pretrained part, one copy for all: not stored in this folder."""
     from workbench.spec import stored_elsewhere
 
@@ -398,9 +398,9 @@ def save(
     from safetensors.torch import save as serialise
 
     state = {
-        key: _packed(key, value)
+        key: _pack(key, value)
         for key, value in net.state_dict().items()
-        if not _fetched_elsewhere(net, key)
+        if not _is_elsewhere(net, key)
     }
     shards: list[dict[str, Tensor]] = [{}]
     room = shard_bytes - 100_000  # for the header
@@ -434,7 +434,7 @@ def save(
     return config
 
 
-def _packed(key: str, value: Tensor) -> Tensor:
+def _pack(key: str, value: Tensor) -> Tensor:
     value = value.detach().cpu().contiguous()
     if not value.is_floating_point() or key.endswith(("running_mean", "running_var")):
         return value

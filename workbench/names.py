@@ -27,10 +27,10 @@ def escape_markdown(text: object, most: int = 600) -> str:
     """
     line = printable(" ".join(str(text).split()))[:most]
     parts = re.split(r"(`[^`]+`)", line)
-    return "".join(part if number % 2 else _escaped(part) for number, part in enumerate(parts))
+    return "".join(part if number % 2 else _escape(part) for number, part in enumerate(parts))
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     text = text.replace("://", f":{JOINER}//").replace("@", f"@{JOINER}")
     text = re.sub(r"(?i)\b(www)\.", rf"\1{JOINER}.", text)
     text = re.sub(r"([\\`*{}\[\]<>|~$&^]|:(?=\S))", r"\\\1", text)

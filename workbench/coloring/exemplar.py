@@ -88,10 +88,10 @@ def _transport(source: Tensor, target: Tensor) -> Tensor:
     moved, count = source.double(), source.shape[1]
     target = target.double()
     places = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    for turn in range(ROUNDS):
+    for number in range(ROUNDS):
         shift = torch.zeros_like(moved)
         for step in range(DIRECTIONS):
-            angle = math.pi * (step + turn / ROUNDS) / DIRECTIONS
+            angle = math.pi * (step + number / ROUNDS) / DIRECTIONS
             direction = torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64)
             along = direction @ moved
             order = along.argsort(stable=True)

@@ -97,15 +97,15 @@ def _cover(hint: Hint, height: int, width: int, small: tuple[int, int]) -> Tenso
                 f"The hint at ({x:g}, {y:g}) is outside the picture of {width} x {height}."
             )
     if hint.to:
-        across = _between(hint.x, hint.to[0], width, w)
-        return _between(hint.y, hint.to[1], height, h)[:, None] & across
+        across = _mark_between(hint.x, hint.to[0], width, w)
+        return _mark_between(hint.y, hint.to[1], height, h)[:, None] & across
     x, y = (hint.x + 0.5) * w / width - 0.5, (hint.y + 0.5) * h / height - 0.5
     radius = max(hint.radius * h / height, 0.75)
     down, across = torch.arange(h)[:, None] - y, torch.arange(w)[None] - x
     return down * down + across * across <= radius * radius
 
 
-def _between(one: float, other: float, side: int, count: int) -> Tensor:
+def _mark_between(one: float, other: float, side: int, count: int) -> Tensor:
     """The coarse pixels (count,) of a side whose middles lie from pixel to pixel, at least one."""
     low, high = min(one, other), max(one, other) + 1
     middles = (torch.arange(count) + 0.5) * side / count

@@ -39,7 +39,7 @@ class HubSource(Source):
         self.title = f"hub:{text}"
         rows = self._load(f"{owner}/{name}", config or None, split or "train")
         self.image, self.label, self.classes = self._columns(rows)
-        self.rows = self._undecoded(rows)
+        self.rows = self._leave_undecoded(rows)
         self.key = "hub-" + digest(owner, name, config, split, rows._fingerprint, len(rows))
 
     def _load(self, name: str, config: str | None, split: str) -> Any:
@@ -66,7 +66,7 @@ class HubSource(Source):
         label = "label" if "label" in kinds else next(iter(classes), None)
         return pictures[0], label, kinds[label].names if label in classes else None
 
-    def _undecoded(self, rows: Any) -> Any:
+    def _leave_undecoded(self, rows: Any) -> Any:
         import datasets
 
         columns = [self.image] + [self.label] * (self.label is not None)

@@ -230,7 +230,7 @@ def by_sector(rows: Iterable[Share], what: str = "delta_e") -> dict[str, dict[st
     tables = _tables(rows)
     shown = [*SECTORS, NEUTRAL] if what == "delta_e" else [*SECTORS]
     found = {
-        model: {name: _pooled([(*table.sums(what, [name]), 1)]) for name in shown}
+        model: {name: _pool([(*table.sums(what, [name]), 1)]) for name in shown}
         for model, table in tables.items()
     }
     return {
@@ -246,14 +246,14 @@ def by_label(rows: Iterable[Share]) -> dict[str, dict[str, Mean]]:
         top, below = table.sums("delta_e", [*SECTORS, NEUTRAL])
         labels = dict.fromkeys(label for label in sorted(table.labels) if label)
         found[model] = {
-            label: _pooled([(top * here, below * here, 1)])
+            label: _pool([(top * here, below * here, 1)])
             for label in labels
             for here in [np.array([label == each for each in table.labels])]
         }
     return found
 
 
-def judged(rows: Sequence[Share], model: str) -> list[Judged]:
+def judge_sentences(rows: Sequence[Share], model: str) -> list[Judged]:
     """Liu & Tu's sentences against a model's rows; grey's rows on the same pictures are needed.
 
     Raises Problem where either is missing.
@@ -273,19 +273,19 @@ def judged(rows: Sequence[Share], model: str) -> list[Judged]:
     every = [*SECTORS, NEUTRAL]
     better = "CIEDE2000 of grey minus the model's, on {} pixels"
     return [
-        Judged("green is coloured well", better.format("green"), _pooled([(*gain(["green"]), 1)])),
-        Judged("blue is coloured well", better.format("blue"), _pooled([(*gain(["blue"]), 1)])),
+        Judged("green is coloured well", better.format("green"), _pool([(*gain(["green"]), 1)])),
+        Judged("blue is coloured well", better.format("blue"), _pool([(*gain(["blue"]), 1)])),
         Judged(
             "red hardly responds",
             "chroma ratio on green and blue pixels minus that on red ones",
-            _pooled(
+            _pool(
                 [(*own.sums("ratio", ["green", "blue"]), 1), (*own.sums("ratio", ["red"]), -1)]
             ),
         ),
         Judged(
             "landscapes above all",
             f"gain over grey in CIEDE2000: {', '.join(LANDSCAPES)} minus {', '.join(BUILT)}",
-            _pooled([(*gain(every, LANDSCAPES), 1), (*gain(every, BUILT), -1)]),
+            _pool([(*gain(every, LANDSCAPES), 1), (*gain(every, BUILT), -1)]),
         ),
     ]  # fmt: skip
 
@@ -326,7 +326,7 @@ def _tables(rows: Iterable[Share]) -> dict[str, _Table]:
     return tables
 
 
-def _pooled(cells: Sequence[tuple[np.ndarray, np.ndarray, float]]) -> Mean:
+def _pool(cells: Sequence[tuple[np.ndarray, np.ndarray, float]]) -> Mean:
     """The signed sum of ratios of sums with its interval; cells: (numerators, denominators, sign).
 
     All cells have the same pictures in the same order (n,). Percentile bootstrap: 1,000 resamples

@@ -32,7 +32,7 @@ def frechet(first: np.ndarray, second: np.ndarray) -> float:
 
     |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), Heusel et al. 2017. Raises Problem under 2 rows.
     """
-    _enough(first, second)
+    _check_enough(first, second)
     means = [features.mean(axis=0) for features in (first, second)]
     left, right = (np.cov(features, rowvar=False, ddof=1) for features in (first, second))
     left, right = np.atleast_2d(left), np.atleast_2d(right)
@@ -50,7 +50,7 @@ def kernel(first: np.ndarray, second: np.ndarray) -> float:
     Polynomial kernel (x.y / D + 1)^3, Binkowski et al. 2018; it may be slightly negative. All
     pictures at once, no subsets. Raises Problem under 2 rows.
     """
-    _enough(first, second)
+    _check_enough(first, second)
 
     def similar(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return (x @ y.T / x.shape[1] + 1) ** 3
@@ -91,7 +91,7 @@ def paired_kernel(
     seem alike; so the truth's distance to itself is 0. Resampled over pictures, each with its
     truth. Raises Problem under 2 rows.
     """
-    _enough(prediction, truth)
+    _check_enough(prediction, truth)
     count = len(truth)
     tables = [
         (x @ y.T / x.shape[1] + 1) ** 3
@@ -179,6 +179,6 @@ def _pretrained(load: Callable[[], nn.Module], what: str) -> nn.Module:
         raise Problem(f"It needs {what}, which cannot be had here ({reason}).") from None
 
 
-def _enough(first: np.ndarray, second: np.ndarray) -> None:
+def _check_enough(first: np.ndarray, second: np.ndarray) -> None:
     if min(len(first), len(second)) < 2 or first.shape[1:] != second.shape[1:]:
         raise Problem("Two sets of at least 2 rows with as many features each are needed.")

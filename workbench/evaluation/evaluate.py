@@ -63,7 +63,7 @@ def evaluate(
     shapes = [protocol.shape(size) for size in sizes]
     with ThreadPoolExecutor(2) as pool, torch.inference_mode():
         for group in batches(items):
-            decoded = list(pool.map(lambda item: _decoded(item, shapes), group))
+            decoded = list(pool.map(lambda item: _decode_item(item, shapes), group))
             for item, made in zip(group, decoded, strict=True):
                 if isinstance(made, str):
                     sentence = f"{item.name} of {dataset} cannot be read ({made})."
@@ -117,7 +117,7 @@ def _score(
         )
 
 
-def _decoded(item: Item, shapes: Sequence[Shape]) -> list[np.ndarray] | str:
+def _decode_item(item: Item, shapes: Sequence[Shape]) -> list[np.ndarray] | str:
     """The picture at every height and width, uint8 (3, H, W); or why it cannot be decoded."""
     try:
         data = item.data if isinstance(item.data, np.ndarray) else open_pixels(item.data, item.name)

@@ -83,7 +83,7 @@ def _heading(grey: Line) -> str:
 
 def _row(name: str, found: Mapping[tuple[str, int], Line], grey: float) -> list[str]:
     small, large = found[name, 128].means, found[name, 256].means
-    paper = _reported(name)
+    paper = _find_reported(name)
     if name == "truth":
         psnr, gained, large_psnr = "infinite", "", "infinite"
     else:
@@ -100,7 +100,7 @@ def _row(name: str, found: Mapping[tuple[str, int], Line], grey: float) -> list[
     ]  # fmt: skip
 
 
-def _reported(name: str) -> Reported | None:
+def _find_reported(name: str) -> Reported | None:
     """What the paper reports of the system that our bundled weights repeat."""
     return next((line for line in REPORTED if line.repeated_by == name), None)
 
@@ -116,7 +116,7 @@ def _summary(models: list[str], found: Mapping[tuple[str, int], Line]) -> str:
         f"Pixels that differ at all from the truth, ours / paper: `{name}` "
         f"{100 * found[name, 128].means['pixdiff'].value:.1f} % / {paper.pixels_differ:.0f} %."
         for name in models
-        if (paper := _reported(name)) and paper.pixels_differ is not None
+        if (paper := _find_reported(name)) and paper.pixels_differ is not None
     ]
     sentences = (
         f"{_better_than_grey(found)} By PSNR the best network of a paper (`{models[0]}`) has "

@@ -61,7 +61,7 @@ def lab_round_trip(truth: Tensor) -> Tensor:
     return join_rgb(*split_lab(truth))
 
 
-def _named(**functions: Callable[[Tensor, Tensor], Tensor]) -> Measure:
+def _name_metrics(**functions: Callable[[Tensor, Tensor], Tensor]) -> Measure:
     def measure(prediction: Tensor, truth: Tensor) -> dict[str, Tensor]:
         return {name: function(prediction, truth) for name, function in functions.items()}
 
@@ -92,7 +92,7 @@ PROTOCOLS: dict[str, Protocol] = {
             "The mean over three pictures that the authors picked, SSIM with scikit-image's "
             "defaults. Name three with --picture; three pictures prove nothing.",
             (256,),
-            _named(psnr=psnr, ssim_u7=ssim_u7),
+            _name_metrics(psnr=psnr, ssim_u7=ssim_u7),
             pictures=3,
         ),
         Protocol(
@@ -101,7 +101,7 @@ PROTOCOLS: dict[str, Protocol] = {
             "Its printed PSNR takes the root of an unsquared error: given here as psnr_unsquared "
             "beside the true PSNR.",
             (128,),
-            _named(psnr=psnr, psnr_unsquared=psnr_unsquared, ssim_u7=ssim_u7),
+            _name_metrics(psnr=psnr, psnr_unsquared=psnr_unsquared, ssim_u7=ssim_u7),
         ),
         Protocol(
             "ranjan-agrawal-movies",
@@ -109,7 +109,7 @@ PROTOCOLS: dict[str, Protocol] = {
             "Frames of films, the last part of each: the largest centred part of 1 : 2 (the paper "
             "does not say whether it cuts or stretches), with the numbers of `ranjan-agrawal`.",
             (256,),
-            _named(psnr=psnr, psnr_unsquared=psnr_unsquared, ssim_u7=ssim_u7),
+            _name_metrics(psnr=psnr, psnr_unsquared=psnr_unsquared, ssim_u7=ssim_u7),
             wide=2,
         ),
         Protocol(
@@ -118,7 +118,7 @@ PROTOCOLS: dict[str, Protocol] = {
             "SSIM with a data range of 225 where pixels span 255; the truth goes through Lab and "
             "back; colourfulness with abs().",
             (256,),
-            _named(psnr=psnr, ssim_u7=partial(ssim_u7, data_range=225), **_COLORFULNESS_ABS),
+            _name_metrics(psnr=psnr, ssim_u7=partial(ssim_u7, data_range=225), **_COLORFULNESS_ABS),
             truth=lab_round_trip,
         ),
         Protocol(
@@ -126,7 +126,7 @@ PROTOCOLS: dict[str, Protocol] = {
             "DDColor on ImageNet val5k",
             "PSNR, and colourfulness with abs() of the opponents.",
             (256,),
-            _named(psnr=psnr, **_COLORFULNESS_ABS),
+            _name_metrics(psnr=psnr, **_COLORFULNESS_ABS),
         ),
     )
 }

@@ -114,7 +114,7 @@ def mean(groups: Sequence[np.ndarray], weights: Sequence[np.ndarray] | None = No
         only = np.inf if infinite else np.nan
         return Mean(only, only, only, np.nan, 0, infinite)
     point = np.mean([np.average(values, weights=weight) for values, weight in kept])
-    resampled = np.mean([_resampled(values, weight) for values, weight in kept], axis=0)
+    resampled = np.mean([_resample(values, weight) for values, weight in kept], axis=0)
     low, high = np.quantile(resampled, (0.025, 0.975))
     everything = np.concatenate([values for values, _ in kept])
     return Mean(
@@ -143,7 +143,7 @@ def mean_over_seeds(groups: Sequence[np.ndarray], signs: Sequence[float]) -> Mea
     total = np.zeros(RESAMPLES)
     for values, sign in zip(groups, signs, strict=True):
         seeds = len(values)
-        means = np.stack([_resampled(row, np.ones(n)) for row in values], axis=1)  # (1000, seeds)
+        means = np.stack([_resample(row, np.ones(n)) for row in values], axis=1)  # (1000, seeds)
         middle = means.mean(1)
         picked = generator.integers(0, seeds, (RESAMPLES, seeds))
         drawn = np.take_along_axis(means, picked, axis=1)
@@ -318,7 +318,7 @@ def _column(group: Sequence[Score], name: str) -> np.ndarray:
     return np.array([getattr(score, name) for score in group], float)
 
 
-def _resampled(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _resample(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The weighted mean of each resample, (RESAMPLES,)."""
     if len(values) <= 4000:
         draws = _draws(len(values))

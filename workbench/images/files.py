@@ -553,7 +553,7 @@ def encode(
             f"{max(rgb.shape[-2:])}. Choose PNG."
         )
     if marks:
-        exif = _marked_exif(exif, marks)
+        exif = _mark_exif(exif, marks)
     if form == "png" and rgb.dtype == torch.uint16:
         level = _level(rgb)
         return encode_png16(rgb, exif=exif, icc=icc, text=_text(marks), level=level, dpi=dpi)
@@ -662,7 +662,7 @@ def _level(rgb: Tensor) -> int:
     return 6 if rgb.shape[-1] * rgb.shape[-2] <= 4_000_000 else 1
 
 
-def _marked_exif(exif: bytes | None, marks: Mapping[str, str]) -> bytes:
+def _mark_exif(exif: bytes | None, marks: Mapping[str, str]) -> bytes:
     table = Image.Exif()
     if exif:
         table.load(exif)

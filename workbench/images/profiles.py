@@ -162,14 +162,14 @@ def convert_to_srgb(pixels: np.ndarray, gamma: float, primaries: np.ndarray | No
     top = np.iinfo(pixels.dtype).max
     linear = (np.arange(top + 1, dtype=np.float32) / top) ** np.float32(1 / gamma)
 
-    def encoded(light: np.ndarray) -> np.ndarray:
+    def encode_srgb(light: np.ndarray) -> np.ndarray:
         light = light.clip(0, 1)
         rgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
         return np.rint(rgb * top).astype(pixels.dtype)
 
     if primaries is None:
-        pixels[:] = encoded(linear)[pixels]
+        pixels[:] = encode_srgb(linear)[pixels]
         return
     for rows in strips(*pixels.shape[1:]):
         light = np.tensordot(primaries.astype(np.float32), linear[pixels[:, rows]], 1)
-        pixels[:, rows] = encoded(light)
+        pixels[:, rows] = encode_srgb(light)

@@ -155,7 +155,7 @@ class Batch(threading.Thread):
                         break
                     self.current = file.name
                     try:
-                        for name, data, row in self._colored(file, taken):
+                        for name, data, row in self._color(file, taken):
                             out.writestr(name, data)
                             rows.append(row)
                     except Problem as problem:
@@ -188,9 +188,7 @@ class Batch(threading.Thread):
         lines += [f"Not coloured: {failure}" for failure in self.failures]
         return "\n".join(lines) + "\n"
 
-    def _colored(
-        self, file: File, taken: set[str]
-    ) -> Iterator[tuple[str, bytes, dict[str, object]]]:
+    def _color(self, file: File, taken: set[str]) -> Iterator[tuple[str, bytes, dict[str, object]]]:
         """Yield (name in the archive, file, row of metrics.csv) for each model."""
         from workbench.evaluation.metrics import measure_pair
         from workbench.images import encode_for_screen, open_image, to_eight_bits

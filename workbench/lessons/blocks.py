@@ -48,18 +48,18 @@ def list_blocks(net: nn.Module, height: int, width: int) -> list[Block]:
     ran: list[tuple[str, Shape, Shape, int]] = []
     work: list[int] = [0]  # multiply-adds since the last part ended
 
-    def counted(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+    def count_part(module: nn.Module, inputs: tuple, output: Tensor) -> None:
         work[0] += multiply_adds(module, inputs[0], output)
 
-    def done(name: str, inputs: tuple, output: Tensor | tuple[Tensor, ...]) -> None:
+    def end_part(name: str, inputs: tuple, output: Tensor | tuple[Tensor, ...]) -> None:
         last = output if isinstance(output, Tensor) else output[-1]
         ran.append((name, tuple(inputs[0].shape[1:]), tuple(last.shape[1:]), work[0]))
         work[0] = 0
 
-    hooks = [module.register_forward_hook(counted) for module in net.modules()]
+    hooks = [module.register_forward_hook(count_part) for module in net.modules()]
     hooks += [
         module.register_forward_hook(
-            lambda _, inputs, output, name=name: done(name, inputs, output)
+            lambda _, inputs, output, name=name: end_part(name, inputs, output)
         )
         for name, module in parts.items()
     ]

@@ -103,7 +103,6 @@ class Features(Eye):
         _, s4, s8, s16, s32 = self.features(L / 50 - 1)
         return s4, s8, s16, s32, self.pool(s32)
 
-
     def adapt(self, rank: int) -> tuple[str, ...]:
         """Give the 1 x 1 convolutions at strides 16 and 32 a change of low rank, to be trained.
 

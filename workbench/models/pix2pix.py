@@ -89,7 +89,7 @@ class UNet128(nn.Module):
                 if (module := gate(channels, position)) is not None:
                     self.gates[position] = module
 
-    def _gated(self, x: Tensor, position: str) -> Tensor:
+    def _gate(self, x: Tensor, position: str) -> Tensor:
         return self.gates[position](x) if position in self.gates else x
 
     def forward(self, L: Tensor) -> Tensor:
@@ -98,12 +98,12 @@ class UNet128(nn.Module):
         sizes, skips = [], []
         for i, block in enumerate(self.down, 1):
             sizes.append(x)
-            x = self._gated(block(pad_to_multiple(x, 2)), f"down{i}")  # (N, C_i, H/2^i, W/2^i)
+            x = self._gate(block(pad_to_multiple(x, 2)), f"down{i}")  # (N, C_i, H/2^i, W/2^i)
             skips.append(x)
         if self.fuse is not None:
             skips[3] = self.fuse(skips[3])  # (N, 512, H/16, W/16)
         for i, block in enumerate(self.up, 1):
-            x = crop_like(self._gated(block(x), f"up{i}"), sizes[-i])  # (N, C, H/2^(7-i), ..)
+            x = crop_like(self._gate(block(x), f"up{i}"), sizes[-i])  # (N, C, H/2^(7-i), ..)
             x = torch.cat((x, skips[-1 - i]), 1)
         return crop_like(self.outermost(x), L)  # (N, 2, H, W)
 

@@ -199,7 +199,7 @@ def _training(spec: ModelSpec, config: dict[str, Any]) -> str:
     machine = config.get("machine") or {}
     facts = {
         "Photographs seen": f"{config.get('images_seen', 0):,}",
-        "Trained on": ", ".join(_trained_on(config)),
+        "Trained on": ", ".join(_list_training_data(config)),
         "Width": f"{config['width']:g} (1 is {'the full one' if spec.ours else 'the paper’s'})",
         "Options": ", ".join(f"{k} = {v}" for k, v in config.get("options", {}).items()),
         "Size": f"{config['size']} pixels on the short side",
@@ -256,7 +256,7 @@ def _cell(mean: Mean | None, metric: str, interval: bool = True) -> str:
     return f"{value} [{low}, {high}]" if interval else value
 
 
-def _trained_on(config: dict[str, Any]) -> list[str]:
+def _list_training_data(config: dict[str, Any]) -> list[str]:
     """Names of the training data, without the folders of the machine it was on."""
     sources = config.get("trained_on") or ["not stated"]
     sources = [sources] if isinstance(sources, str) else sources

@@ -52,7 +52,7 @@ def make_page(scores: Sequence[Score]) -> str:
         summary=f"{models} models, {len(data['datasets']) - 1} data sets, {pictures:,} pictures; "
         "computed from one row per picture.",
         protocol=_protocol(),
-        reported=_reported(),
+        reported=_list_reported(),
         data=json.dumps(data).replace("<", "\\u003c"),
         plotly=charts.plotly_js(),
     )
@@ -142,7 +142,7 @@ def _protocol() -> str:
     return MarkdownIt("commonmark").enable("table").render(PROTOCOL.read_text(encoding="utf-8"))
 
 
-def _reported() -> str:
+def _list_reported() -> str:
     protocols = dict.fromkeys((line.protocol, line.source) for line in REPORTED)
     return "".join(
         f"<h3>{html.escape(protocol)}</h3><p class=dim>{html.escape(source)}</p>"

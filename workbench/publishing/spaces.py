@@ -133,7 +133,7 @@ def _gradio(out: Path, models: Sequence[str]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)
     (out / "app.py").write_text(APP.format(models=json.dumps(list(models))), encoding="utf-8")
-    needs = [*SPACE_TORCH, *(f"{name}=={_pinned(name)}" for name in DEMO_NEEDS)]
+    needs = [*SPACE_TORCH, *(f"{name}=={_find_pin(name)}" for name in DEMO_NEEDS)]
     (out / "requirements.txt").write_text("\n".join(needs) + "\n")
     _eye(out)
     if not models:
@@ -198,7 +198,11 @@ def _card(out: Path, kind: str, models: Sequence[str]) -> None:
     facts |= {"colorTo": "gray", "sdk": kind, "pinned": False, "license": "apache-2.0"}
     facts |= {"short_description": "Published colorization networks side by side"}
     if kind == "gradio":
-        facts |= {"sdk_version": _pinned("gradio"), "python_version": "3.12", "app_file": "app.py"}
+        facts |= {
+            "sdk_version": _find_pin("gradio"),
+            "python_version": "3.12",
+            "app_file": "app.py",
+        }
     elif kind == "docker":
         facts["app_port"] = 7860
     else:
@@ -212,7 +216,7 @@ def _card(out: Path, kind: str, models: Sequence[str]) -> None:
     (out / "README.md").write_text("\n".join(["---", *lines, "---", card]), encoding="utf-8")
 
 
-def _pinned(name: str) -> str:
+def _find_pin(name: str) -> str:
     """The version of a package that requirements.txt pins."""
     text = (places.ROOT / "requirements.txt").read_text(encoding="utf-8")
     found = re.search(rf"^{re.escape(name)}(?:\[\w+\])?==(\S+)", text, re.MULTILINE)

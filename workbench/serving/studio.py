@@ -179,10 +179,10 @@ class Studio:
         from workbench.coloring.colorize import TOGETHER
         from workbench.coloring.together import run_at_once
 
-        found = {each.name: self._kept(each, picture, settings) for each in checkpoints}
+        found = {each.name: self._get_kept(each, picture, settings) for each in checkpoints}
         missing = [each for each in checkpoints if found[each.name] is None]
         if missing:
-            works = [partial(self._made, each, picture, settings) for each in missing]
+            works = [partial(self._make_color, each, picture, settings) for each in missing]
             with self.queue.take_place(on_wait):
                 self.lightness(picture)  # once, before all of them ask for it
                 few = picture.full[0].numel() <= TOGETHER
@@ -190,13 +190,13 @@ class Studio:
             found |= zip((each.name for each in missing), made, strict=True)
         return found
 
-    def _kept(
+    def _get_kept(
         self, checkpoint: Checkpoint, picture: Picture, settings: Settings
     ) -> tuple[Tensor, float] | None:
         net = self._networks.get((checkpoint.name, checkpoint.revision))
         return None if net is None else self.shelf.get(_key(checkpoint, net, picture, settings))
 
-    def _made(
+    def _make_color(
         self, checkpoint: Checkpoint, picture: Picture, settings: Settings
     ) -> tuple[Tensor, float] | Problem:
         from workbench.coloring.colorize import colorize_lightness

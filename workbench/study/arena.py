@@ -122,7 +122,7 @@ def start_battle(
             number=len(lock.list_trials()),
             kind="scored",
             picture=picture,
-            picture_sha256=_keyed(study, sha256),
+            picture_sha256=_key_picture(study, sha256),
             shown=",".join(shown),
             measures=measures,
         )
@@ -161,12 +161,12 @@ def keep_photograph(study: Study, sha256: str, png: bytes) -> Path:
 
     sha256: of the file it came as; png: its pixels alone, without place or camera.
     """
-    folder, name = places.studies() / ARENA / "photographs", f"{_keyed(study, sha256)}.png"
+    folder, name = places.studies() / ARENA / "photographs", f"{_key_picture(study, sha256)}.png"
     write_whole(folder, {name: png})
     return folder / name
 
 
-def _keyed(study: Study, sha256: str) -> str:
+def _key_picture(study: Study, sha256: str) -> str:
     return hmac.new(bytes.fromhex(study.secret), sha256.encode(), hashlib.sha256).hexdigest()
 
 

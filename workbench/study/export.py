@@ -14,7 +14,7 @@ import numpy as np
 
 from workbench.study import ranking
 from workbench.study.plans import GREY, TRUTH, Plan
-from workbench.study.recruiting import recruited_rows
+from workbench.study.recruiting import list_recruited
 from workbench.study.results import ENOUGH_RATERS, FEW_RATERS, Results, Row, load
 from workbench.study.tables import Study
 from workbench.study.trials import model_name, plan_of
@@ -213,7 +213,7 @@ def make_files(votes: Votes, study: Study) -> dict[str, bytes]:
 
 def make_private_files(votes: Votes, study: Study) -> dict[str, bytes]:
     """recruited.csv, where a platform sent raters: for whoever pays them, never published."""
-    rows = recruited_rows(votes.raters(study))
+    rows = list_recruited(votes.raters(study))
     columns = ["rater", *plan_of(study).link_parameters]
     return {"recruited.csv": as_csv(rows, columns).encode()} if rows else {}
 

@@ -64,7 +64,7 @@ def ranking_figure(results: Results) -> go.Figure:
     else:
         figure.add_vline(x=0, line={"dash": "dot", "color": GREY})
         figure.update_xaxes(title="Bradley-Terry strength, log odds against the average model")
-    return charts.styled(figure.update_layout(height=110 + 46 * len(results.models)))
+    return charts.style_figure(figure.update_layout(height=110 + 46 * len(results.models)))
 
 
 def wins_figure(results: Results) -> go.Figure:
@@ -97,7 +97,7 @@ def wins_figure(results: Results) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed")
-    return charts.styled(figure.update_layout(height=160 + 56 * len(titles)))
+    return charts.style_figure(figure.update_layout(height=160 + 56 * len(titles)))
 
 
 def effect_figure(everyone: Results, kept: Results) -> go.Figure:
@@ -122,7 +122,7 @@ def effect_figure(everyone: Results, kept: Results) -> go.Figure:
     figure.update_layout(
         height=140 + 40 * len(everyone.models), legend={"orientation": "h", "y": 1.15}
     )
-    return charts.styled(figure)
+    return charts.style_figure(figure)
 
 
 def _values(results: Results) -> np.ndarray:

@@ -66,7 +66,7 @@ def bradley_terry(wins: Array, prior: float = PRIOR) -> Array:
     return strength - strength.mean(-1, keepdims=True)
 
 
-def resampled_raters(raters: int, rounds: int, rng: np.random.Generator) -> Array:
+def resample_raters(raters: int, rounds: int, rng: np.random.Generator) -> Array:
     """How often each rater is drawn in each round of a cluster bootstrap: (rounds, raters)."""
     return rng.multinomial(raters, np.full(raters, 1 / raters), size=rounds).astype(np.float64)
 
@@ -125,7 +125,7 @@ def rank(
     if raters == 0:
         nothing = np.full(models, np.inf)
         return Ranking(wins, strength, -nothing, nothing, np.zeros((rounds, models)))
-    drawn = resampled_raters(raters, rounds, np.random.default_rng(seed))
+    drawn = resample_raters(raters, rounds, np.random.default_rng(seed))
     draws = bradley_terry(np.tensordot(drawn, by_rater, axes=1), prior)
     low, high = interval(strength, draws, raters)
     return Ranking(wins, strength, low, high, draws)
@@ -182,7 +182,7 @@ def rank_adjusted(
     keeps[:models, :models] = 1 / models  # strengths have mean zero
     keeps[models:, models:] = np.eye(c)
 
-    def fitted(weight: Array) -> Array:
+    def fit_strengths(weight: Array) -> Array:
         weight = np.concatenate([weight, np.full(len(pairs), prior)])
         found = np.zeros(models + c)
         for _ in range(100):
@@ -195,13 +195,13 @@ def rank_adjusted(
                 break
         return found
 
-    whole = fitted(np.ones(len(left)))
+    whole = fit_strengths(np.ones(len(left)))
     raters = int(rater.max(initial=-1)) + 1
     if raters < 2:
         low, high = np.full(models + c, -np.inf), np.full(models + c, np.inf)
     else:
-        drawn = resampled_raters(raters, rounds, np.random.default_rng(seed))
-        draws = np.stack([fitted(times[rater]) for times in drawn])
+        drawn = resample_raters(raters, rounds, np.random.default_rng(seed))
+        draws = np.stack([fit_strengths(times[rater]) for times in drawn])
         low, high = interval(whole, draws, raters)
     plain = bradley_terry(wins_by_rater(rater, left, right, outcome, models).sum(0), prior)
     k = models

@@ -64,7 +64,7 @@ def is_address(text: str) -> bool:
     return parts.scheme == "https" and bool(parts.netloc)
 
 
-def recruited_rows(raters: list[Rater]) -> list[dict[str, str]]:
+def list_recruited(raters: list[Rater]) -> list[dict[str, str]]:
     """Rows of recruited.csv: the anonymous code and what the platform gave, for who was sent."""
     return [
         {"rater": rater.code, **json.loads(rater.recruited)} for rater in raters if rater.recruited

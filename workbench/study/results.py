@@ -160,7 +160,7 @@ def analyse(
         outlying = outlying_fools(rater, model, fooled, len(models))
         units = [f"{row['picture']}/{fake}" for row, fake in zip(scored, fakes, strict=True)]
         alpha = krippendorff_alpha(rater, units, fooled)
-        pictures = _fooled_pictures(scored, models, model, fooled)
+        pictures = _list_fooled(scored, models, model, fooled)
     else:
         pairs = pair_votes(plan, scored, number, place)
         ranked = ranking.rank(
@@ -174,7 +174,7 @@ def analyse(
         units = [f"{p}/{i}/{j}" for p, i, j in zip(pairs.picture, low, high, strict=True)]
         first = np.where(pairs.left < pairs.right, pairs.outcome, 1 - pairs.outcome)
         alpha = krippendorff_alpha(pairs.rater, units, first)
-        pictures = _preferred_pictures(pairs, models)
+        pictures = _list_preferred(pairs, models)
     side = [-1 if r["choice"] == "left" else 1 if r["choice"] == "right" else 0 for r in rows]
     outlying = np.concatenate([outlying, np.zeros(len(raters) - len(outlying))])
     raised = flag_raters(
@@ -309,7 +309,7 @@ def tabulate_adjusted(
     return per_model, per_measure
 
 
-def _fooled_pictures(
+def _list_fooled(
     scored: Sequence[Row], models: Sequence[str], model: np.ndarray, fooled: np.ndarray
 ) -> list[Row]:
     picture = np.array([row["picture"] for row in scored], dtype=str)
@@ -322,7 +322,7 @@ def _fooled_pictures(
     ]
 
 
-def _preferred_pictures(pairs: PairVotes, models: Sequence[str]) -> list[Row]:
+def _list_preferred(pairs: PairVotes, models: Sequence[str]) -> list[Row]:
     rows = []
     for name in sorted(set(pairs.picture.tolist())):
         here = pairs.picture == name

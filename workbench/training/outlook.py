@@ -87,11 +87,11 @@ class Outlook:
             ("time", f"about {self.seconds / 60:.1f} minutes: up to {STEPS} steps at each size "
                      f"were timed just now on {machine}; looks at the watched pictures come on top"
                      + (", --compile was not tried" if run.compile else "")),
-            ("writes", f"{self.out} {self.found_there()}; its state {_megabytes(found.state)}"),
+            ("writes", f"{self.out} {self.describe_folder()}; its state {_megabytes(found.state)}"),
         ]  # fmt: skip
         return [*said, *(("note", note) for note in self.plan.notes)]
 
-    def found_there(self) -> str:
+    def describe_folder(self) -> str:
         """What lies in the folder already."""
         images = record.images_of(self.out)
         if images is None:

@@ -173,7 +173,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(folder / MANIFEST, type(error).__name__, folder) from None
+        raise _say_damaged(folder / MANIFEST, type(error).__name__, folder) from None
 
 
 def load_state(folder: Path, device: torch.device) -> dict[str, Any] | None:
@@ -191,7 +191,7 @@ def load_state(folder: Path, device: torch.device) -> dict[str, Any] | None:
     try:
         return torch.load(content, map_location=device, weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise _damaged(file, type(error).__name__, folder) from None
+        raise _say_damaged(file, type(error).__name__, folder) from None
 
 
 def _read_shard(folder: Path, name: str, total: str) -> bytes:
@@ -199,13 +199,13 @@ def _read_shard(folder: Path, name: str, total: str) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise _damaged(file, error.strerror or type(error).__name__, folder) from None
+        raise _say_damaged(file, error.strerror or type(error).__name__, folder) from None
     if hashlib.sha256(content).hexdigest() != total:
-        raise _damaged(file, "its checksum is another", folder)
+        raise _say_damaged(file, "its checksum is another", folder)
     return content
 
 
-def _damaged(file: Path, why: str, folder: Path) -> Problem:
+def _say_damaged(file: Path, why: str, folder: Path) -> Problem:
     return Problem(
         f"The training state {file} is damaged ({why}). Copy it once more from where it came, "
         f"remove {folder / 'training'} to begin anew, or choose another --out."

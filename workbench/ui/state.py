@@ -239,7 +239,7 @@ def study_limits() -> Limits:
     return Limits()
 
 
-def _stamped(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+def _stamp_files(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
     return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
 
 
@@ -247,7 +247,9 @@ def _score_files() -> tuple[tuple[str, int, int], ...]:
     """The files of scores with size and time: what changes when anyone evaluates."""
     from workbench.evaluation.score_run import score_roots
 
-    return _stamped(file for root in score_roots() for file in sorted(root.glob("*/scores/*.csv")))
+    return _stamp_files(
+        file for root in score_roots() for file in sorted(root.glob("*/scores/*.csv"))
+    )
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -281,7 +283,7 @@ def fine_tuned() -> tuple[list[FineTuned], list[Score], list[str]]:
     cannot be read. Read-only."""
     kinds = ("*/config.json", "*/scores/*.csv")
     return _fine_tuned(
-        _stamped(file for kind in kinds for file in sorted(places.fine_tuned().glob(kind)))
+        _stamp_files(file for kind in kinds for file in sorted(places.fine_tuned().glob(kind)))
     )
 
 
@@ -296,7 +298,7 @@ def by_color() -> tuple[list[Share], list[str]]:
     """Every row of errors by colour, read-only, and a sentence about each table that is none."""
     from workbench.evaluation import by_color, score_run
 
-    return _by_color(_stamped(by_color.files(score_run.score_roots())))
+    return _by_color(_stamp_files(by_color.files(score_run.score_roots())))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

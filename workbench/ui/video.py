@@ -49,7 +49,7 @@ def _address(path: Path, coordinates: str) -> str:
     return f"{st.get_option('server.baseUrlPath').rstrip('/')}{found}"
 
 
-def named(job: VideoJob) -> str:
+def name_clip(job: VideoJob) -> str:
     """The clip of this job in words."""
     return (
         "our sample clip"

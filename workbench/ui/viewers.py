@@ -92,7 +92,7 @@ def show_slider(before: Cell, after: Cell, *, key: str) -> None:
     _slider(key=key, data={"before": _describe(before), "after": _describe(after)})
 
 
-def encoded(cell: Cell) -> File:
+def encode_cell(cell: Cell) -> File:
     """The cell's picture as a browser takes it, made once."""
     if isinstance(cell.rgb, File):
         return cell.rgb
@@ -108,7 +108,7 @@ def encoded(cell: Cell) -> File:
 
 
 def _describe(cell: Cell) -> dict:
-    file = encoded(cell)
+    file = encode_cell(cell)
     name = hashlib.blake2b(file.data, digest_size=16).hexdigest()
     path = Runtime.instance().media_file_mgr.add(file.data, file.kind, coordinates=name)
     return {

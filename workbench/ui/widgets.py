@@ -36,10 +36,10 @@ def show_passed_over(sentences: Sequence[str]) -> None:
 
 def show_plot(figure: Figure, name: str) -> None:
     """A chart with Plotly's own buttons, among them PNG."""
-    from workbench.charts import inked
+    from workbench.charts import set_ink
 
     st.plotly_chart(
-        inked(figure, st.context.theme.type or "light"),
+        set_ink(figure, st.context.theme.type or "light"),
         key=f"chart_{name}",
         theme=None,
         config={
@@ -110,7 +110,7 @@ def choose_picture(*, truth: bool = False) -> Callable[[], Picture]:
             show_problem(problem)
     chosen: str | Picture = st.session_state.setdefault("chosen", FIRST)
     if truth and (SAMPLES[chosen] if isinstance(chosen, str) else chosen).grey:
-        st.info(f"{_named(chosen)} has no colours to compare with: here is one that has.")
+        st.info(f"{_name_choice(chosen)} has no colours to compare with: here is one that has.")
         chosen = IN_COLOR[0]
     offered = IN_COLOR if truth else list(SAMPLES)
     st.session_state["sample"] = chosen if isinstance(chosen, str) else None
@@ -122,15 +122,15 @@ def choose_picture(*, truth: bool = False) -> Callable[[], Picture]:
         on_change=_take_sample,
         wrap=True,
     )
-    st.caption(f"Shown: {_named(chosen)}")
+    st.caption(f"Shown: {_name_choice(chosen)}")
 
-    def opened() -> Picture:
+    def open_chosen() -> Picture:
         if not isinstance(chosen, str):
             return chosen
         path = SAMPLES[chosen].path
         return state.open_picture(path, path.name, chosen)
 
-    return opened
+    return open_chosen
 
 
 def files_of(uploads: Sequence[UploadedFile | None]) -> list[str]:
@@ -150,7 +150,7 @@ def _take_sample() -> None:
         st.session_state.update(chosen=name, uploaded=False)
 
 
-def _named(chosen: str | Picture) -> str:
+def _name_choice(chosen: str | Picture) -> str:
     """The chosen picture in words."""
     if isinstance(chosen, str):
         return SAMPLES[chosen].title

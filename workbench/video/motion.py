@@ -122,7 +122,7 @@ class Motion:
     trust_ahead: Tensor
     cut: Tensor
 
-    def resized(self, size: tuple[int, int]) -> Motion:
+    def resize(self, size: tuple[int, int]) -> Motion:
         """The same motion at another size (h, w)."""
         if self.back.shape[-2:] == size:
             return self
@@ -217,7 +217,7 @@ class Smoother:
 
         `times` in seconds; `moves` as `find_motion` found them.
         """
-        found, moves = moves, moves.resized(ab.shape[-2:])
+        found, moves = moves, moves.resize(ab.shape[-2:])
         last = times[0] if self.carry is None else self.carry.time
         gaps = torch.tensor([b - a for a, b in zip([last, *times[:-1]], times, strict=True)])
         fade = torch.exp(-gaps.clamp(min=0) / max(self.memory, 1e-6)) * ~moves.cut

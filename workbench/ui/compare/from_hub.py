@@ -30,7 +30,7 @@ class Visit:
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
 
-def offer() -> None:
+def offer_hub_model() -> None:
     """A name to look up, what it is, and two ways to have it."""
     with st.expander("A model from the Hub", icon=":material/cloud_download:"):
         if not gate.may_control():

@@ -65,7 +65,7 @@ def show(
         st.rerun()
     offer_download(picture, hinted, read_form(), where=bar)
     with likely:
-        suggestions.offer(picture, checkpoints, hints)
+        suggestions.offer_suggestions(picture, checkpoints, hints)
 
 
 def _apply_hints(picture: Picture, start: Made, hints: list[dict], reach: float) -> Made:

@@ -54,7 +54,7 @@ def keep(picture: Picture, made: list[Made]) -> None:
         return
     files, rows = {}, []
     for which, cell in zip(("before", "after"), results.make_cells(picture, made), strict=False):
-        file = viewers.encoded(cell)
+        file = viewers.encode_cell(cell)
         name = f"{which}.{file.kind.rpartition('/')[2]}"
         rows.append([name, file.kind, [file.width, file.height], cell.title])
         files[name] = file.data

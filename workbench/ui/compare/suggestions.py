@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WIDTH = 88  # of a colour and its button, pixels: five and a gap fit a phone in two rows
 
 
-def offer(picture: Picture, checkpoints: list[Checkpoint], hints: list[dict]) -> None:
+def offer_suggestions(picture: Picture, checkpoints: list[Checkpoint], hints: list[dict]) -> None:
     """Show what a network with a distribution finds likely at the last hint; a click takes it."""
     able = next((each for each in checkpoints if state.has_bins(each)), None)
     if able is None or not hints:

@@ -266,7 +266,7 @@ def show_colors(rows: list[Score], lines: list[Line], choice: Choice) -> None:
             charts.by_group(by_color.by_label(scenes), "CIEDE2000, lower is better", title_of),
             "delta_e_by_scene",
         )
-    _judged(found)
+    _show_judged(found)
     now = state.checkpoints()
     if old := {r.model for r in found if r.model in now and now[r.model].revision != r.revision}:
         st.caption(f"Rows of older weights: {', '.join(map(title_of, sorted(old)))}.")
@@ -280,7 +280,7 @@ def show_colors(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     )
 
 
-def _judged(found: list[Share]) -> None:
+def _show_judged(found: list[Share]) -> None:
     """A table of Liu & Tu's sentences for one model."""
     from workbench.evaluation import by_color
 
@@ -304,7 +304,7 @@ def _judged(found: list[Share]) -> None:
             "95 %": f"{each.difference.low:.2f} – {each.difference.high:.2f}",
             "In these weights": each.outcome,
         }
-        for each in by_color.judged(found, chosen)
+        for each in by_color.judge_sentences(found, chosen)
     ]
     st.dataframe(pd.DataFrame(table), hide_index=True)
     st.caption(
