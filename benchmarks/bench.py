@@ -110,7 +110,7 @@ def in_the_browser(data: bytes, folder: Path) -> list[dict]:
             page = browser.new_page(viewport={"width": 1360, "height": 900})
             while True:
                 try:
-                    page.goto(f"http://127.0.0.1:{port}")
+                    page.goto(f"http://127.0.0.1:{port}/?view=Side+by+side", wait_until="commit")
                     break
                 except Exception:  # not listening yet
                     if time.perf_counter() - begun > 60:
@@ -151,13 +151,14 @@ COLORED = """() => {
 
 
 def time_first_color(folder: Path) -> list[dict]:
-    """From opening the address to the first picture in colour, cold (no cache either) and warm."""
+    """From opening the address to the first picture in colour and to every network's result, at a
+    server that nobody has asked yet (no cache either), and warm."""
     from playwright.sync_api import sync_playwright
 
     from tests.browser import FLAGS, free_port, running
 
     path = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None
-    seconds = []
+    seconds, complete = [], []
     with (
         running(folder / "log", free_port(), WORKBENCH_CACHE=str(folder / "cache")) as (address, _),
         sync_playwright() as started,
@@ -170,13 +171,20 @@ def time_first_color(folder: Path) -> list[dict]:
             page.wait_for_function(COLORED, timeout=120_000, polling=20)
             seconds.append(time.perf_counter() - begun)
             page.get_by_text("All results (ZIP)").wait_for(timeout=300_000)
+            complete.append(time.perf_counter() - begun)
             browser.close()
-    cold, *warm = (round(1000 * each) for each in seconds)
-    return [
-        {"what": "first colour, cold", "ms": cold, "goal": 4000},
-        {"what": "first colour, warm", "ms": statistics.median(warm), "least": min(warm),
-         "most": max(warm), "goal": 1500},
-    ]  # fmt: skip
+    rows = []
+    for what, times, goals in (
+        ("first colour", seconds, (2000, 1500)),
+        ("all networks' results", complete, (4000, None)),
+    ):
+        cold, *warm = (round(1000 * each) for each in times)
+        rows += [
+            {"what": f"{what}, cold, from the page", "ms": cold, "goal": goals[0]},
+            {"what": f"{what}, warm", "ms": statistics.median(warm), "least": min(warm),
+             "most": max(warm), "goal": goals[1]},
+        ]  # fmt: skip
+    return rows
 
 
 def measure_static(data: bytes) -> list[dict]:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,17 @@ def test_its_folded_layers_say_what_timm_says(net):
         features = net.features(x)
     assert [f.shape[1] for f in features] == list(eye.CHANNELS)
     assert [224 // f.shape[-1] for f in features] == [2, 4, 8, 16, 32]
+
+
+def test_making_it_does_not_wait_for_torchs_compiler_and_leaves_it_whole():
+    code = (
+        "import sys, torch; from workbench.models import eye, MODELS; eye.Eye(); "
+        "MODELS['reference'].outline(0.25); assert 'torch._dynamo' not in sys.modules; "
+        "assert torch.compile(torch.neg, backend='eager')(torch.ones(1)) == -1; "
+        "from torchvision.ops import roi_align; "
+        "assert roi_align(torch.ones(1, 1, 8, 8), torch.tensor([[0.0, 0, 0, 4, 4]]), 2).sum() == 4"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_its_file_is_the_one_that_its_config_describes():

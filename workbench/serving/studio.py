@@ -93,7 +93,8 @@ class Studio:
         self.queue = Queue()
         self.shelf = Shelf(shelf_bytes)
         self._networks: OrderedDict[tuple[str, str], nn.Module] = OrderedDict()
-        self._loading = threading.Lock()
+        self._loading: dict[tuple[str, str], threading.Lock] = {}
+        self._lock = threading.Lock()
 
     def network(self, checkpoint: Checkpoint) -> nn.Module:
         """The checkpoint's network, loaded once. Read-only: never train or change it."""
@@ -102,13 +103,18 @@ class Studio:
         if isinstance(checkpoint, Blended):
             return checkpoint.join(self.network)
         key = (checkpoint.name, checkpoint.revision)
-        with self._loading:
-            if key not in self._networks:
-                self._networks[key] = warm(checkpoint.net(), checkpoint.size)
-            self._networks.move_to_end(key)
-            if len(self._networks) > NETWORKS:
-                self._networks.popitem(last=False)
-            return self._networks[key]
+        with self._lock:
+            loading = self._loading.setdefault(key, threading.Lock())
+        with loading:  # several networks are loaded side by side, the same one once
+            net = self._networks.get(key)
+            if net is None:
+                net = checkpoint.net()
+            with self._lock:
+                self._networks[key] = net
+                self._networks.move_to_end(key)
+                if len(self._networks) > NETWORKS:
+                    self._networks.popitem(last=False)
+        return net
 
     def open_picture(
         self,
@@ -214,15 +220,6 @@ class Studio:
             return problem
         return_memory()
         return self.shelf.put(key, (rgb, seconds), rgb.nbytes)
-
-
-def warm(net: nn.Module, side: int) -> nn.Module:
-    """The network after one grey square: the first picture takes no longer than the next."""
-    import torch
-
-    with torch.inference_mode():
-        net(torch.full((1, 1, side, side), 50.0))
-    return net
 
 
 def return_memory() -> None:

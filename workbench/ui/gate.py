@@ -15,7 +15,6 @@ from workbench.errors import Problem
 from workbench.samples import FOLDER as SAMPLES
 from workbench.study import limits
 from workbench.ui import state, widgets
-from workbench.ui.study import voting
 
 
 def password() -> str:
@@ -105,6 +104,8 @@ def require_password() -> None:
 
 def _right(given: str, expected: str) -> bool:
     """Compare; Problem after too many wrong ones from one neighbourhood, or from everywhere."""
+    from workbench.ui.study import voting  # SQLAlchemy, for which no picture should wait
+
     here, bucket = state.study_limits(), voting.address_bucket()
     here.check(limits.PASSWORD, bucket)
     here.check(limits.PASSWORDS, "all")

@@ -89,7 +89,8 @@ def show_gallery(
 
 def show_slider(before: Cell, after: Cell, *, key: str) -> None:
     """Show two pictures of one size, one behind the other, with a line to draw between them."""
-    _slider(key=key, data={"before": _describe(before), "after": _describe(after)})
+    # a list: in a dictionary Streamlit looks for tables, and imports pandas for it
+    _slider(key=key, data=[_describe(before), _describe(after)])
 
 
 def encode_cell(cell: Cell) -> File:

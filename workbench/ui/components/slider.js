@@ -1,6 +1,6 @@
 // Two pictures of one size, one behind the other, and a line to draw between them.
 // The line is a range input: the arrow keys, Home and End move it, and a screen reader names it.
-// data: {before: {title, src, width, height}, after: {title, src}}
+// data: [before {title, src, width, height}, after {title, src}]
 export default function ({ parentElement, data }) {
   const root = parentElement.querySelector(".slider");
   if (!root.firstChild) {
@@ -16,7 +16,7 @@ export default function ({ parentElement, data }) {
     root.querySelector(".enlarge").onclick = () => enlarge(root, !root.hasAttribute("popover"));
     root.addEventListener("keydown", (event) => event.key === "Escape" && enlarge(root, false));
   }
-  const { before, after } = data;
+  const [before, after] = data;
   root.style.setProperty("--ratio", before.width / before.height);
   const input = root.querySelector("input");
   input.dataset.before = before.title;
