@@ -1,7 +1,8 @@
 """How long a person waits. `make bench`, or `python -m benchmarks.bench [--no-browser] [--json]`.
 
-The bundled networks on one 512 x 512 photograph, warm, from bytes to pictures; beside it the usual
-way to do the same (scikit-image's Lab, fp32, one model after the other). Then, in a browser: from
+The papers' networks on one 512 x 512 photograph, warm, from bytes to pictures, and what the time
+goes into; the same beside a process that keeps a core busy; one on 24 megapixels. Beside it the
+usual way (scikit-image's Lab, fp32, one model after the other). Then, in a browser: from
 dropping the file to all pictures, from a cold start to a usable page, and from opening the address
 to the first picture in colour: at a server that nobody has asked yet, and at one that is awake.
 """
@@ -26,8 +27,16 @@ from torch.nn import functional as F
 
 from workbench import checkpoints, places, samples
 from workbench.cli import print_rows
-from workbench.coloring.colorize import colorize_all
-from workbench.images import open_image
+from workbench.coloring import edges
+from workbench.coloring.colorize import (
+    colorize,
+    colorize_all,
+    join_at_depth,
+    lightness,
+    predict_coarse,
+)
+from workbench.coloring.together import threads_of_torch
+from workbench.images import encode, open_image
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -73,6 +82,31 @@ def run_usual(nets: dict, data: bytes) -> list:
         lab = torch.cat((L, ab), 1)[0].permute(1, 2, 0).numpy()
         results.append((255 * lab2rgb(lab)).astype(np.uint8))
     return results
+
+
+def measure_shares(nets: dict, data: bytes) -> list[dict]:
+    """What the time from bytes to files goes into, all networks' work added up, one thread each."""
+    rgb = open_image(data, "photo.jpg").rgb
+    L = lightness(rgb)
+    coarse = [predict_coarse(net, L[None], size) for net, size in nets.values()]
+    planes = [edges.upsample(ab, L.shape[-2:])[0] for ab in coarse]
+    made = [join_at_depth(L, ab) for ab in planes]
+    works = {
+        "decode the file": lambda: open_image(data, "photo.jpg"),
+        "Lab: lightness": lambda: lightness(rgb),
+        "networks": lambda: [predict_coarse(net, L[None], own) for net, own in nets.values()],
+        "ab enlarged": lambda: [edges.upsample(ab, L.shape[-2:]) for ab in coarse],
+        "Lab and gamut to RGB": lambda: [join_at_depth(L, ab) for ab in planes],
+        "PNG": lambda: [encode(each) for each in made],
+    }
+    with threads_of_torch(1):
+        times = {what: time_calls(work) for what, work in works.items()}
+    total = sum(median for _, median, _ in times.values())
+    return [
+        {"what": f"of it, {what}: {median / total:.0%}", "ms": round(median), "least": round(least),
+         "most": round(most)}
+        for what, (least, median, most) in times.items()
+    ]  # fmt: skip
 
 
 @contextmanager
@@ -207,11 +241,12 @@ def main() -> None:
     found = checkpoints.available(places.CHECKPOINTS)
     if not found:
         raise SystemExit(f"No trained networks in {places.CHECKPOINTS}.")
-    nets = {name: (checkpoint.net(), checkpoint.size) for name, checkpoint in found.items()}
+    every = {name: (checkpoint.net(), checkpoint.size) for name, checkpoint in found.items()}
+    nets = {name: every[name] for name, each in found.items() if not each.spec.ours} or every
     data = photograph(512)
     rows = []
     for what, work, goal in (
-        (f"{len(nets)} networks, 512 x 512, the workbench", run_ours, 600),
+        (f"{len(nets)} networks, 512 x 512, the workbench", run_ours, 150),
         (f"{len(nets)} networks, 512 x 512, the usual way", run_usual, None),
     ):
         least, median, most = time_calls(lambda work=work: work(nets, data))
@@ -227,6 +262,14 @@ def main() -> None:
     )  # fmt: skip
     ratio = rows[1]["ms"] / rows[0]["ms"]
     rows.append({"what": "ratio", "ms": f"{ratio:.1f} x"})
+    rows += measure_shares(nets, data)
+    name, (net, size) = next(iter(nets.items()))
+    large = open_image(photograph(4899), "photo.jpg").rgb
+    least, median, most = time_calls(lambda: colorize(net, large, size=size), rounds=3)
+    rows.append(
+        {"what": f"{name} on 24 megapixels, pixels to pixels", "ms": round(median),
+         "least": round(least), "most": round(most)}
+    )  # fmt: skip
     if not options.no_browser:
         import tempfile
 

@@ -658,8 +658,11 @@ def stamp_corner(rgb: Tensor, text: str) -> Tensor:
 
 
 def _level(rgb: Tensor) -> int:
-    """zlib level of a PNG: quick above four million pixels, where the file is large anyway."""
-    return 6 if rgb.shape[-1] * rgb.shape[-2] <= 4_000_000 else 1
+    """zlib level of a PNG: quick above four million pixels, where the file is large anyway.
+
+    3 takes 0.4 times the time of 6 for files 0.3 % larger (the samples).
+    """
+    return 3 if rgb.shape[-1] * rgb.shape[-2] <= 4_000_000 else 1
 
 
 def _mark_exif(exif: bytes | None, marks: Mapping[str, str]) -> bytes:
