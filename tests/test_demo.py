@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -30,7 +33,7 @@ from workbench.evaluation.metrics import psnr
 from workbench.images import open_image
 from workbench.models import MODELS
 from workbench.samples import SAMPLES
-from workbench.serving import api, studio
+from workbench.serving import api, clip_upload, studio
 
 ROOT = Path(__file__).resolve().parent.parent
 CHELSEA, STREET = SAMPLES["chelsea"].path, SAMPLES["street"].path
@@ -243,13 +246,129 @@ def test_ten_visitors_at_once_all_get_their_own_picture(client, tmp_path) -> Non
         assert facts["width"] == 40 + number == open_image(Path(png)).rgb.shape[-1]
 
 
+# ------------------------------------------------------------------------------------- clips
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory) -> Path:
+    from workbench.jobs.clip import sample_clip
+
+    return sample_clip(tmp_path_factory.mktemp("clip") / "sample.mp4", seconds=0.5)
+
+
+def test_a_clip_comes_back_coloured_marked_and_described(client, trained, sample) -> None:
+    import av
+
+    from workbench.video import probe
+
+    before = set(Path(tempfile.gettempdir()).glob("workbench-video-*"))
+    job = client.submit(
+        sent(sample), "vanilla_cnn", chroma=2, strength=0.25, stamp=True, api_name="/colorize_clip"
+    )
+    mp4, facts = job.result(timeout=WAIT)
+    assert Path(mp4).name == "sample_vanilla_cnn.mp4"
+    old, new = probe(sample), probe(Path(mp4))
+    assert (new.width, new.height, new.rate) == (old.width, old.height, old.rate)
+    assert facts["frames"] == new.frames == 36
+    assert (facts["width"], facts["height"], facts["rate"]) == (432, 320, 24)
+    assert (facts["model"], facts["strength"], facts["stamp"]) == ("vanilla_cnn", 0.25, True)
+    assert facts["settings"]["chroma"] == 2
+    assert facts["cuts"] == [0.5, 1.0]
+    assert facts["drift_after"] <= facts["drift_before"]
+    assert facts["psnr_after"] > 10
+    assert facts["sha256"] == hashlib.sha256(sample.read_bytes()).hexdigest()
+    assert facts["colourized_by_ai"] is True
+    with av.open(mp4) as container:
+        said = container.metadata["comment"]
+    assert f"Revision: {trained['vanilla_cnn'].revision}" in said
+    assert "chroma=2" in said
+    assert "strength=0.25" in said
+    assert b"compositeWithTrainedAlgorithmicMedia" in Path(mp4).read_bytes()
+    assert set(Path(tempfile.gettempdir()).glob("workbench-video-*")) <= before
+
+
+def test_what_is_no_clip_for_this_server_is_refused_in_a_sentence(
+    client, server, sample, tmp_path
+) -> None:
+    from gradio_client.exceptions import AppError
+
+    (tmp_path / "words.mp4").write_text("no clip at all")
+    (tmp_path / "empty.mp4").touch()
+    for name, seconds, size in (("long.mp4", 61, "32x24"), ("large.mp4", 1, "2048x1152")):
+        write_clip(tmp_path / name, seconds, *map(int, size.split("x")))
+    for file, arguments, sentence in (
+        (CHELSEA, {}, "chelsea.jpg is not named like a clip."),
+        (tmp_path / "words.mp4", {}, "words.mp4 cannot be read as a video"),
+        (tmp_path / "empty.mp4", {}, "empty"),
+        (tmp_path / "long.mp4", {}, "long.mp4 has 61 s, and this server takes 60 s"),
+        (tmp_path / "large.mp4", {}, "2048 × 1152 pixels, and this server takes 1920 × 1080"),
+        (sample, {"strength": 2}, "`strength` is a number from 0 to 1"),
+        (sample, {"model": "deoldify"}, "There is no model 'deoldify'"),
+        (sample, {"size": 9}, "16 to 2048 pixels, not 9"),
+    ):
+        with pytest.raises(AppError, match=re.escape(sentence)):
+            client.predict(sent(file), **arguments, api_name="/colorize_clip")
+    assert "Traceback" not in server[1].read_text()
+
+
+def write_clip(path: Path, frames: int, width: int, height: int) -> None:
+    """One grey frame a second."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=1)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.full((height, width, 3), 90, np.uint8))
+        for number in range(frames):
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def test_a_picture_never_waits_for_a_whole_clip(trained, sample) -> None:
+    queue, waited = studio.shared_studio().queue, []
+
+    def take_a_turn() -> None:
+        with queue.take_place():
+            pass
+
+    def hear(progress) -> None:
+        if progress.frames < 36:
+            other = threading.Thread(target=take_a_turn, daemon=True)
+            other.start()
+            other.join(timeout=WAIT)
+            waited.append(other.is_alive())
+
+    clip_upload.colorize_clip_upload(
+        str(sample), trained["vanilla_cnn"], Settings(), None, False, Path.read_bytes, hear
+    )
+    assert waited
+    assert not any(waited)
+
+
+def test_a_clip_that_announces_too_little_is_refused_when_it_goes_on(
+    trained, sample, monkeypatch
+) -> None:
+    from dataclasses import replace
+
+    opened = clip_upload.open_clip_upload(str(sample))
+    monkeypatch.setattr(clip_upload, "open_clip_upload", lambda file: replace(opened, frames=0))
+    monkeypatch.setattr(clip_upload, "MOST_FRAMES", 20)
+    with pytest.raises(Problem, match="more than 20 frames"):
+        clip_upload.colorize_clip_upload(
+            str(sample), trained["vanilla_cnn"], Settings(), 0.5, False, Path.read_bytes
+        )
+
+
 # --------------------------------------------------------------------------- the documentation
 
 
 def test_every_endpoint_and_parameter_is_documented(client) -> None:
     words = DOCUMENTATION.read_text("utf-8")
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/colorize", "/compare", "/models", "/samples", "/suggest"}
+    assert set(named) == {
+        "/colorize", "/colorize_clip", "/compare", "/models", "/samples", "/suggest",
+    }  # fmt: skip
     for endpoint, facts in named.items():
         section = words.split(f"### `{endpoint}`")[1].split("\n##")[0]
         documented = re.findall(

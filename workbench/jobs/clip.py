@@ -15,6 +15,7 @@ from workbench.errors import Problem
 from workbench.names import safe_path, shorten_stem
 from workbench.samples import SAMPLES
 from workbench.serving.studio import shared_studio
+from workbench.video.suffixes import STRENGTH
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from workbench.video import Progress, VideoReport
 
 SAMPLE = "sample.mp4"
-STRENGTH = 0.5  # of the smoothing, unless a visitor sets another
 
 
 class Upload(Protocol):

@@ -1,10 +1,11 @@
-"""Gradio: the public face and the machine interface, one screen and five endpoints.
+"""Gradio: the public face and the machine interface, one screen and six endpoints.
 
-    /colorize    a picture and a model -> the PNG and what is known of it
-    /compare     a picture and several models -> the PNGs and a row of numbers for each
-    /samples     several draws of one model that predicts a distribution
-    /suggest     the likeliest colours of one place
-    /models      the models that can be named
+    /colorize       a picture and a model -> the PNG and what is known of it
+    /colorize_clip  a clip and a model -> the MP4 and what was done
+    /compare        a picture and several models -> the PNGs and a row of numbers for each
+    /samples        several draws of one model that predicts a distribution
+    /suggest        the likeliest colours of one place
+    /models         the models that can be named
 
 docs/api.md shows them from curl, Python and JavaScript. Nothing is asked of another machine.
 """
@@ -24,7 +25,7 @@ os.environ.setdefault("GRADIO_SSR_MODE", "False")
 
 import gradio as gr
 from fastapi import FastAPI
-from gradio.processing_utils import save_bytes_to_cache
+from gradio.processing_utils import save_bytes_to_cache, save_file_to_cache
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
@@ -46,6 +47,7 @@ from workbench.serving.api import (
     read_settings,
     suggest,
 )
+from workbench.serving.clip_upload import colorize_clip_upload
 from workbench.serving.headers import SafeHeaders
 from workbench.serving.studio import shared_studio
 
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 
     from workbench.checkpoints import Checkpoint
     from workbench.images import Picture
+    from workbench.video import Progress
 
 TITLE = "Colorization workbench"
 FILE_LIMIT = "64mb"  # an upload; the pixels are limited by images.MAX_PIXELS
@@ -199,6 +202,48 @@ def colorize(
         "colourized_by_ai": True,
     }
     return keep_result(picture, checkpoint, settings, rgb, finish.describe()), facts
+
+
+def colorize_clip(
+    file: str,
+    model: str | None = None,
+    size: float | None = None,
+    temperature: float | None = None,
+    chroma: float = 1.0,
+    rebalancing: float | None = None,
+    mirror: bool = False,
+    strength: float | None = None,
+    stamp: bool = False,
+    progress: gr.Progress = gr.Progress(),
+) -> tuple[str, dict[str, Any]]:
+    """Colour one clip with one model; colours follow the motion, so that they do not flicker.
+
+    Args:
+        file: The clip: MP4, MOV, MKV, WebM, AVI, GIF or alike, at most 64 MB, 60 seconds, 1,800
+            frames, 1920 x 1080 pixels.
+        model: As for /colorize.
+        size: As for /colorize.
+        temperature: As for /colorize.
+        chroma: As for /colorize.
+        rebalancing: As for /colorize.
+        mirror: As for /colorize.
+        strength: Seconds for which colours are remembered along the motion, 0 to 1; unsaid 0.5.
+        stamp: Show in the corner of every frame that AI coloured it.
+
+    Returns:
+        An MP4 (H.264) with the clip's own size, times and sound, and an object of facts: model,
+        revision, seconds, settings, strength, frames, cuts, flicker before and after, notes.
+    """
+    settings = read_settings(size, temperature, chroma, rebalancing, mirror)
+    checkpoint = find_checkpoints([model] if model else None)[0]
+
+    def keep(path: Path) -> str:
+        return save_file_to_cache(path, get_upload_folder())
+
+    def show(step: Progress) -> None:
+        progress((step.frames, step.total or None), unit="frames")
+
+    return colorize_clip_upload(file, checkpoint, settings, strength, bool(stamp), keep, show)
 
 
 def draw(
@@ -460,7 +505,10 @@ def _endpoints(listed: list[tuple[str, str]], alone: dict[str, Any]) -> None:
         count, seed = gr.Number(4, label="Samples"), gr.Number(0, label="Seed")
         x, y = gr.Number(0, label="x"), gr.Number(0, label="y")
         several_colors = gr.JSON(label="Colours")
-        draws, place = gr.Button(), gr.Button()
+        clip, clip_file = gr.File(label="The clip"), gr.File(label="MP4")
+        strength = gr.Number(None, label="Steadiness")
+        stamp = gr.Checkbox(False, label="A visible mark in every frame")
+        draws, place, moves = gr.Button(), gr.Button(), gr.Button()
     asked = [file, model, size, temperature, chroma, rebalancing, mirror]
     asked += [edges, hints, reach, exemplar, exemplar_strength]
     one.click(raise_as_sentence(colorize), asked, [result, facts], api_name="colorize", **alone)
@@ -474,6 +522,14 @@ def _endpoints(listed: list[tuple[str, str]], alone: dict[str, Any]) -> None:
     place.click(
         raise_as_sentence(suggest), [file, x, y, model, count], several_colors,
         api_name="suggest", **alone,
+    )  # fmt: skip
+    # its own line, one at a time: for each few frames it takes a place in the studio's queue, so
+    # that pictures never wait for a whole clip
+    moves.click(
+        raise_as_sentence(colorize_clip),
+        [clip, model, size, temperature, chroma, rebalancing, mirror, strength, stamp],
+        [clip_file, facts], api_name="colorize_clip",
+        concurrency_id="clips", concurrency_limit=1,
     )  # fmt: skip
     gr.api(raise_as_sentence(list_models), api_name="models")
 

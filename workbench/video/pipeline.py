@@ -29,6 +29,7 @@ from workbench.video.clips import Clip, Encoder, pad_to_even, probe, read_frames
 from workbench.video.motion import Carry, Smoother, Steady, motion_size
 from workbench.video.parts import Parts, guard_writing
 from workbench.video.stages import make_ahead, share_of_cores
+from workbench.video.suffixes import STRENGTH
 from workbench.video.trace import Trace, cdc_of_rows, mean
 from workbench.video.yuv import Mark, join_yuv
 
@@ -192,7 +193,7 @@ def colorize_video(
     *,
     size: int,
     settings: Settings | None = None,
-    strength: float = 0.5,
+    strength: float = STRENGTH,
     every: int = 2,
     quality: int = 18,
     progress: Callable[[Progress], None] | None = None,
