@@ -112,6 +112,18 @@ def proxies() -> int:
     return int(given) if given.isdecimal() else 0
 
 
+def c2pa_key() -> Path | None:
+    """The key that written files are signed with, PEM: WORKBENCH_C2PA_KEY, or None."""
+    given = os.environ.get("WORKBENCH_C2PA_KEY")
+    return Path(given).expanduser() if given else None
+
+
+def c2pa_certificate() -> Path | None:
+    """Its certificate and those above it, PEM: WORKBENCH_C2PA_CERTIFICATE, or None."""
+    given = os.environ.get("WORKBENCH_C2PA_CERTIFICATE")
+    return Path(given).expanduser() if given else None
+
+
 def data() -> str:
     """The folder that holds the test sets: WORKBENCH_DATA, or ""."""
     return os.environ.get("WORKBENCH_DATA", "")

@@ -120,8 +120,10 @@ def colorize(
 
     One broken file does not stop the rest: it is named on stderr, and the exit code is 2.
     """
+    from workbench.images.signing import load_signer
     from workbench.jobs import clip
 
+    load_signer()  # a bad key is said before anything else
     files = list(_list_files(sources))
     settings = _settings(
         size=size, temperature=temperature, rebalancing=rebalancing, chroma=chroma, mirror=mirror,

@@ -35,6 +35,7 @@ from workbench.images.depth import (
 )
 from workbench.images.grey import is_grey
 from workbench.images.profiles import convert_to_srgb, deep_profile, flat_rgb, png_colors
+from workbench.images.signing import sign
 from workbench.images.toned import NOTE, is_toned, remove_tone
 from workbench.names import printable
 
@@ -541,7 +542,8 @@ def encode(
 
     `marks` (name -> text; `Software`, `Description`, then what else should be known) say that a
     machine coloured the picture: as PNG text, as EXIF Software, ImageDescription and UserComment,
-    and as IPTC's digital source type in XMP. Without marks nothing of this is written. A JPEG
+    and as IPTC's digital source type in XMP, and are signed where the operator has named a key
+    (`signing.py`). Without marks nothing of this is written. A JPEG
     holds 64 kB of EXIF: a longer one loses its maker's notes first. `dpi`: dots an inch.
     """
     marks = dict(marks or {})
@@ -556,7 +558,8 @@ def encode(
         exif = _mark_exif(exif, marks)
     if form == "png" and rgb.dtype == torch.uint16:
         level = _level(rgb)
-        return encode_png16(rgb, exif=exif, icc=icc, text=_text(marks), level=level, dpi=dpi)
+        data = encode_png16(rgb, exif=exif, icc=icc, text=_text(marks), level=level, dpi=dpi)
+        return sign(data, form, marks) if marks else data
     image = Image.fromarray(to_eight_bits(rgb).permute(1, 2, 0).contiguous().numpy())
     out = BytesIO()
     options: dict[str, object] = {"dpi": dpi} if dpi else {}
@@ -575,7 +578,7 @@ def encode(
         for key, value in _text(marks).items():
             info.add_itxt(key, value)
         image.save(out, "PNG", compress_level=_level(rgb), pnginfo=info, **options)
-    return out.getvalue()
+    return sign(out.getvalue(), form, marks) if marks else out.getvalue()
 
 
 def _short_exif(exif: bytes | None) -> bytes | None:

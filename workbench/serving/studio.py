@@ -273,5 +273,8 @@ def bound_memory() -> None:
 @cache
 def shared_studio() -> Studio:
     """The one studio of this process, whichever faces it serves."""
+    from workbench.images.signing import load_signer
+
     bound_memory()
+    load_signer()  # a bad key is said when a server starts
     return Studio()

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 
 from workbench.errors import Problem, guard_decoder, reason_of
 from workbench.images.files import XMP
+from workbench.images.signing import sign_clip
 from workbench.names import printable
 from workbench.video.clips import Clip, open_clip
 from workbench.video.motion import Carry
@@ -146,6 +147,7 @@ class Parts:
                 with fresh.open("ab") as file:  # at the end: nothing in the file moves
                     size = 8 + len(XMP_BOX) + len(packet)
                     file.write(size.to_bytes(4, "big") + b"uuid" + XMP_BOX + packet)
+                sign_clip(fresh, marks)
 
     def _write_joined(
         self,
