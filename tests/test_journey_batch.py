@@ -34,3 +34,14 @@ def test_a_batch_of_files_ends_in_a_zip_and_names_the_broken_one(
         names = set(folder.namelist())
     assert {f"colorful/{number}.png" for number in range(3)} <= names
     assert {"metrics.csv", "settings.json", "report.txt"} <= names
+
+
+def test_our_samples_stand_apart_on_a_phone(browser_page, workbench_server) -> None:
+    page = browser_page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{workbench_server}/batch")
+    pictures = page.get_by_test_id("stImage").get_by_test_id("stImageContainer")
+    expect(pictures.nth(1)).to_be_visible(timeout=PATIENCE)
+    first, second = (pictures.nth(at).bounding_box() for at in range(2))
+    assert first["y"] == second["y"]
+    assert second["x"] - (first["x"] + first["width"]) >= 8
