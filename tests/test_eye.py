@@ -15,8 +15,10 @@ from workbench.color import split_lab
 from workbench.data import pictures as data
 from workbench.errors import Problem
 from workbench.models import MODELS, eye
+from workbench.models.reference import Reference, ReferenceRecipe
 from workbench.preparation.answers import eye_answers
 from workbench.samples import SAMPLES
+from workbench.training.plan import carry_over
 
 CATS = range(281, 294)  # ImageNet's classes of cats, tabby to cheetah
 
@@ -120,3 +122,25 @@ def test_the_answers_about_pictures_are_kept_and_are_of_the_whole_picture(
         assert np.array_equal(answers, again)
         monkeypatch.undo()
         monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+
+
+def test_a_change_of_low_rank_begins_at_nothing_learns_and_alone_is_kept() -> None:
+    torch.manual_seed(0)
+    L = torch.rand(1, 1, 64, 64) * 100
+    plain, adapted = Reference(0.25), Reference(0.25, rank=2)
+    carry_over(plain, adapted)
+    assert torch.equal(plain.eval()(L), adapted.eval()(L))
+
+    own = {key for key in adapted.state_dict() if not key.startswith(adapted.stored_elsewhere)}
+    assert own - set(plain.state_dict()) == {k for k in own if k.endswith((".up", ".down"))}
+    before = {key: value.clone() for key, value in adapted.state_dict().items()}
+    recipe = ReferenceRecipe(adapted.train(), 100, warm_up=0, shown=64)
+    for _ in range(2):  # `down` moves from the second step on, when `up` is no longer zero
+        ((_, loss),) = recipe.losses(L.expand(2, -1, -1, -1), torch.full((2, 2, 64, 64), 20.0))
+        recipe.optimizers["net"].zero_grad()
+        loss.backward()
+        recipe.optimizers["net"].step()
+    after = adapted.state_dict()
+    moved = {key for key in after if not torch.equal(after[key], before[key])}
+    assert {key for key in own if key.endswith((".up", ".down"))} <= moved
+    assert not {key for key in moved if key.startswith("eye.")} - own

@@ -1,6 +1,7 @@
 """Reference: what one would build today. Not from a paper: ours, and labelled so everywhere.
 
-A frozen classifier trained on ImageNet (`eye.py`) sees what is in the picture; a light decoder
+A classifier trained on ImageNet (`eye.py`) sees what is in the picture, frozen but for a change
+of low rank to its late layers (Hu et al., LoRA, ICLR 2022); a light decoder
 after Ronneberger et al., U-Net (2015), makes of its features at five scales a distribution over
 the 313 bins of ab (Zhang, Isola & Efros, ECCV 2016) at a quarter of the resolution. It is the
 yardstick that tells what pretraining is worth, beside the papers' networks and never one of them.
@@ -201,7 +202,7 @@ SPEC = ModelSpec(
     name="reference",
     title="Reference",
     paper="",
-    claim="Not from a paper: what a frozen ImageNet classifier and a light decoder do, the "
+    claim="Not from a paper: what a pretrained ImageNet classifier and a light decoder do, the "
     "yardstick for the papers' networks.",
     build=Reference,
     recipe=ReferenceRecipe,
