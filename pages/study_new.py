@@ -18,7 +18,7 @@ design = st.segmented_control(
     list(plans.DESIGNS),
     default="pair",
     required=True,
-    format_func=lambda name: name.replace("_", " "),
+    format_func=lambda name: name.replace("_", " ").capitalize(),
 )
 st.caption(plans.DESIGNS[design] + ".")
 usual = plans.Plan(name="x", design=design)
