@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -150,3 +151,33 @@ def test_a_run_without_scores_replaces_nothing(tmp_path):
     (run / "scores" / "coco.csv").unlink()
     with pytest.raises(Problem, match="evaluate it first"):
         weights.adopt_run(run, tmp_path / "bundled")
+
+
+def test_a_run_is_averaged_with_what_it_began_from_and_with_nothing_else(tmp_path):
+    config = {"model": "reference", "width": 0.125, "options": {}, "size": 64}
+    base = MODELS["reference"].build(width=0.125).eval()
+    kept = checkpoints.save(base, tmp_path / "base", config)
+    run = MODELS["reference"].build(width=0.125, rank=2).eval()
+    for parameter in run.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter)
+    began = {**config, "options": {"rank": 2}, "from": kept["revision"]}
+    checkpoints.save(run, tmp_path / "run", began)
+    found = checkpoints.find(str(tmp_path / "base"))
+
+    said = weights.average_run(tmp_path / "run", found, 0.25)
+    after = checkpoints.find(str(tmp_path / "run"))
+    assert after.revision in said
+    assert after.config["averaged"] == {"with": kept["revision"], "share": 0.25}
+    net = after.net()
+    mean = 0.75 * base.head.weight + 0.25 * run.head.weight
+    assert torch.allclose(net.head.weight, mean, atol=2e-3)  # stored as fp16
+    change, whole = (each.eye.net.blocks[3][0].conv_pw for each in (net, run))
+    assert torch.allclose(change.up, 0.25 * whole.up, atol=2e-3)
+    assert torch.allclose(change.down, whole.down, atol=2e-3)
+
+    checkpoints.save(base, tmp_path / "other", {**config, "gain": 1.1})
+    with pytest.raises(Problem, match="only weights that one began from"):
+        weights.average_run(tmp_path / "run", checkpoints.find(str(tmp_path / "other")), 0.5)
+    with pytest.raises(Problem, match="from 0 "):
+        weights.average_run(tmp_path / "run", found, 1.5)

@@ -238,6 +238,21 @@ def register(app: typer.Typer) -> None:
     """Add this family's commands."""
 
     @app.command()
+    def average(
+        run: Annotated[Path, typer.Argument(help="Folder of a run that was started with --from.")],
+        base: Annotated[str, typer.Option("--with", help="The model it was started from.")],
+        share: Annotated[float, typer.Option(help="Of the run's own weights, 0 to 1.")] = 0.5,
+    ) -> None:
+        """Replace a run's weights by their mean with those it began from (Wortsman et al., 2022).
+
+        Choose the share on validation pictures; score the run afterwards.
+        """
+        from workbench import checkpoints
+        from workbench.training import weights
+
+        print(weights.average_run(run, checkpoints.find(base), share))
+
+    @app.command()
     def adopt(
         runs: Annotated[list[Path], typer.Argument(help="Folders of runs that were scored.")],
         root: Annotated[Path | None, typer.Option(help="Default: the bundled weights.")] = None,

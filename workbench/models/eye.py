@@ -36,6 +36,7 @@ SIDE = 224  # at which it was trained, and at which a whole picture is shown to 
 STRIDE = 32
 CHANNELS = (16, 24, 40, 112, 320)  # of its features at strides 2, 4, 8, 16, 32
 STAGES = (0, 1, 2, 4, 6)  # the blocks that these come out of
+CHANGE = ".up"  # the end of the names of what `Adapted` adds, and what scales it
 ADAPTED = 3  # the first block that `Features.adapt` reaches: all at strides 16 and 32
 WEIGHTS = "model.safetensors"
 _importing = Lock()

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from workbench import checkpoints, places
+from workbench.checkpoints import Checkpoint
 from workbench.errors import Problem
 from workbench.evaluation import summaries
 from workbench.evaluation.scores import Score, read_all
 from workbench.models import MODELS
+from workbench.models.eye import CHANGE
+from workbench.spec import stored_elsewhere
 from workbench.writing import write_whole
 
 STATE = "weights.json"
@@ -139,6 +142,41 @@ def own_scores(folder: Path) -> list[Score]:
         if (row.model, row.revision) == (checkpoint.name, checkpoint.revision)
         and (row.protocol, row.size) == ("cw-1", JUDGED_AT)
     ]
+
+
+def average_run(run_folder: Path, base: Checkpoint, share: float) -> str:
+    """Replace a run's weights by their mean with those it began from; returns a sentence.
+
+    After Wortsman et al., "Robust fine-tuning of zero-shot models" (CVPR 2022): the straight line
+    between both is often nearer than either end, and less lost on pictures unlike the training's.
+    share: of the run's own weights, 0 to 1. Where the run has a change of low rank that the base
+    has not, the change is scaled; anything else that is new stays. Raises Problem when the run did
+    not begin from the base.
+    """
+    if not 0 <= share <= 1:
+        raise Problem(f"--share {share:g}: a number from 0 (the base) to 1 (the run) is needed.")
+    run = checkpoints.find(str(run_folder))
+    if run.config.get("from") != base.revision:
+        raise Problem(
+            f"{run_folder} began from {run.config.get('from') or 'nothing'}, and {base.name} is "
+            f"{base.revision}: only weights that one began from can be averaged with the other."
+        )
+    net, known = run.net(), base.net().state_dict()
+    state = net.state_dict()
+    for key, value in state.items():
+        if not value.is_floating_point() or key.startswith(stored_elsewhere(net)):
+            continue
+        if key in known and known[key].shape == value.shape:
+            state[key] = (1 - share) * known[key] + share * value
+        elif key.endswith(CHANGE):
+            state[key] = share * value
+    net.load_state_dict(state)
+    about = {"with": base.revision, "share": share}
+    config = checkpoints.save(net, run.folder, {**run.config, "averaged": about})
+    return (
+        f"{run_folder}: {share:g} of its own weights, the rest of {base.name}'s; revision "
+        f"{config['revision']}"
+    )
 
 
 def adopt_run(run_folder: Path, root: Path, always: bool = False) -> str:

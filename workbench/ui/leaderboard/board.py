@@ -47,8 +47,9 @@ def choose_rows(scores: list[Score]) -> Choice:
     if kinds := sorted({kin for name in names if (kin := describe_kinship(name))}):
         kind = st.segmented_control(
             "Test sets", [EVERY, *kinds], default=EVERY, required=True, key="kinship",
-            bind="query-params", format_func=str.capitalize, help="Whether the training set of the bundled weights has other "
-            "pictures of the same source. No test picture itself is in it.",
+            bind="query-params", format_func=str.capitalize,
+            help="Whether the training set of the bundled weights has other pictures of the same "
+            "source. No test picture itself is in it.",
         )  # fmt: skip
         names = [name for name in names if kind in (EVERY, describe_kinship(name))]
     datasets = first.multiselect(
