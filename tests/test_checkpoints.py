@@ -159,6 +159,7 @@ BROKEN = {
     "options": {"options": [1]},
     "trained on": {"trained_on": "me"},
     "machine": {"machine": "fast"},
+    "averaged": {"averaged": {"with": 5, "share": 0.5}},
     "seen": {"images_seen": "many"},
     "model": {"model": "nonesuch"},
     "model of a list": {"model": []},

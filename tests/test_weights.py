@@ -15,6 +15,7 @@ from workbench.cli import build
 from workbench.errors import Problem
 from workbench.evaluation.scores import Score, read, write
 from workbench.models import MODELS
+from workbench.publishing import cards
 from workbench.training import weights
 
 
@@ -169,6 +170,7 @@ def test_a_run_is_averaged_with_what_it_began_from_and_with_nothing_else(tmp_pat
     after = checkpoints.find(str(tmp_path / "run"))
     assert after.revision in said
     assert after.config["averaged"] == {"with": kept["revision"], "share": 0.25}
+    assert "0.25 of the run" in cards._training(after.spec, after.config)
     net = after.net()
     mean = 0.75 * base.head.weight + 0.25 * run.head.weight
     assert torch.allclose(net.head.weight, mean, atol=2e-3)  # stored as fp16

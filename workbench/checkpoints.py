@@ -275,6 +275,10 @@ def _check_config(config: dict[str, Any], models: Collection[str]) -> None:
     def whole(value: object) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
+    def averaged(value: object) -> bool:
+        mean = value if isinstance(value, dict) else {}
+        return isinstance(mean.get("with"), str) and number(mean.get("share"))
+
     model, files = config.get("model"), config.get("files")
     check("model", isinstance(model, str) and model in models, "a model of this workbench")
     check("files", isinstance(files, dict) and bool(files), "a table of files")
@@ -302,6 +306,7 @@ def _check_config(config: dict[str, Any], models: Collection[str]) -> None:
         "licence": (lambda value: isinstance(value, str), "a text"),
         "seconds": (number, "a number"),
         "from": (lambda value: isinstance(value, str), "a text"),
+        "averaged": (averaged, "a revision under with and a number under share"),
         "created": (lambda value: isinstance(value, str), "a text"),
     }
     for name, (right, what) in optional.items():

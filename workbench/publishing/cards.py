@@ -203,6 +203,10 @@ def _training(spec: ModelSpec, config: dict[str, Any]) -> str:
         "Width": f"{config['width']:g} (1 is {'the full one' if spec.ours else 'the paper’s'})",
         "Options": ", ".join(f"{k} = {v}" for k, v in config.get("options", {}).items()),
         "Size": f"{config['size']} pixels on the short side",
+        "Averaged": f"{mean['share']:g} of the run's weights, the rest those that it began from, "
+        f"revision `{mean['with']}` (Wortsman et al., Robust fine-tuning, CVPR 2022)"
+        if (mean := config.get("averaged"))
+        else None,
         "Gain": f"ab is multiplied by {gain:g} in use, not in training: ours, for more colour"
         if (gain := config.get("gain", 1.0)) != 1
         else None,
