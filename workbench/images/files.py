@@ -35,7 +35,7 @@ from workbench.images.depth import (
 )
 from workbench.images.grey import is_grey
 from workbench.images.profiles import convert_to_srgb, deep_profile, flat_rgb, png_colors
-from workbench.images.signing import sign
+from workbench.images.signing import SOURCE_TYPE, sign
 from workbench.images.toned import NOTE, is_toned, remove_tone
 from workbench.names import printable
 
@@ -103,8 +103,7 @@ XMP = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
     ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
-    ' Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/'
-    'compositeWithTrainedAlgorithmicMedia"/></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+    f' Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"/></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 )
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 from workbench import __version__, places
 from workbench.errors import Problem, guard_decoder, reason_of
 
-SOURCE_TYPE = (  # IPTC's; the same stands in the XMP packet
+SOURCE_TYPE = (  # IPTC's; the XMP packet says it, too
     "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 )
 TYPES = {"png": "image/png", "jpeg": "image/jpeg", "mp4": "video/mp4"}  # kind -> MIME type

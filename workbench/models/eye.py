@@ -36,7 +36,7 @@ SIDE = 224  # at which it was trained, and at which a whole picture is shown to 
 STRIDE = 32
 CHANNELS = (16, 24, 40, 112, 320)  # of its features at strides 2, 4, 8, 16, 32
 STAGES = (0, 1, 2, 4, 6)  # the blocks that these come out of
-CHANGE = ".up"  # the end of the names of what `Adapted` adds, and what scales it
+CHANGE = ".up"  # the end of the names of what scales the change that `Adapted` adds
 ADAPTED = 3  # the first block that `Features.adapt` reaches: all at strides 16 and 32
 WEIGHTS = "model.safetensors"
 _importing = Lock()
@@ -119,7 +119,7 @@ class Features(Eye):
                 for name, layer in parent.named_children():
                     if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1):
                         setattr(parent, name, Adapted(layer, rank))
-        return tuple(k for k in self.state_dict() if not k.endswith((".down", ".up")))
+        return tuple(k for k in self.state_dict() if not k.endswith((".down", CHANGE)))
 
 
 class Adapted(nn.Module):

@@ -21,6 +21,7 @@ from workbench.evaluation.scores import Score, read_all
 from workbench.models import MODELS
 from workbench.models.eye import CHANGE
 from workbench.spec import stored_elsewhere
+from workbench.training.plan import pick_fitting
 from workbench.writing import write_whole
 
 STATE = "weights.json"
@@ -161,12 +162,13 @@ def average_run(run_folder: Path, base: Checkpoint, share: float) -> str:
             f"{run_folder} began from {run.config.get('from') or 'nothing'}, and {base.name} is "
             f"{base.revision}: only weights that one began from can be averaged with the other."
         )
-    net, known = run.net(), base.net().state_dict()
-    state = net.state_dict()
+    net = run.net()
+    state, elsewhere = net.state_dict(), stored_elsewhere(net)
+    known = pick_fitting(base.net(), net)
     for key, value in state.items():
-        if not value.is_floating_point() or key.startswith(stored_elsewhere(net)):
+        if not value.is_floating_point() or key.startswith(elsewhere):
             continue
-        if key in known and known[key].shape == value.shape:
+        if key in known:
             state[key] = (1 - share) * known[key] + share * value
         elif key.endswith(CHANGE):
             state[key] = share * value
