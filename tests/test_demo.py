@@ -287,6 +287,35 @@ def test_a_clip_comes_back_coloured_marked_and_described(client, trained, sample
     assert set(Path(tempfile.gettempdir()).glob("workbench-video-*")) <= before
 
 
+def test_a_painted_frame_gives_a_clips_scene_its_colours(client, trained, sample, tmp_path) -> None:
+    from gradio_client.exceptions import AppError
+    from PIL import Image
+
+    from workbench.video import probe
+    from workbench.video.clips import read_frames, to_rgb
+
+    file = tmp_path / "sample_frame-12.png"  # the second of three scenes
+    Image.new("RGB", (432, 320), (220, 40, 60)).save(file)
+    mp4, facts = client.predict(
+        sent(sample), "vanilla_cnn", painted=[sent(file)], api_name="/colorize_clip"
+    )
+    assert facts["scenes"] == [0, 12, 24]
+    assert facts["painted"] == [12]
+    red = [
+        float((rgb[..., 0].astype(int) - rgb[..., 1]).mean())
+        for _, frame in read_frames(probe(Path(mp4)))
+        for rgb in (to_rgb(frame),)
+    ]
+    assert min(red[13:22]) > 40 > max(red[:11] + red[25:])
+    for bad, sentence in (
+        (tmp_path / "red.png", "does not say which frame"),
+        (tmp_path / "square_frame-12.png", "keep their proportion"),
+    ):
+        Image.new("RGB", (64, 64), (220, 40, 60)).save(bad)
+        with pytest.raises(AppError, match=sentence):
+            client.predict(sent(sample), painted=[sent(bad)], api_name="/colorize_clip")
+
+
 def test_what_is_no_clip_for_this_server_is_refused_in_a_sentence(
     client, server, sample, tmp_path
 ) -> None:

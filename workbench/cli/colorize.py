@@ -1,4 +1,4 @@
-"""Commands: colorize, suggest."""
+"""Commands: colorize, scenes, suggest."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class Job:
     finish: Finish
     samples: int = 0  # of each model's distribution, in place of its own answer
     seed: int = 0
+    painted: dict[int, Path] = field(default_factory=dict)  # frames of the clip, by number
     taken: set[Path] = field(default_factory=set)
 
     @property
@@ -57,6 +58,7 @@ class Job:
 def register(app: typer.Typer) -> None:
     """Add this family's commands."""
     app.command()(colorize)
+    app.command()(scenes)
     app.command()(suggest)
 
 
@@ -115,6 +117,13 @@ def colorize(
             help="Clips: 0 to 1, how steadily colours are held; 0 is off.  [default: 0.5]"
         ),
     ] = None,
+    painted: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER|FILE",
+            help="Of one clip: frames coloured by hand, as `scenes` names them; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Colour pictures and clips; each result has a JSON file beside it that says how.
 
@@ -134,7 +143,8 @@ def colorize(
     if samples:
         _check_samples(painters, bool(finish))
     held = clip.STRENGTH if strength is None else strength
-    job = Job(painters, settings, out, form, stamp, held, finish, samples, seed)
+    frames = _find_painted(painted or [], files)
+    job = Job(painters, settings, out, form, stamp, held, finish, samples, seed, frames)
     if job.single and job.single not in (*KINDS, ".mp4"):
         raise Problem(
             f"{printable(out)} names a {job.single} file, and results are PNG, JPEG or MP4. "
@@ -157,9 +167,56 @@ def colorize(
             print(text if printable(path.name) in text else f"{name}: {text}", file=sys.stderr)
     if strength is not None and not clips:
         print("There was no clip: --strength does nothing for pictures.", file=sys.stderr)
+    if frames and not clips:
+        print("There was no clip: --painted does nothing for pictures.", file=sys.stderr)
     if failed:
         print(f"{failed} of {len(files)} files could not be coloured.", file=sys.stderr)
         raise typer.Exit(2)
+
+
+def scenes(
+    source: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip.")],
+    out: Annotated[Path, typer.Option(help="Folder for the frames.")],
+    at: Annotated[
+        list[float] | None,
+        typer.Option(metavar="SECONDS", help="One more frame, inside a scene; repeatable."),
+    ] = None,
+    size: Annotated[
+        int, typer.Option(min=16, max=2048, help="Short side at which scenes are looked for.")
+    ] = 128,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
+) -> None:
+    """Write the first frame of every scene of a clip as a PNG, to be coloured by hand.
+
+    Keep the names: `colorize CLIP --painted FOLDER` carries their colours through the scenes.
+    """
+    from workbench.cli import print_rows
+    from workbench.video import probe
+    from workbench.video.scenes import find_scenes, write_scenes
+
+    clip, notes = probe(source), list[str]()
+    found = find_scenes(clip, at or [], size, notes)
+    for note in notes:
+        print(note, file=sys.stderr)
+    paths = write_scenes(clip, out, found)
+    print_rows(
+        [
+            asdict(each) | {"seconds": round(each.seconds, 3), "file": printable(path)}
+            for each, path in zip(found, paths, strict=True)
+        ],
+        as_json,
+    )
+
+
+def _find_painted(paths: list[Path], files: list[tuple[Path, Path]]) -> dict[int, Path]:
+    """Painted frames by number; raises Problem where it is not clear of which clip they are."""
+    if not paths:
+        return {}
+    from workbench.video.painted import find_painted
+
+    if len(files) > 1:
+        raise Problem("--painted goes with one clip: its frames are known by their numbers alone.")
+    return find_painted(paths)
 
 
 def suggest(
@@ -407,12 +464,13 @@ def _colorize_clip(path: Path, relative: Path, job: Job) -> Iterator[Path]:
             report = colorize_video(
                 path, target, painter.net,
                 size=checkpoint.size, settings=job.settings, strength=job.strength, progress=step,
-                marks=marks, stamp=marks["Description"] if job.stamp else "",
+                marks=marks, stamp=marks["Description"] if job.stamp else "", painted=job.painted,
             )  # fmt: skip
         sidecar = _sidecar(path, checkpoint, job.settings) | {
             "result_sha256": sha256(target),
             "strength": job.strength,
             "frames": report.frames,
+            "painted": sorted(job.painted),
             "seconds": round(report.elapsed, 3),
             "notes": report.notes,
         }

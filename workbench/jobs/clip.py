@@ -5,17 +5,22 @@ from __future__ import annotations
 import shutil
 import threading
 import weakref
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from workbench import spare
 from workbench.errors import Problem
+from workbench.jobs.form import Form
+from workbench.jobs.painting import Painter, colorize_picture
 from workbench.names import safe_path, shorten_stem
 from workbench.samples import SAMPLES
 from workbench.serving.studio import shared_studio
 from workbench.video.suffixes import STRENGTH
+from workbench.writing import write_whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
     from workbench.video import Progress, VideoReport
 
 SAMPLE = "sample.mp4"
+THUMBNAIL = 320  # longer side of a scene's frame on the screen, pixels
+MOST_SCENES = 60  # whose first frames are drawn for a visitor; the command line draws all
 
 
 class Upload(Protocol):
@@ -61,11 +68,13 @@ class VideoJob(threading.Thread):
         strength: float,
         take_place: Callable[[], AbstractContextManager[None]],
         stamp: str = "",
+        painted: Mapping[int, Path] | None = None,
     ) -> None:
         super().__init__(daemon=True)
         self.folder, self.source, self.checkpoint, self.net = folder, source, checkpoint, net
         self.settings, self.strength, self.take_place = settings, strength, take_place
         self.stamp = stamp  # words in the corner of every frame
+        self.painted = dict(painted or {})  # frames coloured by hand, by number
         self.out = folder.path / "result" / f"{source.stem}.mp4"
         self.progress: Progress | None = None
         self.report: VideoReport | None = None
@@ -87,7 +96,7 @@ class VideoJob(threading.Thread):
                 marks=make_marks(
                     made_by.name, made_by.revision, self.settings, made_by.title, also
                 ),
-                stamp=self.stamp,
+                stamp=self.stamp, painted=self.painted,
             )  # fmt: skip
         except Problem as problem:
             self.problem = problem
@@ -110,8 +119,73 @@ class VideoJob(threading.Thread):
         """The same job, to go on after a stop."""
         return VideoJob(
             self.folder, self.source, self.checkpoint, self.net,
-            self.settings, self.strength, self.take_place, self.stamp,
+            self.settings, self.strength, self.take_place, self.stamp, self.painted,
         )  # fmt: skip
+
+    def repaint(self, uploads: Iterable[Upload]) -> VideoJob:
+        """A job of its own for the same clip, with frames that a visitor painted.
+
+        Raises Problem where an upload's name does not say which frame it is.
+        """
+        from workbench.video.painted import find_painted
+
+        folder, files = Folder(), []
+        for upload in uploads:
+            file = folder.path / "painted" / str(len(files)) / safe_path(Path(upload.name).name)
+            write_whole(file.parent, {file.name: bytes(upload.getbuffer())})
+            files.append(file)
+        painted = find_painted(files)
+        source = folder.path / self.source.name
+        shutil.copyfile(self.source, source)
+        return VideoJob(
+            folder, source, self.checkpoint, self.net,
+            self.settings, self.strength, self.take_place, self.stamp, painted,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SceneFrame:
+    """The frame with which a scene begins, as the network colours it."""
+
+    number: int  # in the clip, from 0
+    seconds: float
+    small: bytes  # a small picture of it, for the screen
+
+
+@dataclass(frozen=True)
+class SceneFrames:
+    """The first frames of a clip's scenes, and all of them in a ZIP."""
+
+    folder: Folder
+    frames: list[SceneFrame]
+    left: int  # scenes that are not among them
+
+    @property
+    def archive(self) -> Path:
+        """The ZIP with the frames at full size, named so that they are known again."""
+        return self.folder.path / "scenes.zip"
+
+
+def draw_scenes(job: VideoJob) -> SceneFrames:
+    """The first frame of every scene of a finished job, at most MOST_SCENES, in colour."""
+    from workbench.images import Picture, encode_for_screen, to_eight_bits
+    from workbench.video import probe
+    from workbench.video.painted import name_frame
+    from workbench.video.scenes import read_pictures
+
+    starts, rows = job.report.scenes, job.report.rows
+    found = SceneFrames(Folder(), [], max(0, len(starts) - MOST_SCENES))
+    painter = Painter(job.checkpoint, job.net)
+    pictures = read_pictures(probe(job.source), starts[:MOST_SCENES])
+    with zipfile.ZipFile(found.archive, "w", zipfile.ZIP_STORED) as archive:
+        for scene, (number, rgb) in enumerate(pictures, 1):
+            name = name_frame(job.source.stem, scene, number)
+            picture = Picture(name, rgb, grey=False, sha256="")
+            for made in colorize_picture(picture, [painter], job.settings, job.take_place):
+                archive.writestr(name, Form("png").encode(picture, made.rgb, made.marks))
+                small, _ = encode_for_screen(to_eight_bits(made.rgb), THUMBNAIL)
+                found.frames.append(SceneFrame(number, rows[number]["time"], small))
+    return found
 
 
 def start(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST_SECONDS = 60  # of a clip
 MOST_FRAMES = 1800  # a minute at 30 a second
+MOST_PAINTED = 60  # frames coloured by hand
 MOST_PIXELS = 1920 * 1088  # of a frame, as encoders pad 1080 lines
 ELSEWHERE = "The command line (`python -m workbench colorize`) takes clips of any length."
 
@@ -51,16 +52,18 @@ def colorize_clip_upload(
     stamped: bool,
     keep: Callable[[Path], T],
     on_progress: Callable[[Progress], None] | None = None,
+    painted: Any = None,
 ) -> tuple[T, dict[str, Any]]:
     """What `keep` makes of the coloured clip (an MP4 that goes afterwards), and what was done.
 
     The network takes a place in the queue for each few frames, so that nobody waits for a whole
-    clip. Raises Problem.
+    clip. painted: files of frames coloured by hand, named for their numbers. Raises Problem.
     """
     from workbench.video import colorize_video
 
     strength = read_strength(strength)
     clip = open_clip_upload(file)
+    frames = read_painted(painted)
     marks = make_marks(
         checkpoint.name, checkpoint.revision, settings, checkpoint.title, {"strength": strength}
     )
@@ -80,13 +83,14 @@ def colorize_clip_upload(
             size=checkpoint.size, settings=settings, strength=strength,
             progress=hear, stop=lambda: reached > MOST_FRAMES,
             take_place=shared_studio().queue.take_place,
-            marks=marks, stamp=marks["Description"] if stamped else "",
+            marks=marks, stamp=marks["Description"] if stamped else "", painted=frames,
         )  # fmt: skip
         if report.frames > MOST_FRAMES:  # the file had announced fewer, or nothing
             raise Problem(_too_long(clip, f"more than {MOST_FRAMES:,} frames"))
         kept = keep(out)
     return_memory()
-    return kept, _describe(clip, checkpoint, settings, strength, stamped, report)
+    about = _describe(clip, checkpoint, settings, strength, stamped, report)
+    return kept, about | {"painted": sorted(frames)}
 
 
 def read_strength(strength: Any) -> float:
@@ -97,6 +101,21 @@ def read_strength(strength: Any) -> float:
     if not (right and math.isfinite(strength) and 0 <= strength <= 1):
         raise Problem(f"`strength` is a number from 0 to 1 or nothing, not {str(strength)[:60]!r}.")
     return float(strength)
+
+
+def read_painted(files: Any) -> dict[int, Path]:
+    """Painted frames by number from what a caller sent; raises Problem."""
+    from workbench.video.painted import find_painted
+
+    files = files or []
+    if not (isinstance(files, list | tuple) and all(isinstance(each, str) for each in files)):
+        raise Problem("`painted` is a list of files or nothing.")
+    if len(files) > MOST_PAINTED:
+        raise Problem(f"These are {len(files)} painted frames, and {MOST_PAINTED} are taken.")
+    for file in files:
+        if not Path(file).is_file():
+            raise Problem(f"{printable(Path(file).name)} is no longer here. Upload it again.")
+    return find_painted(map(Path, files))
 
 
 def open_clip_upload(file: str | None) -> Clip:
@@ -157,6 +176,7 @@ def _describe(
         "width": clip.width,
         "height": clip.height,
         "cuts": [round(moment, 3) for moment in report.cuts],
+        "scenes": report.scenes,
         **numbers,
         "sha256": hashlib.sha256(clip.path.read_bytes()).hexdigest(),
         "notes": list(report.notes),

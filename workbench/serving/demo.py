@@ -214,6 +214,7 @@ def colorize_clip(
     mirror: bool = False,
     strength: float | None = None,
     stamp: bool = False,
+    painted: list[str] | None = None,
     progress: gr.Progress = gr.Progress(),
 ) -> tuple[str, dict[str, Any]]:
     """Colour one clip with one model; colours follow the motion, so that they do not flicker.
@@ -229,10 +230,13 @@ def colorize_clip(
         mirror: As for /colorize.
         strength: Seconds for which colours are remembered along the motion, 0 to 1; unsaid 0.5.
         stamp: Show in the corner of every frame that AI coloured it.
+        painted: Frames coloured by hand, pictures with `frame-NUMBER` in their names (from 0), at
+            most 60; their colours are carried through the scene.
 
     Returns:
         An MP4 (H.264) with the clip's own size, times and sound, and an object of facts: model,
-        revision, seconds, settings, strength, frames, cuts, flicker before and after, notes.
+        revision, seconds, settings, strength, frames, cuts, scenes (the numbers of their first
+        frames), flicker before and after, notes.
     """
     settings = read_settings(size, temperature, chroma, rebalancing, mirror)
     checkpoint = find_checkpoints([model] if model else None)[0]
@@ -243,7 +247,9 @@ def colorize_clip(
     def show(step: Progress) -> None:
         progress((step.frames, step.total or None), unit="frames")
 
-    return colorize_clip_upload(file, checkpoint, settings, strength, bool(stamp), keep, show)
+    return colorize_clip_upload(
+        file, checkpoint, settings, strength, bool(stamp), keep, show, painted
+    )
 
 
 def draw(
@@ -508,6 +514,7 @@ def _endpoints(listed: list[tuple[str, str]], alone: dict[str, Any]) -> None:
         clip, clip_file = gr.File(label="The clip"), gr.File(label="MP4")
         strength = gr.Number(None, label="Steadiness")
         stamp = gr.Checkbox(False, label="A visible mark in every frame")
+        painted = gr.File(label="Painted frames", file_count="multiple")
         draws, place, moves = gr.Button(), gr.Button(), gr.Button()
     asked = [file, model, size, temperature, chroma, rebalancing, mirror]
     asked += [edges, hints, reach, exemplar, exemplar_strength]
@@ -527,7 +534,7 @@ def _endpoints(listed: list[tuple[str, str]], alone: dict[str, Any]) -> None:
     # that pictures never wait for a whole clip
     moves.click(
         raise_as_sentence(colorize_clip),
-        [clip, model, size, temperature, chroma, rebalancing, mirror, strength, stamp],
+        [clip, model, size, temperature, chroma, rebalancing, mirror, strength, stamp, painted],
         [clip_file, facts], api_name="colorize_clip",
         concurrency_id="clips", concurrency_limit=1,
     )  # fmt: skip

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime import Runtime
 
-from workbench.jobs.clip import SAMPLE
+from workbench.errors import Problem
+from workbench.jobs.clip import SAMPLE, draw_scenes
 from workbench.names import escape_markdown
 from workbench.ui import state
 from workbench.ui.viewers import _component
-from workbench.ui.widgets import show_plot
+from workbench.ui.widgets import show_plot, show_problem
 from workbench.video.suffixes import SUFFIXES
 
 if TYPE_CHECKING:
-    from workbench.jobs.clip import VideoJob
+    from workbench.jobs.clip import SceneFrames, VideoJob
 
 TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
+
+WIDTH = 150  # of a scene's frame, pixels of the screen
 
 _pair = _component("pair")
 
@@ -51,11 +54,13 @@ def _address(path: Path, coordinates: str) -> str:
 
 def name_clip(job: VideoJob) -> str:
     """The clip of this job in words."""
-    return (
-        "our sample clip"
-        if job.source.name == SAMPLE
-        else f"{escape_markdown(job.source.name)}, yours"
-    )
+    if job.source.name == SAMPLE:
+        name = "our sample clip"
+    else:
+        name = f"{escape_markdown(job.source.name)}, yours"
+    if painted := len(job.painted):
+        name += f", {painted} {'frames' if painted > 1 else 'frame'} painted by hand"
+    return name
 
 
 def show_progress(job: VideoJob, running: bool) -> None:
@@ -93,10 +98,66 @@ def show_result(job: VideoJob) -> None:
         on_click="ignore",
     )
     if job.report.stopped and right.button("Go on where it stopped", icon=":material/resume:"):
-        st.session_state["video_job"] = again = job.renew()
-        again.start()
-        st.rerun()
+        _start_again(job.renew())
+    mend_scenes(job)
     show_flicker(job)
+
+
+def _start_again(job: VideoJob) -> None:
+    """Put this job in place of the one before it."""
+    st.session_state["video_job"] = job
+    job.start()
+    st.rerun()
+
+
+def mend_scenes(job: VideoJob) -> None:
+    """Scenes' frames to take home, and back, coloured by hand: the clip is then coloured anew."""
+    with st.expander("Mend scenes by hand", icon=":material/brush:"):
+        st.markdown(
+            "Take each scene's first frame as the network colours it, and mend it: with a brush in "
+            "any program, or with hints on the page *Compare*. Bring back those that you changed, "
+            "with `frame-NUMBER` still in their names: their colours are carried through the scene "
+            "along the motion, in place of the network's."
+        )
+        job_of, frames = st.session_state.get("video_scenes", (None, None))
+        if job_of is not job and st.button("Show the scenes’ frames", icon=":material/image:"):
+            with st.spinner("Colouring them…"):
+                frames = draw_scenes(job)
+            job_of, _ = st.session_state["video_scenes"] = (job, frames)
+        if job_of is job:
+            show_scenes(job, frames)
+        uploads = st.file_uploader(
+            "Painted frames", accept_multiple_files=True, key="video_painted"
+        )
+        label = "Colour the clip with them"
+        if st.button(label, disabled=not uploads, icon=":material/play_arrow:"):
+            try:
+                _start_again(job.repaint(uploads))
+            except Problem as problem:
+                show_problem(problem)
+
+
+def show_scenes(job: VideoJob, found: SceneFrames) -> None:
+    """The scenes' first frames, small, and the ZIP with all of them."""
+    titles = [
+        f"{i}: {each.seconds:.1f} s, frame {each.number}" for i, each in enumerate(found.frames, 1)
+    ]
+    st.image(
+        [each.small for each in found.frames], titles, width=WIDTH,
+        alt=[f"Scene {title}" for title in titles],
+    )  # fmt: skip
+    if found.left:
+        st.caption(
+            f"{found.left} more scenes: `python -m workbench scenes CLIP` writes the frames of all."
+        )
+    st.download_button(
+        "The scenes’ frames (ZIP)",
+        found.archive.read_bytes,
+        f"{job.source.stem}_scenes.zip",
+        "application/zip",
+        icon=":material/folder_zip:",
+        on_click="ignore",
+    )
 
 
 def show_flicker(job: VideoJob) -> None:

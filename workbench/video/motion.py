@@ -168,6 +168,14 @@ def find_motion(L: Tensor) -> Motion:
     return Motion(flows[:pairs], flows[pairs:], back, ahead, cut)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a frame's pixels were in an earlier frame of its scene."""
+
+    number: int  # of the earlier frame
+    way: Tensor  # (1, 2, h, w), pixels: from here to there
+
+
 @dataclass
 class Carry:
     """All that the past leaves behind: the last frame's L, its weighted ab and their weights."""
@@ -175,6 +183,7 @@ class Carry:
     L: Tensor  # (1, 1, h, w)
     sums: Tensor  # (1, 3, h, w): weighted a, weighted b, weight
     time: float
+    place: Place | None = None  # of the last frame in the painted one before it
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from workbench.images.files import XMP
 from workbench.images.signing import sign_clip
 from workbench.names import printable
 from workbench.video.clips import Clip, open_clip
-from workbench.video.motion import Carry
+from workbench.video.motion import Carry, Place
 from workbench.writing import replacing
 
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
@@ -77,7 +77,9 @@ class Parts:
         elif state["parts"]:
             self.parts = [Part(**part) for part in state["parts"]]
             self.rows = state["rows"]
-            self.carry = Carry(state["kept"]["L"], state["kept"]["sums"], state["time"])
+            kept, painted = state["kept"], state.get("painted")
+            place = None if painted is None else Place(painted, kept["way"])
+            self.carry = Carry(kept["L"], kept["sums"], state["time"], place)
 
     def _state(self) -> dict[str, Any] | None:
         """What an earlier run left; None where that is nothing, or damaged."""
@@ -88,6 +90,8 @@ class Parts:
                 if state["parts"]:
                     state["kept"] = load_file(self.folder / state["carry"])
                     state["kept"]["L"], state["kept"]["sums"]
+                    if state.get("painted") is not None:
+                        state["kept"]["way"]
                 whole = all((self.folder / part["file"]).is_file() for part in state["parts"])
                 known = all(name in state for name in ("key", "rows"))
                 return state if whole and known else None
@@ -107,7 +111,10 @@ class Parts:
         """Count the part in `next_file` as finished; from here a killed job goes on."""
         part = Part(self.next_file().name, start, frames)
         kept = f"carry-{len(self.parts):05d}.safetensors"
-        save_file({"L": carry.L.contiguous(), "sums": carry.sums.contiguous()}, self.folder / kept)
+        planes = {"L": carry.L, "sums": carry.sums}
+        if carry.place:
+            planes["way"] = carry.place.way
+        save_file({name: plane.contiguous() for name, plane in planes.items()}, self.folder / kept)
         self.parts.append(part)
         self.rows += rows
         self.carry = carry
@@ -117,6 +124,7 @@ class Parts:
             "rows": self.rows,
             "carry": kept,
             "time": carry.time,
+            "painted": carry.place.number if carry.place else None,
         }
         with replacing(self.folder / "state.json") as partial:
             partial.write_text(json.dumps(state))

@@ -27,6 +27,7 @@ from workbench.errors import Problem
 from workbench.images import draw_mark
 from workbench.video.clips import Clip, Encoder, pad_to_even, probe, read_frames, to_rgb
 from workbench.video.motion import Carry, Smoother, Steady, motion_size
+from workbench.video.painted import PaintedColors, open_painted
 from workbench.video.parts import Parts, guard_writing
 from workbench.video.stages import make_ahead, share_of_cores
 from workbench.video.suffixes import STRENGTH
@@ -67,6 +68,11 @@ class VideoReport:
     def cuts(self) -> list[float]:
         """Times, in seconds, at which a new scene begins (the first frame is none)."""
         return [row["time"] for row in self.rows[1:] if row["cut"]]
+
+    @property
+    def scenes(self) -> list[int]:
+        """The numbers of the frames with which scenes begin, the first frame (0) among them."""
+        return [i for i, row in enumerate(self.rows) if i == 0 or row["cut"]]
 
     def summary(self) -> dict[str, float | None]:
         """CDC, warped-ab error and PSNR, before and after the smoothing."""
@@ -147,23 +153,29 @@ def color_blocks(
     every: int = 1,
     carry: Carry | None = None,
     take_place: TakePlace = nullcontext,
+    painted: PaintedColors | None = None,
 ) -> Iterator[Colored]:
     """Colours for each block: the network on every `every`-th frame, settled along the motion.
 
     strength in [0, 1]: seconds for which a colour is remembered; 0 takes the network's word.
-    take_place: entered around each call of the network.
+    take_place: entered around each call of the network. painted: frames whose colours are given,
+    in place of the network's.
     """
     smoother = Smoother(strength, carry)
+    painted = painted or PaintedColors({})
     waiting: tuple[Block, Tensor] | None = None
     for block in blocks:
         L = block.L
         moves = smoother.find_motion(L)
         known = moves.cut.clone()
         known[::every] = True
+        known[painted.pick_painted(len(L))] = True
         with take_place():
             ab = predict(net, L[known], settings)[known.cumsum(0) - 1]
+        ab = painted.mix(ab, moves)
         seconds = [float(moment * clip.time_base) for moment in block.times]
         steady = smoother.add_block(L, ab, known, seconds, moves)
+        smoother.carry.place = painted.place
         if waiting and steady:
             yield Colored(*waiting, steady)
         waiting = (block, ab)
@@ -201,6 +213,7 @@ def colorize_video(
     take_place: TakePlace = nullcontext,
     marks: Mapping[str, str] | None = None,
     stamp: str = "",
+    painted: Mapping[int, Path] | None = None,
 ) -> VideoReport:
     """Colour the clip `source` with `net` and write `out`, an MP4 that a browser plays.
 
@@ -211,7 +224,8 @@ def colorize_video(
     looks at all). quality: CRF of x264. take_place: entered around each call of the network, so
     that a server's visitors queue for it. marks: what the file says of how it was made
     (`colorize.make_marks`), with IPTC's mark that AI had a part in it. stamp: words that every
-    frame shows in its lower right corner.
+    frame shows in its lower right corner. painted: pictures of frames, by the frame's number from
+    0, whose colours are carried through their scenes in place of the network's (`video.painted`).
 
     When `stop()` is true, or on Ctrl-C, what is done is written as a playable file. After that,
     or after a kill, the same call goes on where it was (`<out>.parts`). Raises Problem.
@@ -222,6 +236,8 @@ def colorize_video(
     clip = probe(source)
     _check(clip, out, strength, every)
     every = every if strength else 1
+    notes: list[str] = []
+    frames = open_painted(clip, painted or {}, notes)
     with guard_writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     key = {
@@ -232,18 +248,20 @@ def colorize_video(
         "smoothing": [strength, every],
         "quality": quality,
         "stamp": stamp,
+        "painted": [[number, frame.sha256] for number, frame in frames.items()],
     }
     with guard_writing(out):
         parts = Parts(out, key)
-    notes: list[str] = []
     began, start = time.monotonic(), parts.frames
     if start:
         notes.append(f"Went on after frame {start}, where an earlier run had ended.")
     net.eval()
     done, stopped = start, False
     blocks = make_ahead(read_blocks(clip, size, start, notes))
+    carry = parts.carry
+    hand = PaintedColors(frames, start, carry.place if carry else None)
     colored = make_ahead(
-        color_blocks(clip, blocks, net, settings, strength, every, parts.carry, take_place)
+        color_blocks(clip, blocks, net, settings, strength, every, carry, take_place, hand)
     )
     writer = _Writing(clip, parts, quality, stamp)
     with share_of_cores(), closing(blocks), closing(colored), guard_writing(out):
