@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import time
+import zipfile
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 from test_video import Tint, make_clip
 
 from workbench import checkpoints
 from workbench.coloring.colorize import Settings
 from workbench.jobs import clip as clips
 from workbench.video import Progress, probe
+from workbench.video.clips import read_frames, to_rgb
 from workbench.video.pipeline import color_blocks, read_blocks
 
 
@@ -36,7 +40,7 @@ def test_a_clip_is_coloured_and_plays_beside_the_original(
     page = browser_page
     page.goto(f"{workbench_server}/video")
     source = make_clip(tmp_path / "holiday.mp4", 40, size=(96, 128))
-    page.locator("input[type=file]").set_input_files(str(source))
+    page.locator(".st-key-video_file input").set_input_files(str(source))
     page.get_by_role("button", name="Colour it").click()
     page.get_by_text("of 40 frames").wait_for(timeout=120_000)
     page.get_by_role("button", name="The clip (MP4)").wait_for(timeout=120_000)
@@ -71,6 +75,37 @@ def test_a_clip_is_coloured_and_plays_beside_the_original(
 
 
 @pytest.mark.browser
+def test_a_scenes_frame_goes_out_comes_back_painted_and_colours_its_scene(
+    workbench_server: str, browser_page, tmp_path: Path
+) -> None:
+    page = browser_page
+    page.goto(f"{workbench_server}/video")
+    page.get_by_text("Mend scenes by hand").click(timeout=120_000)
+    page.get_by_role("button", name="Show the scenes’ frames").click()
+    page.get_by_text("2: 1.5 s, frame 36").wait_for(timeout=60_000)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="The scenes’ frames (ZIP)").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        names = archive.namelist()
+        assert names[1] == "sample_scene-002_frame-000036.png"
+        assert len(names) == 3
+        archive.extract(names[1], tmp_path)
+    with Image.open(tmp_path / names[1]) as picture:
+        assert picture.size == (432, 320)
+        red = Image.blend(picture, Image.new("RGB", picture.size, (255, 0, 0)), 0.5)
+    red.save(tmp_path / names[1])
+    page.locator(".st-key-video_painted input").set_input_files(str(tmp_path / names[1]))
+    page.get_by_role("button", name="Colour the clip with them").click()
+    page.get_by_text("Shown: our sample clip, 1 frame painted by hand").wait_for(timeout=60_000)
+    page.get_by_role("button", name="The clip (MP4)").wait_for(timeout=120_000)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="The clip (MP4)").click()
+    frames = read_frames(probe(Path(download.value.path())))
+    reds = [float(np.diff(to_rgb(frame)[..., 1::-1].astype(int)).mean()) for _, frame in frames]
+    assert min(reds[37:60]) > 60 > max(reds[:35] + reds[73:])
+
+
+@pytest.mark.browser
 def test_whoever_comes_sees_our_sample_already_coloured(workbench_server, browser_page) -> None:
     page = browser_page
     page.goto(f"{workbench_server}/video")
@@ -88,7 +123,7 @@ def test_a_file_that_is_no_clip_gets_a_sentence(
     page = browser_page
     (tmp_path / "letter.mp4").write_text("Dear all, this is no clip.")
     page.goto(f"{workbench_server}/video")
-    page.locator("input[type=file]").set_input_files(str(tmp_path / "letter.mp4"))
+    page.locator(".st-key-video_file input").set_input_files(str(tmp_path / "letter.mp4"))
     page.get_by_role("button", name="Colour it").click()
     page.get_by_text("cannot be read as a video").wait_for(timeout=30_000)
 
@@ -96,7 +131,7 @@ def test_a_file_that_is_no_clip_gets_a_sentence(
 def test_another_clip_does_not_stand_above_the_result_of_the_one_before(workbench) -> None:
     workbench.run()
     ended = SimpleNamespace(
-        is_alive=lambda: False, problem=None, report=None, source=Path("first.mp4")
+        is_alive=lambda: False, problem=None, report=None, source=Path("first.mp4"), painted={}
     )
     workbench.session_state["video_job"] = ended
     workbench.switch_page("pages/video.py").run()

@@ -120,8 +120,9 @@ def mend_scenes(job: VideoJob) -> None:
             "along the motion, in place of the network's."
         )
         job_of, frames = st.session_state.get("video_scenes", (None, None))
-        if job_of is not job and st.button("Show the scenes’ frames", icon=":material/image:"):
-            with st.spinner("Colouring them…"):
+        place = st.empty()
+        if job_of is not job and place.button("Show the scenes’ frames", icon=":material/image:"):
+            with place, st.spinner("Colouring them…"):
                 frames = draw_scenes(job)
             job_of, _ = st.session_state["video_scenes"] = (job, frames)
         if job_of is job:
