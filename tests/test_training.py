@@ -1,5 +1,6 @@
 """The trainer: the same weights however it was interrupted, and clear sentences."""
 
+import io
 import json
 import os
 import signal
@@ -18,11 +19,18 @@ from PIL import Image
 from workbench import checkpoints, places, writing
 from workbench.data import pictures as data
 from workbench.errors import Problem
+from workbench.evaluation import metrics
 from workbench.models import MODELS
 from workbench.training import Run, collapse, parse_sizes, record, state, train
 from workbench.training.batches import Batches, affine
 from workbench.training.loop import Stopped, share_gradients
-from workbench.training.plan import assign_options, list_options, make_plan, parse_value
+from workbench.training.plan import (
+    assign_options,
+    count_watched,
+    list_options,
+    make_plan,
+    parse_value,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = {"inception_attention": ["fusion=false"]}
@@ -284,6 +292,60 @@ def test_training_makes_the_watched_pictures_better(folder, tmp_path):
     grey = watch.scores(watch.paint(Grey(), bf16=False))
     assert watch.scores_of_grey() == pytest.approx(grey)
     assert watch.scores(watch.paint(net, bf16=False))["psnr"] > grey["psnr"] + 1
+
+
+@pytest.mark.parametrize("stop_at", [None, 72])
+def test_the_weights_for_use_are_those_of_the_best_late_look(
+    stop_at, folder, tmp_path, monkeypatch
+):
+    # grey at first, which PSNR rewards; then 72 of 96 images are the best of the last quarter
+    psnr = {8: 40.0, 72: 25.0, 80: 24.9, 96: 24.0}
+    looked: dict[int, dict[str, torch.Tensor]] = {}
+    seen = 0
+
+    def paint(watch, net, bf16):
+        nonlocal seen
+        seen += 8
+        looked[seen] = {name: value.clone() for name, value in net.state_dict().items()}
+        return watch.truth
+
+    monkeypatch.setattr(record.Watch, "paint", paint)
+    monkeypatch.setattr(
+        record.Watch, "scores", lambda *_: {"psnr": psnr.get(seen, 20.0), "delta_cf": 0.0}
+    )
+    made = planned("vanilla_cnn", folder, images=96)
+    if stop_at:
+        with pytest.raises(Stopped):
+            run(made, tmp_path, stop_at=stop_at)
+        made = planned("vanilla_cnn", folder, images=96)
+    config = run(made, tmp_path)
+    assert config["images_seen"] == 72
+    net = checkpoints.open_folder(tmp_path).net().state_dict()
+    for name, value in looked[72].items():
+        assert torch.allclose(net[name], value, rtol=1e-3, atol=1e-6), name
+    assert any(not torch.equal(looked[72][name], looked[96][name]) for name in net)
+    last = record.read_log(tmp_path)[-1]
+    assert (last["seen"], last["kept"]) == (96, (
+        "The weights for use are those after 72 images, with 25.00 dB on the watched pictures; "
+        "at the end it was 24.00 dB."
+    ))  # fmt: skip
+
+
+def test_a_long_run_looks_at_more_pictures_than_a_short_one():
+    assert [count_watched(images) for images in (8, 24_000, 60_000, 5_000_000)] == [
+        96, 192, 480, 480,
+    ]  # fmt: skip
+
+
+def test_pictures_are_measured_a_few_at_a_time_with_the_same_result():
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 3, 16, 16), dtype=np.uint8)
+    watch = record.Watch(pixels, (16, 16), torch.device("cpu"))
+    grey = watch.truth.float().mean(1, keepdim=True).expand(-1, 3, -1, -1).to(torch.uint8)
+    scores = watch.scores(grey)
+    assert scores["psnr"] == pytest.approx(float(metrics.psnr(grey, watch.truth).mean()), abs=1e-4)
+    assert scores["ssim"] == pytest.approx(float(metrics.ssim(grey, watch.truth).mean()), abs=1e-4)
+    with Image.open(io.BytesIO(watch.truth_strip())) as strip:
+        assert strip.size == (8 * 96, 96)
 
 
 def free_port() -> int:

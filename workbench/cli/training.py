@@ -47,7 +47,7 @@ class Progress:
         if "losses" in status:
             losses = " ".join(f"{k} {v:.4f}" for k, v in status["losses"].items())
             fields = {"rate": status["rate"], "losses": losses}
-            for sign in {"signal", "collapse"} & set(status) - self.told:
+            for sign in {"signal", "collapse", "kept"} & set(status) - self.told:
                 self.told.add(sign)
                 said = [status[sign]] if isinstance(status[sign], str) else status[sign]
                 for sentence in said:

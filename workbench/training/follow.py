@@ -63,6 +63,11 @@ class Followed:
         return find_stop_signal(self.lines)
 
     @property
+    def kept(self) -> str:
+        """Which look's weights a finished run ships, where they are not its last; else ""."""
+        return self.lines[-1].get("kept", "") if self.lines else ""
+
+    @property
     def collapse(self) -> list[str]:
         """Sentences when the network, at the newest look, has collapsed; [] where all is well."""
         looks = [line for line in self.lines if "validation" in line]
@@ -115,6 +120,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {  # of what is read here and on th
     **dict.fromkeys(("rate", "seconds", "learning_rate", "dead"), (int, float)),
     **dict.fromkeys(("run", "check", "machine", "options", "recipe"), dict),
     **dict.fromkeys(("losses", "validation", "scores_of_grey", "labels", "colors"), dict),
+    "kept": str,
     **dict.fromkeys(("unreadable", "trained_on", "collapse"), list),
 }
 

@@ -25,12 +25,13 @@ from workbench.spec import Recipe
 from workbench.training import state
 from workbench.training.collapse import measure_colors, say_collapse, share_dead
 from workbench.training.run import Run
-from workbench.training.stopping import find_stop_signal
+from workbench.training.stopping import GAIN, find_stop_signal, may_be_kept
 from workbench.writing import replacing, write_whole
 
 Report = Callable[[dict[str, Any]], None]
 SAVE_SECONDS = 180  # between two resumable states, where --save-every does not say otherwise
 STATUS = "training/status.json"
+FEW = 32  # pictures that are painted and measured together
 STOP = "training/stop"  # a file of this name ends the run at the next step, everything kept
 
 
@@ -101,6 +102,8 @@ class Record:
     mark: float = 0.0  # of the last line
     mark_seen: int = 0  # images seen then
     signal: str = ""  # why more training would not pay: `stopping.RULE`
+    best: dict[str, Any] | None = None  # of the late looks: seen, psnr, weights (`stopping.KEPT`)
+    last: float = 0.0  # PSNR of the last look
 
     def resume(self, device: torch.device) -> int:
         """Take up the state of an earlier call of this very run; how many images it has seen."""
@@ -123,7 +126,7 @@ class Record:
         self.average.load_state_dict(found["average"])
         for name, optimizer in self.recipe.optimizers.items():
             optimizer.load_state_dict(found["optimizers"][name])
-        self.elapsed = found["seconds"]
+        self.elapsed, self.best = found["seconds"], found.get("best")
         self.lines = [line for line in read_log(self.out) if line.get("seen", 0) <= found["seen"]]
         return found["seen"]
 
@@ -196,15 +199,32 @@ class Record:
                 "dead": round(share_dead(self.recipe.net), 4),
             }  # fmt: skip
             write_whole(self.out, {f"strip/{seen:09d}.webp": self.watch.strip(painted)})
+            self._keep_best(seen, line["validation"]["psnr"])
             self.lines.append(line)
             self.signal = find_stop_signal(self.lines) or ""
             line |= {"signal": self.signal} if self.signal else {}
             line |= {"collapse": said} if (said := say_collapse(line)) else {}
+            if seen >= self.run.images and self.best and self._is_better(self.best):
+                line |= {"kept": (
+                    f"The weights for use are those after {self.best['seen']:,} images, with "
+                    f"{self.best['psnr']:.2f} dB on the watched pictures; at the end it was "
+                    f"{self.last:.2f} dB."
+                )}  # fmt: skip
         append_log(self.out, line)
         images = self.run.images
         status = {**line, "images": images, "left": (images - seen) / speed, "done": seen >= images}
         self.report(status)
         write_status(self.out, status)
+
+    def _keep_best(self, seen: int, psnr: float) -> None:
+        """Keep a copy of the weights for use where this look is the best of the late ones."""
+        self.last = psnr
+        if may_be_kept(seen, self.run.images) and (not self.best or psnr > self.best["psnr"]):
+            weights = state.copy_to_host(self.average.state_dict(), {})
+            self.best = {"seen": seen, "psnr": psnr, "weights": weights}
+
+    def _is_better(self, best: dict[str, Any]) -> bool:
+        return best["psnr"] > self.last + GAIN
 
     def is_due(self, seen: int, batch: int) -> bool:
         """Whether it is time to keep the state. Raises Problem where the last one failed."""
@@ -221,22 +241,29 @@ class Record:
         self.states.keep({
             "identity": self.identity, "seen": seen, "seconds": self.seconds(),
             "recipe": self.recipe.state_dict(), "average": self.average.state_dict(),
-            "optimizers": optimizers,
+            "optimizers": optimizers, "best": self.best,
         })  # fmt: skip
         self.saved = time.monotonic()
 
     def finish(self, seen: int) -> dict[str, Any]:
         """The weights for use, and the state gone; the config, {} of the other processes."""
-        config = self.use_average(seen)
+        config = self.use_average(seen, self.best)
         if self.first:
             state.finish_state(self.out, seen, self.identity, config)
         return config
 
-    def use_average(self, seen: int) -> dict[str, Any]:
-        """Put the average weights where they can be used; the config, {} of the other processes."""
+    def use_average(self, seen: int, best: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Put the average weights where they can be used; the config, {} of the other processes.
+
+        best: the late look whose weights are taken where it was the better one (`stopping.KEPT`).
+        """
         if not self.first:
             return {}
-        use_buffers(self.average, self.recipe.net)
+        if best and self._is_better(best):
+            self.average.load_state_dict(best["weights"])
+            seen = best["seen"]
+        else:
+            use_buffers(self.average, self.recipe.net)
         config = {
             **self.about, "images_seen": self.about.get("images_before", 0) + seen,
             "classes": self.classes, "precision": "bf16" if self.header["bf16"] else "fp32",
@@ -274,7 +301,7 @@ class Watch:
     def paint(self, net: nn.Module, bf16: bool) -> Tensor:
         """The validation pictures (N, 3, height, width) uint8 as the net colours them now."""
         parts = []
-        for truth in self.truth.split(32):
+        for truth in self.truth.split(FEW):
             L, _ = split_lab(truth)
             parts.append(join_rgb(L, predict_ab(net, L, self.shown, Settings(exact=not bf16))))
         return torch.cat(parts)
@@ -283,13 +310,17 @@ class Watch:
         """Mean PSNR, SSIM, AuC, CIEDE2000, and the difference in colourfulness to the truth."""
         from workbench.evaluation import metrics
 
-        colorful = metrics.colorfulness(painted).mean() - metrics.colorfulness(self.truth).mean()
+        def of_colors(painted: Tensor, truth: Tensor) -> Tensor:
+            return metrics.colorfulness(painted) - metrics.colorfulness(truth)
+
+        measures = {
+            "psnr": metrics.psnr, "ssim": metrics.ssim, "auc": metrics.auc,
+            "delta_e": metrics.delta_e, "delta_cf": of_colors,
+        }  # fmt: skip
+        few = list(zip(painted.split(FEW), self.truth.split(FEW), strict=True))
         values = {
-            "psnr": metrics.psnr(painted, self.truth).mean(),
-            "ssim": metrics.ssim(painted, self.truth).mean(),
-            "auc": metrics.auc(painted, self.truth).mean(),
-            "delta_e": metrics.delta_e(painted, self.truth).mean(),
-            "delta_cf": colorful,
+            name: torch.cat([measure(*pair) for pair in few]).mean()
+            for name, measure in measures.items()
         }
         return {name: round(float(value), 4) for name, value in values.items()}
 
@@ -297,7 +328,7 @@ class Watch:
         """The scores that painting nothing has on these pictures."""
         grey = torch.cat(
             [join_rgb(L, L.new_zeros(len(L), 2, *L.shape[-2:]))
-             for L, _ in map(split_lab, self.truth.split(32))]
+             for L, _ in map(split_lab, self.truth.split(FEW))]
         )  # fmt: skip
         return self.scores(grey)
 
@@ -306,12 +337,16 @@ class Watch:
         return measure_colors(split_lab(painted)[1], split_lab(self.truth)[1])
 
     def strip(self, painted: Tensor) -> bytes:
-        """The first eight pictures in a row, as WebP."""
-        return _row(painted[: self.STRIP])
+        """Eight of the pictures in a row, as WebP."""
+        return _row(self._pick_strip(painted))
 
     def truth_strip(self) -> bytes:
         """The same eight as they were, as WebP."""
-        return _row(self.truth[: self.STRIP])
+        return _row(self._pick_strip(self.truth))
+
+    def _pick_strip(self, pictures: Tensor) -> Tensor:
+        """The same pictures in every strip, from all over the validation pictures."""
+        return pictures[:: max(1, len(pictures) // self.STRIP)][: self.STRIP]
 
 
 def _row(pictures: Tensor) -> bytes:

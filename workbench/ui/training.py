@@ -101,6 +101,8 @@ def show_state(run: Followed, name: str, may_stop: bool) -> None:
         st.warning(sentence, icon=":material/warning:")
     if run.stop_signal and run.state != FINISHED:
         st.info(run.stop_signal, icon=":material/trending_flat:")
+    if run.kept:
+        st.info(run.kept, icon=":material/history:")
 
 
 def _stop(folder: Path) -> None:
