@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -414,18 +413,6 @@ def test_tensorboard_is_told_every_line_of_the_log(folder, tmp_path, monkeypatch
         for name, value in scalars(line).items():
             assert (name, value, line["seen"]) in told
     assert [step for name, _, step in told if name == "strip"] == [4, 8, 12, 16]
-
-
-def test_the_benchmark_of_training_runs_without_data() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.bench_train", "--models", "vanilla_cnn",
-         "--width", "0.125", "--size", "32", "--batch-size", "4", "--seconds", "0.2",
-         "--pictures", "16", "--workers", "0"],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    row = next(line for line in done.stdout.splitlines() if line.startswith("vanilla_cnn"))
-    assert "x" in row.split()[-1]
 
 
 def test_every_preset_and_every_entry_is_in_the_documentation() -> None:
