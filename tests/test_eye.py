@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from workbench import places
+from workbench import checkpoints, places
 from workbench.color import split_lab
 from workbench.data import pictures as data
 from workbench.errors import Problem
@@ -144,3 +144,22 @@ def test_a_change_of_low_rank_begins_at_nothing_learns_and_alone_is_kept() -> No
     moved = {key for key in after if not torch.equal(after[key], before[key])}
     assert {key for key in own if key.endswith((".up", ".down"))} <= moved
     assert not {key for key in moved if key.startswith("eye.")} - own
+
+
+def test_a_settled_change_colours_alike_to_the_bit_and_is_in_no_state() -> None:
+    torch.manual_seed(0)
+    net = Reference(0.25, rank=2).eval()
+    changes = [layer for layer in net.modules() if isinstance(layer, eye.Adapted)]
+    for layer in changes:
+        torch.nn.init.normal_(layer.up, 0.0, 0.1)
+    L = torch.rand(1, 1, 64, 64) * 100
+    keys, before = list(net.state_dict()), net(L)
+    net.settle()
+    assert len(changes) == 22
+    assert all(layer.settled is not None for layer in changes)
+    assert list(net.state_dict()) == keys
+    assert torch.equal(net(L), before)
+    net.load_state_dict(net.state_dict())
+    assert all(layer.settled is None for layer in changes)
+    loaded = checkpoints.find("reference").net()
+    assert all(m.settled is not None for m in loaded.modules() if isinstance(m, eye.Adapted))

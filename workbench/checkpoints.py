@@ -340,6 +340,8 @@ def find(name: str) -> Checkpoint:
 def _load(checkpoint: Checkpoint) -> nn.Module:
     from safetensors.torch import load as parse
 
+    from workbench.spec import Colorizer
+
     state: dict[str, Tensor] = {}
     for file, expected in checkpoint.config["files"].items():
         path = checkpoint.folder / file
@@ -383,6 +385,8 @@ def _load(checkpoint: Checkpoint) -> nn.Module:
         raise Problem(f"{wrong!r} in {checkpoint.folder} has another shape than the network's.")
     net.load_state_dict(state, strict=stored == set(outlined), assign=True)
     net.gain = checkpoint.gain
+    if isinstance(net, Colorizer):
+        net.settle()
     return net.eval().requires_grad_(False)
 
 

@@ -30,6 +30,12 @@ class Colorizer(nn.Module):
     class_scores: Tensor | None = None  # (N, classes) of the last call, of a branch of its own
     gain: float = 1.0  # what its ab is multiplied by in use; training and its losses know none
 
+    def settle(self) -> None:
+        """Compute once what follows from the weights alone: after loading, for use, not training.
+
+        State dict and output stay the same.
+        """
+
     def embed(self, L: Tensor) -> Tensor | None:
         """What a frozen classifier in it says of L (N, 1, H, W): (N, classes), for `forward`."""
         return None

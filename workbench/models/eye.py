@@ -135,10 +135,25 @@ class Adapted(nn.Module):
         self.conv = conv
         self.down = nn.Parameter(torch.randn(rank, before) / before**0.5)
         self.up = nn.Parameter(torch.zeros(after, rank))
+        self.settled: Tensor | None
+        self.register_buffer("settled", None, persistent=False)
+
+    def changed(self) -> Tensor:
+        """The convolution's weights with the change, (after, C, 1, 1)."""
+        return self.conv.weight + (self.up @ self.down)[..., None, None]
+
+    @torch.inference_mode(False)
+    def settle(self) -> None:
+        """Add the change up once, for use: a training after this would not be seen."""
+        self.settled = self.changed().detach()
+
+    def _load_from_state_dict(self, *given: Any) -> None:
+        super()._load_from_state_dict(*given)
+        self.settled = None  # it was of other weights
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) -> (N, after, H, W)."""
-        weight = self.conv.weight + (self.up @ self.down)[..., None, None]
+        weight = self.changed() if self.settled is None else self.settled
         return F.conv2d(x, weight, self.conv.bias)
 
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from workbench import losses
 from workbench.models import ab_bins, presets
 from workbench.models.blocks import pad_to_multiple, scale_channels
-from workbench.models.eye import CHANNELS, POOLED, STRIDE, Features
+from workbench.models.eye import CHANNELS, POOLED, STRIDE, Adapted, Features
 from workbench.spec import Colorizer, ModelSpec, Preset, Recipe, warm_and_lower_rates
 
 CELL = 4  # pixels of the input to a cell of the distribution
@@ -110,6 +110,12 @@ class Reference(Colorizer):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         nn.init.normal_(self.head.weight, 0.0, 0.01)  # start at ln 313: a uniform distribution
         nn.init.zeros_(self.head.get_parameter("bias"))
+
+    def settle(self) -> None:
+        """The changes to the eye's convolutions are added up."""
+        for layer in self.eye.modules():
+            if isinstance(layer, Adapted):
+                layer.settle()
 
     def trunk(self, L: Tensor) -> Tensor:
         """L (N, 1, H, W), H and W multiples of 32 -> features (N, 64, H/4, W/4)."""
