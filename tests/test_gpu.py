@@ -14,7 +14,6 @@ from torch._subclasses import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from workbench import color
-from workbench.color import rgb_to_lab
 from workbench.models import MODELS, ab_bins
 from workbench.training import Run
 from workbench.training.batches import Batches, move_whole, source_shape
@@ -121,8 +120,7 @@ def train_two_steps(recipe: nn.Module, batches: Batches, bf16: bool = True) -> l
     for seen in (0, batches.run.batch_size):
         with Copies() as copies:
             pixels, label, answers = batches.take(batches.fetch(seen))
-            lab = rgb_to_lab(batches.augment(pixels, seen))
-            lab = lab.contiguous(memory_format=torch.channels_last)
+            lab = batches.lab(pixels, seen)
             set_rates(recipe, seen, batches.run.warm_up)
             told = answers if recipe.asks else None
             for _, loss in step(recipe, lab, label, bf16, answers=told):

@@ -8,7 +8,9 @@ float32, and keep gradients.
 from __future__ import annotations
 
 import math
-from functools import cache
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,8 +27,26 @@ WHITE = (0.95047, 1.0, 1.08883)  # D65, 2 degrees
 EDGE, EDGE_F, SLOPE, OFFSET = 0.008856, 0.2068966, 7.787, 16 / 116
 
 
-@cache
-@torch.inference_mode(False)  # cached, so it must serve training too
+def keep(function: Callable[..., Any]) -> Any:
+    """Remember what a function of a device, numbers and types returned: `functools.cache`, but
+
+    made outside inference mode, so that it serves training too, and open to torch's compiler,
+    which looks behind functools.cache and would compute it anew in every step.
+    """
+    found: dict[tuple[Any, ...], Any] = {}
+
+    @wraps(function)
+    def get(*key: Any) -> Any:
+        if key not in found:
+            with torch.inference_mode(False):
+                found[key] = function(*key)
+        return found[key]
+
+    get.cache_clear = found.clear  # type: ignore[attr-defined]
+    return get
+
+
+@keep
 def constant_on(
     device: torch.device, values: tuple[float | tuple[float, ...], ...], dtype: torch.dtype
 ) -> Tensor:

@@ -49,14 +49,22 @@ def stored_elsewhere(net: nn.Module) -> tuple[str, ...]:
 class Recipe(nn.Module):
     """A network, its critic if it has one, and its losses: what a paper's algorithm box says.
 
-    Subclasses set `net` and `optimizers` and yield their losses. The trainer steps an optimizer
-    before it asks for the next loss, so a critic is stepped before the generator's loss is
-    computed, in the order in which the paper prints them.
+    Subclasses set `net` and `optimizers` and give their `loss`, or yield several `losses`. The
+    trainer steps an optimizer before it asks for the next loss, so a critic is stepped before the
+    generator's loss is computed, in the order in which the paper prints them.
     """
 
     net: nn.Module
     optimizers: dict[str, Optimizer]
     asks: str | None = None  # what the eye is asked about: "grey" or "colour" pictures, or nothing
+    pieces: tuple[str, ...] = ("loss",)  # the methods from tensors to tensors that `losses` is made
+    # of, all that is computed but sums: what `--compile` compiles
+
+    def loss(
+        self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
+    ) -> Tensor:
+        """The loss of a recipe that has one, of what `losses` takes."""
+        raise NotImplementedError
 
     def losses(
         self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
@@ -67,7 +75,7 @@ class Recipe(nn.Module):
         a picture has none; answers (N, 1000): the eye's class scores of the whole pictures, where
         the recipe asks for them.
         """
-        raise NotImplementedError
+        yield "net", self.loss(L, ab, label, answers)
 
     def schedule(self, seen: int) -> None:
         """Set what depends on the number of images seen (learning rates, weights of losses)."""

@@ -44,6 +44,8 @@ class Progress:
 
     def __call__(self, status: dict[str, Any]) -> None:
         fields = {}
+        if "compiled" in status:
+            self.say(status["compiled"])
         if "losses" in status:
             losses = " ".join(f"{k} {v:.4f}" for k, v in status["losses"].items())
             fields = {"rate": status["rate"], "losses": losses}
@@ -51,9 +53,7 @@ class Progress:
                 self.told.add(sign)
                 said = [status[sign]] if isinstance(status[sign], str) else status[sign]
                 for sentence in said:
-                    self.bar.console.print(sentence) if self.live else print(
-                        sentence, file=sys.stderr
-                    )
+                    self.say(sentence)
             if not self.live:
                 psnr = status.get("validation", {}).get("psnr")
                 print(
@@ -63,6 +63,13 @@ class Progress:
                     file=sys.stderr, flush=True,
                 )  # fmt: skip
         self.bar.update(self.task, completed=status["seen"], **fields)
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence above the bar."""
+        if self.live:
+            self.bar.console.print(sentence)
+        else:
+            print(sentence, file=sys.stderr, flush=True)
 
 
 def train_with_progress(
@@ -323,7 +330,7 @@ def register(app: typer.Typer) -> None:
         options: Annotated[
             list[str] | None, typer.Option("--set", help="key=value; see `models --options MODEL`.")
         ] = None,
-        compile: Annotated[bool | None, typer.Option(help="torch.compile")] = None,
+        compile: Annotated[bool | None, typer.Option(help="torch.compile, where it works.")] = None,
         log_every: Annotated[int | None, typer.Option(help="Images between log lines.")] = None,
         save_every: Annotated[int | None, typer.Option(help="Images between states.")] = None,
         tensorboard: Annotated[

@@ -7,12 +7,12 @@ inclusive runs of b for each a, a ascending, then b.
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from workbench.color import keep
 from workbench.writing import write_whole
 
 RUNS = {
@@ -43,22 +43,19 @@ REACH = 128  # the lookup table covers -REACH..REACH on both axes
 BUNDLED_PRIOR = Path(__file__).with_name("prior.json")
 
 
-@cache
-@torch.inference_mode(False)  # cached, so it must serve training too
+@keep
 def centres() -> Tensor:
     """(313, 2) float32: a and b of every bin."""
     pairs = [(a, b) for a, (low, high) in RUNS.items() for b in range(low, high + 1, 10)]
     return torch.tensor(pairs, dtype=torch.float32)
 
 
-@cache
-@torch.inference_mode(False)  # cached, so it must serve training too
+@keep
 def _centres_on(device: torch.device) -> Tensor:
     return centres().to(device)
 
 
-@cache
-@torch.inference_mode(False)  # cached, so it must serve training too
+@keep
 def _lookup() -> tuple[Tensor, Tensor]:
     """For every integer (a, b): the 5 nearest bins (S, S, 5) int64 and their shares, summing to 1.
 
@@ -74,8 +71,7 @@ def _lookup() -> tuple[Tensor, Tensor]:
     return bins.view(side, side, -1), shares.view(side, side, -1)
 
 
-@cache
-@torch.inference_mode(False)  # cached, so it must serve training too
+@keep
 def _lookup_on(device: torch.device) -> tuple[Tensor, Tensor]:
     bins, shares = _lookup()
     return bins.to(device), shares.to(device)
@@ -117,8 +113,7 @@ def rebalancing(prior: Tensor, mix: float = 0.5) -> Tensor:
     return (w / (prior.double() / prior.sum() * w).sum()).float()
 
 
-@cache
-@torch.inference_mode(False)  # cached, so it must serve training too
+@keep
 def log_weights() -> Tensor:
     """log w (313,) of the bundled prior's rebalancing."""
     return rebalancing(load_prior()).log()

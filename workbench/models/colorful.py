@@ -13,8 +13,6 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -127,18 +125,17 @@ class ColorfulRecipe(Recipe):
         self.register_buffer("weight", weight)
         self.optimizers = {"net": torch.optim.Adam(net.parameters(), learning_rate, fused=True)}
 
-    def losses(
+    def loss(
         self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
-    ) -> Iterator[tuple[str, Tensor]]:
-        """Yield the one loss."""
+    ) -> Tensor:
+        """The one loss."""
         if not self.net.bins:
-            yield "net", losses.mse(self.net(L), ab)
-            return
+            return losses.mse(self.net(L), ab)
         logits = self.net.logits(L)  # (N, 313, h, w)
         target = F.avg_pool2d(pad_to_multiple(ab, STRIDE), 4)  # (N, 2, h, w)
         bins, shares = ab_bins.soft_encode(target)  # (N, 5, h, w)
         weight = self.weight[bins[:, 0]]  # (N, h, w): w of the nearest bin
-        yield "net", losses.rebalanced_cross_entropy(logits, bins, shares, weight)
+        return losses.rebalanced_cross_entropy(logits, bins, shares, weight)
 
     def schedule(self, seen: int) -> None:
         """Divide the learning rate by 10 in `steps` equal parts, or let it fall at the end."""

@@ -17,7 +17,7 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -228,11 +228,11 @@ class InceptionRecipe(Recipe):
         trained = [p for p in net.parameters() if p.requires_grad]
         self.optimizers = {"net": torch.optim.Adam(trained, learning_rate, fused=True)}
 
-    def losses(
+    def loss(
         self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
-    ) -> Iterator[tuple[str, Tensor]]:
-        """Yield the one loss."""
-        yield "net", losses.euclidean(self.net(L, answers), ab)
+    ) -> Tensor:
+        """The one loss."""
+        return losses.euclidean(self.net(L, answers), ab)
 
     def schedule(self, seen: int) -> None:
         """The learning rate falls to 0 over the last `decay` of all images."""
@@ -249,14 +249,14 @@ class ClassifierRecipe(Recipe):
             "net": torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.02, fused=True)
         }
 
-    def losses(
+    def loss(
         self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
-    ) -> Iterator[tuple[str, Tensor]]:
-        """Yield the one loss. Pictures without a label do not count."""
+    ) -> Tensor:
+        """The one loss. Pictures without a label do not count."""
         if label is None:
             raise Problem("A classifier learns from labels, and these pictures have none.")
         scores = self.net(L).float()
-        yield "net", F.cross_entropy(scores, label, ignore_index=-1, label_smoothing=0.1)
+        return F.cross_entropy(scores, label, ignore_index=-1, label_smoothing=0.1)
 
     def schedule(self, seen: int) -> None:
         """The learning rate falls to 0 over the second half."""

@@ -142,6 +142,8 @@ class AdversarialRecipe(Recipe):
     there are some and the net has a branch for them, add a cross-entropy.
     """
 
+    pieces = ("paint", "judge", "answer")
+
     def __init__(
         self,
         net: nn.Module,
@@ -169,21 +171,36 @@ class AdversarialRecipe(Recipe):
         self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield the critic's loss, then the net's."""
-        fake = self.net(L)
-        scores = self.net.class_scores if isinstance(self.net, Colorizer) else None
-        real_logits = self.critic(join_for_critic(L, ab)).float()
-        fake_logits = self.critic(join_for_critic(L, fake.detach())).float()
-        yield "critic", self.critic_loss(real_logits, fake_logits)
+        fake, scores = self.paint(L)
+        yield "critic", self.judge(L, ab, fake.detach())
 
         self.critic.requires_grad_(False)
+        loss, distance = self.answer(L, ab, fake, scores, label, answers)
+        yield "net", loss + self.pixel_weight * distance
+        self.critic.requires_grad_(True)
+
+    def paint(self, L: Tensor) -> tuple[Tensor, Tensor | None]:
+        """L (N, 1, H, W) -> ab (N, 2, H, W), and scores (N, classes) of a branch of its own."""
+        fake = self.net(L)
+        return fake, self.net.class_scores if isinstance(self.net, Colorizer) else None
+
+    def judge(self, L: Tensor, ab: Tensor, fake: Tensor) -> Tensor:
+        """The critic's loss on true ab and the net's, both (N, 2, H, W)."""
+        real_logits = self.critic(join_for_critic(L, ab)).float()
+        fake_logits = self.critic(join_for_critic(L, fake)).float()
+        return self.critic_loss(real_logits, fake_logits)
+
+    def answer(
+        self, L: Tensor, ab: Tensor, fake: Tensor, scores: Tensor | None, label: Tensor | None,
+        answers: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """The net's loss but for the pixels' distance, and that distance unweighted."""
         loss = self.net_loss(self.critic(join_for_critic(L, fake)).float())
-        loss = loss + self.pixel_weight * losses.l1(fake, ab)
         if scores is not None and answers is not None:
             loss = loss + F.cross_entropy(scores.float(), answers.softmax(1))
         elif scores is not None and label is not None:
             loss = loss + losses.cross_entropy_of_labelled(scores.float(), label)
-        yield "net", loss
-        self.critic.requires_grad_(True)
+        return loss, losses.l1(fake, ab)
 
     def schedule(self, seen: int) -> None:
         """Set the pixel weight; the learning rates fall to 0 over the last `decay`."""

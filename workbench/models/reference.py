@@ -176,23 +176,32 @@ class ReferenceRecipe(Recipe):
             "net": torch.optim.AdamW(trained, learning_rate, weight_decay=0.01, fused=True)
         }
 
+    pieces = ("look", "compare")
+
     def losses(
         self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield the one loss."""
+        x, truth = self.look(L, ab)
+        top, left = self.offset
+        yield "net", self.compare(x[..., top::2, left::2], truth[..., top::2, left::2])
+
+    def look(self, L: Tensor, ab: Tensor) -> tuple[Tensor, Tensor]:
+        """L (N, 1, H, W), ab (N, 2, H, W) -> features (N, 64, h, w) and ab (N, 2, h, w) there."""
         scale = self.shown / min(L.shape[-2:])
         sides = [round(side * scale / STRIDE) * STRIDE for side in L.shape[-2:]]
         L = F.interpolate(L, sides, mode="bilinear", antialias=True)
         x = self.net.trunk(L)  # (N, 64, h, w)
-        truth = F.interpolate(ab, x.shape[-2:], mode="bilinear", antialias=True)  # (N, 2, h, w)
-        top, left = self.offset
-        x, truth = x[..., top::2, left::2], truth[..., top::2, left::2]
+        return x, F.interpolate(ab, x.shape[-2:], mode="bilinear", antialias=True)
+
+    def compare(self, x: Tensor, truth: Tensor) -> Tensor:
+        """Features (N, 64, h/2, w/2), ab (N, 2, h/2, w/2) of every second place -> the loss."""
         logits = self.net.head(x).float()  # (N, 313, h/2, w/2)
         bins, shares = ab_bins.soft_encode(truth)  # (N, 5, h/2, w/2)
         weight = self.weight[bins[:, 0]]  # (N, h/2, w/2)
         loss = losses.rebalanced_cross_entropy(logits, bins, shares, weight)
         mean = ab_bins.annealed_mean(logits, 1.0)  # (N, 2, h/2, w/2)
-        yield "net", loss + self.regression * F.smooth_l1_loss(mean, truth, beta=10.0)
+        return loss + self.regression * F.smooth_l1_loss(mean, truth, beta=10.0)
 
     def schedule(self, seen: int) -> None:
         """The learning rate rises over `warm_up` of all images, then falls along a cosine.

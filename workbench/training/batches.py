@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from workbench.color import rgb_to_lab
 from workbench.data.pictures import Shape
 from workbench.training.run import Run
 
@@ -152,26 +153,38 @@ class Batches:
     def augment(self, pixels: Tensor, seen: int) -> Tensor:
         """uint8 (n, 3, H, W) -> float RGB (n, 3, height, width) of the crops at this point of the
         run: scaled, cropped, flipped, rotated."""
-        run = self.run
-        height, width = run.shape_at(seen)
-        draw = self.draws(seen)
-        high, wide = source_shape((height, width))
-        x = pixels.float() / 255  # (n, 3, H, W)
-        if (high * 2, wide * 2) == x.shape[-2:]:
-            x = F.avg_pool2d(x, 2)
-        elif (high, wide) != x.shape[-2:]:
-            x = F.interpolate(x, (high, wide), mode="bilinear", antialias=True).clamp(0, 1)
-        if run.shear or run.zoom or run.rotate:
-            x = affine(x, draw[:, 3:], run.shear, run.zoom, run.rotate)
-        top = (draw[:, 0] * (high - height + 1)).long()  # (n,)
-        left = (draw[:, 1] * (wide - width + 1)).long()
-        rows = top[:, None] + torch.arange(height, device=x.device)  # (n, height)
-        columns = left[:, None] + torch.arange(width, device=x.device)  # (n, width)
-        if run.flip:
-            columns = torch.where(draw[:, 2:3] < 0.5, columns.flip(1), columns)
-        batch = torch.arange(len(x), device=x.device)[:, None, None]
-        x = x.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None]]
-        return x.permute(0, 3, 1, 2)  # (n, 3, height, width)
+        return cut(pixels, self.draws(seen), self.run, self.run.shape_at(seen))
+
+    def lab(self, pixels: Tensor, seen: int) -> Tensor:
+        """The same crops in Lab, as the step takes them: channels last."""
+        return self.cut_lab(pixels, self.draws(seen), self.run.shape_at(seen))
+
+    def cut_lab(self, pixels: Tensor, draw: Tensor, shape: Shape) -> Tensor:
+        """uint8 (n, 3, H, W), draws (n, 6) -> Lab (n, 3, height, width), channels last."""
+        lab = rgb_to_lab(cut(pixels, draw, self.run, shape))
+        return lab.contiguous(memory_format=torch.channels_last)
+
+
+def cut(pixels: Tensor, draw: Tensor, run: Run, shape: Shape) -> Tensor:
+    """uint8 (n, 3, H, W), numbers (n, 6) in [0, 1) -> float RGB crops (n, 3, *shape)."""
+    height, width = shape
+    high, wide = source_shape(shape)
+    x = pixels.float() / 255  # (n, 3, H, W)
+    if (high * 2, wide * 2) == x.shape[-2:]:
+        x = F.avg_pool2d(x, 2)
+    elif (high, wide) != x.shape[-2:]:
+        x = F.interpolate(x, (high, wide), mode="bilinear", antialias=True).clamp(0, 1)
+    if run.shear or run.zoom or run.rotate:
+        x = affine(x, draw[:, 3:], run.shear, run.zoom, run.rotate)
+    top = (draw[:, 0] * (high - height + 1)).long()  # (n,)
+    left = (draw[:, 1] * (wide - width + 1)).long()
+    rows = top[:, None] + torch.arange(height, device=x.device)  # (n, height)
+    columns = left[:, None] + torch.arange(width, device=x.device)  # (n, width)
+    if run.flip:
+        columns = torch.where(draw[:, 2:3] < 0.5, columns.flip(1), columns)
+    batch = torch.arange(len(x), device=x.device)[:, None, None]
+    x = x.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None]]
+    return x.permute(0, 3, 1, 2)  # (n, 3, height, width)
 
 
 def is_real_cuda(device: torch.device) -> bool:

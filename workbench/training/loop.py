@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from workbench import checkpoints
-from workbench.color import rgb_to_lab
 from workbench.data.pictures import Pictures
 from workbench.errors import Problem
 from workbench.preparation.answers import eye_answers
 from workbench.spec import Recipe
 from workbench.training import record
 from workbench.training.batches import Batches, move_whole
+from workbench.training.compiling import compile_step
 from workbench.training.record import Record, Report
 from workbench.training.run import Run, describe_machine, use_bf16
 from workbench.training.step import set_rates, step
@@ -80,8 +80,6 @@ def train(
     average = copy.deepcopy(net).eval().requires_grad_(False)
     trained = [(a, p) for a, p in zip(average.parameters(), net.parameters(), strict=True)
                if p.requires_grad]  # fmt: skip
-    if run.compile:
-        recipe.net.compile()
 
     # --- With what: on the device when it fits in half of its free memory, else streamed.
     pixels: np.ndarray | Tensor = pictures.pixels
@@ -103,6 +101,10 @@ def train(
     seen = kept.resume(device)
     if kept.result is not None:
         return kept.result if first else {}
+    if run.compile:
+        header["compiled"] = compile_step(recipe, batches, run, bf16, seen)
+        if first:
+            report({"seen": seen, "images": run.images, "compiled": header["compiled"]})
     kept.begin(seen)
 
     # --- The loop. Losses stay on the device; they are read back once per log line.
@@ -121,8 +123,7 @@ def train(
             batch = run.batch_at(seen, ranks)
             if seen + batch < run.images:
                 ahead = reader.submit(batches.fetch, seen + batch)
-            lab = rgb_to_lab(batches.augment(taken, seen))
-            lab = lab.contiguous(memory_format=torch.channels_last)
+            lab = batches.lab(taken, seen)
             set_rates(recipe, seen, run.warm_up)
             torch.manual_seed(run.seed * 1_000_003 + seen + rank)  # dropout, the same when resumed
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.color import rgb_to_lab
 from workbench.data.pictures import Shape, say_shape
 from workbench.models.eye import CLASSES
 from workbench.spec import Recipe
@@ -74,7 +73,7 @@ def measure(
         if i == 1:
             begun = time.monotonic()  # the first step warms up
         taken, label, _ = batches.fetch(0)
-        lab = rgb_to_lab(batches.augment(taken, 0))
+        lab = batches.lab(taken, 0)
         answers = lab.new_zeros(len(lab), CLASSES) if recipe.asks else None
         with kept.counting() if count and i == 0 else nullcontext():
             for _ in step(recipe, lab, label, bf16, answers=answers, parts=run.accumulate):
