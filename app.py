@@ -1,8 +1,12 @@
 """The router: which pages there are, in which order, under which address. Nothing else."""
 
 import streamlit as st
+from starlette.middleware import Middleware
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from workbench import places
+from workbench.serving.first_paint import FirstPaint
+from workbench.serving.headers import SafeHeaders
 from workbench.ui import state
 
 PAGES = {
@@ -32,24 +36,32 @@ PAGES = {
 }
 ICON = places.PACKAGE / "ui/components/icon.svg"  # a named one is from a CDN
 
-state.freeze_imports()
-st.set_page_config(page_icon=str(ICON), layout="wide")  # before navigation, which has icons, too
-sections = {
-    section: [
-        st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=name)
-        for name, title, icon in pages
+
+def show_page() -> None:
+    """Run the page of the visitor's address, below the menu."""
+    state.freeze_imports()
+    st.set_page_config(page_icon=str(ICON), layout="wide")  # navigation has icons, too
+    sections = {
+        section: [
+            st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=name)
+            for name, title, icon in pages
+        ]
+        for section, pages in PAGES.items()
+    }
+    # Streamlit serves the first page at "/" alone, and says "not found" at its own name: more doors
+    first, title, icon = PAGES["Colourize"][0]
+    file = f"pages/{first}.py"
+    sections["Colourize"][0] = st.Page(file, title=title, icon=icon, url_path="first")
+    sections["Colourize"] += [
+        st.Page(file, title=title, url_path=door, visibility="hidden") for door in (first, "home")
     ]
-    for section, pages in PAGES.items()
-}
-# Streamlit serves the first page at "/" alone, and says "not found" at its own name: more doors
-first, title, icon = PAGES["Colourize"][0]
-sections["Colourize"][0] = st.Page(f"pages/{first}.py", title=title, icon=icon, url_path="first")
-sections["Colourize"] += [
-    st.Page(f"pages/{first}.py", title=title, url_path=door, visibility="hidden")
-    for door in (first, "home")
-]
-taking_part = "rater" in st.query_params  # in a study: no menu beside the question
-page = st.navigation(sections, position="hidden" if taking_part else "top")
-st.set_page_config(page_title=f"{page.title} · Colorization workbench")
-st.html(places.PACKAGE / "ui/components/page.css")
-page.run()
+    taking_part = "rater" in st.query_params  # in a study: no menu beside the question
+    page = st.navigation(sections, position="hidden" if taking_part else "top")
+    st.set_page_config(page_title=f"{page.title} · Colorization workbench")
+    page.run()
+
+
+if get_script_run_ctx(suppress_warning=True):
+    show_page()
+else:  # `streamlit run` asks once what it is to serve
+    app = st.App(__file__, middleware=[Middleware(SafeHeaders), Middleware(FirstPaint)])

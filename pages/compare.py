@@ -22,8 +22,6 @@ below = left.container(horizontal=True, vertical_alignment="center")
 ahead = result.empty()
 # a place for each view: what another one left there goes at once, not when this one is ready
 rooms = {name: result.container() if name == view else result.empty() for name in looks.LOOKS}
-if view == looks.FIRST:
-    result.container(key="until_styled").space(400)  # page.css keeps the room, and comes later
 waiting = below.empty()
 with ahead.container():  # before all that stands beside it
     opening.show(view)

@@ -68,7 +68,6 @@ def test_axe_finds_nothing_serious_on_a_page(
         expect(page.locator(".stApp")).to_have_attribute(
             "data-test-script-state", "notRunning", timeout=PATIENCE
         )
-        page.wait_for_load_state("networkidle")  # our own style comes last
         assert page.locator("h1").count() == 1
         assert page.title().endswith(" · Colorization workbench")
         assert lasting_faults(page) == []

@@ -20,6 +20,7 @@ def serve(port: int = 7860, host: str = "127.0.0.1") -> None:
     from streamlit import App
 
     from workbench.serving import demo, demo_arena
+    from workbench.serving.first_paint import FirstPaint
     from workbench.serving.headers import SafeHeaders
 
     # where .streamlit/config.toml lies: STREAMLIT_* variables do not count here
@@ -32,7 +33,7 @@ def serve(port: int = 7860, host: str = "127.0.0.1") -> None:
     lifespan = inner.router.lifespan_context  # starts the queue
     app = App(
         places.APP, routes=routes, lifespan=lambda _: lifespan(inner),
-        middleware=[Middleware(SafeHeaders)],
+        middleware=[Middleware(SafeHeaders), Middleware(FirstPaint)],
     )  # fmt: skip
     logging.getLogger("uvicorn.access").disabled = True  # Streamlit would log every address
     uvicorn.run(app, host=host, port=port, log_config=None)

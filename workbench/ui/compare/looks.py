@@ -32,7 +32,9 @@ def show_before_and_after(
 ) -> None:
     """Two pictures of choice with a line to draw between them."""
     shown = {cell.title: cell for cell in make_cells(picture, made)}
-    pictures, choice = st.container(key="slider_made"), st.container(horizontal=True)
+    # an empty container is not on the page at all: what is empty in it keeps its room
+    pictures = st.container(key="slider_made").empty()
+    choice = st.container(horizontal=True)
     before = choice.selectbox("Left of the line", list(shown), key="before")
     after = choice.selectbox("Right of the line", list(shown), index=1, key="after")
     with pictures:
