@@ -8,7 +8,7 @@ from workbench.ui.lessons import pieces
 st.title("Metric traps")
 projected = pieces.switch_projector()
 with st.spinner("Loading the measures…"):
-    picture = pieces.choose_small_picture(projected, truth=True)
+    picture = pieces.choose_small_picture(projected, truth=True, longest=256)  # as cw-1 has it
 
 left, right = st.columns(2)
 usable = state.checkpoints()

@@ -181,7 +181,7 @@ def test_two_models_are_compared_picture_by_picture(leaderboard: AppTest) -> Non
     leaderboard.segmented_control(key="more").set_value("Two models").run()
     leaderboard.selectbox(key="first").set_value("grey").run()
     leaderboard.selectbox(key="second").set_value("grey").run()
-    assert [metric.value for metric in leaderboard.metric] == ["+0.00 dB", "50% of pictures"]
+    assert [metric.value for metric in leaderboard.metric] == ["0.00 dB", "50% of pictures"]
 
 
 def test_about_has_an_answer_in_every_cell_for_the_bundled_models() -> None:

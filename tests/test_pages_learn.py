@@ -144,6 +144,9 @@ def test_metric_traps_compare_grey_turned_hues_one_step_and_a_network(workbench:
     page = opened(workbench, "learn_metrics")
     frame = page.table[0].value
     assert len(frame) == 4
+    measured = len(state.shelf())
+    page.run()
+    assert len(state.shelf()) == measured  # what was measured is not measured again
     page.slider(key="trap_hue").set_value(180).run()
     moved = page.table[0].value
     assert moved["PSNR, dB"][1] < frame["PSNR, dB"][1]

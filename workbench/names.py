@@ -1,4 +1,4 @@
-"""Names of files: how they are shown and written, and which of them are passed over."""
+"""Names and numbers as people read them; names of files, and which of them are passed over."""
 
 from __future__ import annotations
 
@@ -17,6 +17,17 @@ def printable(name: object) -> str:
     """A name that can be shown and written anywhere: what is not UTF-8, or cannot be seen, is ?."""
     text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def write_number(value: float, form: str) -> str:
+    """A number as people read it: `format(value, form)`, with the sign for minus where it is less.
+
+    What is 0 when rounded has no sign. What machines read (CSV, JSON, a terminal) keeps the hyphen.
+    """
+    text = format(value, form)
+    if not re.search("[1-9a-z]", text):  # a letter: inf, nan
+        return text.lstrip("+-")
+    return text.replace("-", "\u2212")
 
 
 def escape_markdown(text: object, most: int = 600) -> str:

@@ -11,6 +11,7 @@ from workbench.evaluation.reported import REPORTED, Reported
 from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import Line, lines
 from workbench.models import MODELS
+from workbench.names import write_number
 
 PROTOCOL = "cw-1"
 SIZES = (128, 256)
@@ -87,7 +88,10 @@ def _row(name: str, found: Mapping[tuple[str, int], Line], grey: float) -> list[
     if name == "truth":
         psnr, gained, large_psnr = "infinite", "", "infinite"
     else:
-        psnr, gained = f"{small['psnr'].value:.2f} dB", f"{small['psnr'].value - grey:+.2f}"
+        psnr, gained = (
+            f"{small['psnr'].value:.2f} dB",
+            write_number(small["psnr"].value - grey, "+.2f"),
+        )
         large_psnr = f"{large['psnr'].value:.2f} dB"
     ssim = f"{small['ssim'].value:.4f}"
     if paper and paper.psnr is not None:
@@ -111,7 +115,9 @@ def _summary(models: list[str], found: Mapping[tuple[str, int], Line]) -> str:
     truth = found["truth", 128].means["colorfulness"].value
     bold = max(models, key=lambda name: found[name, 128].means["colorfulness"].value)
     share = found[bold, 128].means["colorfulness"].value / truth
-    best = _psnr(found[models[0], 128]) - grey
+    best, mean = (
+        write_number(_psnr(found[name, 128]) - grey, "+.2f") for name in (models[0], "mean_ab")
+    )
     differ = [
         f"Pixels that differ at all from the truth, ours / paper: `{name}` "
         f"{100 * found[name, 128].means['pixdiff'].value:.1f} % / {paper.pixels_differ:.0f} %."
@@ -120,8 +126,8 @@ def _summary(models: list[str], found: Mapping[tuple[str, int], Line]) -> str:
     ]
     sentences = (
         f"{_better_than_grey(found)} By PSNR the best network of a paper (`{models[0]}`) has "
-        f"{best:+.2f} dB, the training set's mean colour alone "
-        f"{_psnr(found['mean_ab', 128]) - grey:+.2f} dB; PSNR alone flatters. The boldest of them "
+        f"{best} dB, the training set's mean colour alone {mean} dB; PSNR alone flatters. The "
+        f"boldest of them "
         f"(`{bold}`) has {100 * share:.0f} % of the truth's colourfulness."
     )
     return " ".join([sentences, *differ])

@@ -15,9 +15,9 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what "Y only" means
 
 
 def luma(rgb: Tensor) -> Tensor:
-    """uint8 RGB (N, 3, H, W) -> its luma, the same in all three channels, float."""
+    """uint8 RGB (N, 3, H, W) -> its luma (N, 1, H, W), float."""
     weights = torch.tensor(LUMA).view(3, 1, 1)
-    return (rgb.float() * weights).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+    return (rgb.float() * weights).sum(1, keepdim=True)
 
 
 def ssim_of_luma(prediction: Tensor, truth: Tensor) -> Tensor:

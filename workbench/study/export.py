@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.names import write_number
 from workbench.study import ranking
 from workbench.study.plans import GREY, TRUTH, Plan
 from workbench.study.recruiting import list_recruited
@@ -276,7 +277,10 @@ def write_methods(results: Results) -> str:
         )
     else:
         figures = "; ".join(
-            f"{row['model']} {row['strength']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
+            "{} {} [{}, {}]".format(
+                row["model"],
+                *(write_number(row[key], "+.2f") for key in ("strength", "low", "high")),
+            )
             for row in best
         )
         found = (

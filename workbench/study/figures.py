@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench import charts
+from workbench.names import write_number
 from workbench.study.results import Results
 from workbench.study.trials import model_name
 
@@ -41,8 +42,10 @@ def ranking_figure(results: Results) -> go.Figure:
         if not np.isfinite(value[i]):
             continue
         bounded = np.isfinite(low[i]) and np.isfinite(high[i])
-        text = f"{value[i]:.1%}" if fool else f"{value[i]:+.2f}"
-        spread = f" [{low[i]:.1%}, {high[i]:.1%}]" if fool else f" [{low[i]:+.2f}, {high[i]:+.2f}]"
+        text, lowest, highest = (
+            write_number(each[i], ".1%" if fool else "+.2f") for each in (value, low, high)
+        )
+        spread = f" [{lowest}, {highest}]"
         figure.add_scatter(
             x=[value[i]],
             y=[title_of(results.models[i])],

@@ -12,6 +12,7 @@ import streamlit as st
 from workbench import ablation, charts
 from workbench.evaluation.metrics import METRICS
 from workbench.models import MODELS, ab_bins
+from workbench.names import write_number
 from workbench.spec import ModelSpec
 from workbench.ui.lessons.pieces import show_chart, show_numbers
 
@@ -93,10 +94,14 @@ def show_claims(table: Mapping[str, Any]) -> None:
 
 
 def describe_difference(claim: Mapping[str, Any]) -> str:
-    """ "PSNR +0.31 dB [+0.22, +0.41] (cbam - skeleton; the paper: +0.235)"."""
+    """ "PSNR +0.31 dB [+0.22, +0.41] (cbam − skeleton; the paper: +0.235)"."""
     metric, found = METRICS[claim["metric"]], claim["difference"]
-    value, low, high = (f"{found[k]:+.{metric.digits}f}" for k in ("value", "low", "high"))
-    paper = f"; the paper: {claim['paper']:+g}" if claim["paper"] is not None else ""
+    value, low, high = (
+        write_number(found[k], f"+.{metric.digits}f") for k in ("value", "low", "high")
+    )
+    paper = (
+        f"; the paper: {write_number(claim['paper'], '+g')}" if claim["paper"] is not None else ""
+    )
     unit = f" {metric.unit}" if metric.unit else ""
     return (
         f"{metric.title} {value}{unit} [{low}, {high}] "

@@ -10,7 +10,7 @@ from streamlit.runtime import Runtime
 
 from workbench.errors import Problem
 from workbench.jobs.clip import SAMPLE, draw_scenes
-from workbench.names import escape_markdown
+from workbench.names import escape_markdown, write_number
 from workbench.ui import state
 from workbench.ui.viewers import _component
 from workbench.ui.widgets import show_plot, show_problem
@@ -170,16 +170,14 @@ def show_flicker(job: VideoJob) -> None:
     drop = numbers["cdc_after"] - numbers["cdc_before"]
     drift = numbers["drift_after"] or 0.0
     columns = st.columns(3)
-    columns[0].metric("CDC", f"{numbers['cdc_after']:.4f}", f"{drop:+.4f}", delta_color="inverse")
-    columns[1].metric(
-        "Colours along the motion, ΔE",
-        f"{drift:.2f}",
-        f"{drift - (numbers['drift_before'] or 0.0):+.2f}",
-        delta_color="inverse",
-    )
+    _show_change(columns[0], "CDC", numbers["cdc_after"], drop, ".4f", better=drop < 0)
+    change = drift - (numbers["drift_before"] or 0.0)
+    name = "Colours along the motion, ΔE"
+    _show_change(columns[1], name, drift, change, ".2f", better=change < 0)
     if numbers["psnr_after"] is not None:
         gain = numbers["psnr_after"] - numbers["psnr_before"]
-        columns[2].metric("PSNR, dB", f"{numbers['psnr_after']:.2f}", f"{gain:+.2f}")
+        after = numbers["psnr_after"]
+        _show_change(columns[2], "PSNR, dB", after, gain, ".2f", better=gain > 0)
     color = job.checkpoint.spec.color
     show_plot(charts.over_time(rows, "drift", "change of colour, ΔE", color), "change_of_colour")
     if numbers["psnr_after"] is not None:
@@ -189,4 +187,17 @@ def show_flicker(job: VideoJob) -> None:
         "frame with the one before it, followed along the motion (ΔE in ab, 0 is steady). Arrows "
         "are against the same network without smoothing; dashed lines are cuts. Measured on small "
         "frames."
+    )
+
+
+def _show_change(where, name: str, value: float, change: float, form: str, better: bool) -> None:
+    """A number and how far it moved; Streamlit takes only a hyphen for less: it is told which."""
+    moved = write_number(change, f"+{form}")
+    arrow = {"+": "up", "−": "down"}.get(moved[0], "off")
+    where.metric(
+        name,
+        write_number(value, form),
+        moved,
+        delta_color="off" if arrow == "off" else "green" if better else "red",
+        delta_arrow=arrow,
     )

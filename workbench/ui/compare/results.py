@@ -10,6 +10,7 @@ import streamlit as st
 
 from workbench.errors import Problem
 from workbench.jobs.made import Made
+from workbench.names import write_number
 from workbench.ui import state
 from workbench.ui.viewers import Cell
 from workbench.ui.widgets import show_problem
@@ -89,7 +90,7 @@ def _measure(picture: Picture, made: Made) -> list[str]:
     psnr, ssim = measure_pair(made.rgb, picture.rgb)
     words = [f"{psnr:.1f} dB"]
     if ssim is not None:
-        words.append(f"SSIM {ssim:.3f}")
+        words.append(f"SSIM {write_number(ssim, '.3f')}")
     if picture.rgb[0].numel() > PAIR_PIXELS:
         words.append("measured at 4 megapixels")
     return state.shelf().put(key, words, 256)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from workbench.names import write_number
 from workbench.ui import state
 from workbench.ui.lessons.pieces import show_drawing, show_figure
 from workbench.ui.viewers import Cell
@@ -122,7 +123,7 @@ def show_attention(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture: P
     ]
     _point(picture, [Cell("Click a point", picture.rgb), *shown], "attention")
     found = [getattr(module, "gamma", None) for module in net.modules()]
-    gammas = [f"{float(gamma.detach()):+.3f}" for gamma in found if gamma is not None]
+    gammas = [write_number(float(gamma.detach()), "+.3f") for gamma in found if gamma is not None]
     if gammas:
         st.caption(f"How much each adds to what it was given, γ: {', '.join(gammas)}. Before "
                    "training γ is 0: the attention has to earn its place.")  # fmt: skip
@@ -195,7 +196,8 @@ def show_distribution(checkpoint: Checkpoint, net: nn.Module, L: Tensor, picture
                 f'background:rgb({red} {green} {blue})"></div>')  # fmt: skip
         st.markdown(
             f"Entropy at this temperature **{doubt:.2f} bits**; the likeliest colour has "
-            f"{float(p.max()):.1%}; the mean is a {a:.0f}, b {b:.0f}."
+            f"{float(p.max()):.1%}; the mean is a {write_number(a, '.0f')}, "
+            f"b {write_number(b, '.0f')}."
         )
     st.caption("The drawing: a square for each of the 313 colours, its area the probability. At "
                "temperature 1 the mean of a broad distribution is pale; near 0 one colour wins "

@@ -5,12 +5,14 @@ And the three lessons on colour and on measures; what happens inside a network i
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
-from workbench.names import escape_markdown
+from workbench.names import escape_markdown, write_number
 from workbench.ui import state
 from workbench.ui.viewers import Cell, show_gallery
 from workbench.ui.widgets import choose_picture, offer_figure, show_plot
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from workbench.checkpoints import Checkpoint
     from workbench.images import Picture
 
+T = TypeVar("T")
 PROJECTED = "<style>html {font-size: 23px !important} [data-testid=stCaptionContainer] p "
-PROJECTED += ", [data-testid=stTable] {font-size: 1rem}</style>"
+PROJECTED += ", [data-testid=stTable] {font-size: 1rem} "
+PROJECTED += "body .stMainBlockContainer {padding-top: 3.5rem}</style>"
 PROJECTED_CHART = 20  # type of a chart's axes, pixels
 AXIS = 128  # grey of the axes of a gamut: seen on light and on dark
 GUTTER = 8  # white pixels between the pictures of a figure
@@ -43,24 +47,27 @@ def switch_projector() -> bool:
     return on
 
 
-def choose_small_picture(projected: bool, *, truth: bool = False) -> Picture:
-    """Choose a picture; it is reduced so that every view answers at once."""
+def choose_small_picture(projected: bool, *, truth: bool = False, longest: int = 0) -> Picture:
+    """Choose a picture; it is reduced so that every view answers at once.
+
+    `longest` is its longest side, pixels; 0 is the lessons' usual one.
+    """
     where = st.popover("Picture", icon=":material/image:") if projected else st.container()
     with where:
         opened = choose_picture(truth=truth)
     from dataclasses import replace
 
-    from workbench.lessons.colors import reduce_picture
+    from workbench.lessons.colors import SIDE, reduce_picture
 
     picture = opened()
-    key = ("lesson", picture.sha256)
+    longest = longest or SIDE
+    key = ("lesson", picture.sha256, longest)
     if (rgb := state.shelf().get(key)) is None:
-        rgb = reduce_picture(picture.rgb)
+        rgb = reduce_picture(picture.rgb, longest)
         state.shelf().put(key, rgb, rgb.nbytes)
     # another picture, so that the shelf does not take one's results for the other's
-    return replace(
-        picture, rgb=rgb, rgb16=None, depth=8, sha256=f"{picture.sha256}-reduced", notes=()
-    )
+    sha256 = f"{picture.sha256}-{longest}"
+    return replace(picture, rgb=rgb, rgb16=None, depth=8, sha256=sha256, notes=())
 
 
 def show_figure(
@@ -107,7 +114,13 @@ def show_numbers(frame: pd.DataFrame, digits: int = 3) -> None:
     "+ classification" stays what it is: a table reads Markdown, to which that is a list.
     """
     words = frame.map(lambda cell: escape_markdown(cell) if isinstance(cell, str) else cell)
-    st.table(words.style.format(precision=digits, na_rep="–"), hide_index=True)
+    st.table(
+        words.style.format(
+            lambda cell: write_number(cell, f".{digits}f") if isinstance(cell, float) else cell,
+            na_rep="–",
+        ),
+        hide_index=True,
+    )
 
 
 def show_chart(figure: Figure, key: str, projected: bool) -> None:
@@ -268,6 +281,15 @@ def make_candidates(
     return found
 
 
+def _keep_measured(name: str, rgb: Tensor, truth: Tensor, measure: Callable[[], T]) -> T:
+    """What `measure` gives for two pictures: from the shelf where they have been measured."""
+    pixels = [hashlib.blake2b(each.contiguous().numpy()).digest() for each in (rgb, truth)]
+    key = ("trap", name, *pixels)
+    if (known := state.shelf().get(key)) is None:
+        known = state.shelf().put(key, measure(), 1024)
+    return known
+
+
 def measure_candidates(picture: Picture, found: dict[str, Tensor], name: str) -> dict[str, float]:
     """Candidate -> its value by one of the lesson's measures."""
     from workbench.evaluation import metrics
@@ -279,8 +301,13 @@ def measure_candidates(picture: Picture, found: dict[str, Tensor], name: str) ->
         "Argmax accuracy": argmax_accuracy,
         "Colourfulness": lambda prediction, truth: metrics.colorfulness(prediction),
     }  # fmt: skip
-    truth = picture.rgb[None]
-    return {title: float(measures[name](rgb[None], truth)) for title, rgb in found.items()}
+    truth, measure = picture.rgb, measures[name]
+    return {
+        title: _keep_measured(
+            name, rgb, truth, lambda rgb=rgb: float(measure(rgb[None], truth[None]))
+        )
+        for title, rgb in found.items()
+    }
 
 
 def describe_spread(picture: Picture, found: dict[str, Tensor], name: str) -> str:
@@ -312,7 +339,7 @@ def show_protocols(prediction: Tensor, truth: Tensor) -> None:
 
     from workbench.lessons.traps import variants
 
-    rows = variants(prediction, truth)
+    rows = _keep_measured("protocols", prediction, truth, lambda: variants(prediction, truth))
     usual = {name: value for name, _, value in rows}
     show_numbers(
         pd.DataFrame(
@@ -320,7 +347,9 @@ def show_protocols(prediction: Tensor, truth: Tensor) -> None:
                 "Measure": name,
                 "How": how,
                 "Value": value,
-                "Moved by": f"{moved:+.3f}" if (moved := value - usual[name[:4]]) else "",
+                "Moved by": write_number(moved, "+.3f")
+                if (moved := value - usual[name[:4]])
+                else "",
             }
             for name, how, value in rows
         )

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from workbench.errors import Problem
+from workbench.names import write_number
 from workbench.study import figures, rendering, trials
 from workbench.study.export import make_private_files, warn_of_few_raters
 from workbench.study.results import ENOUGH_RATERS, tabulate_adjusted
@@ -162,7 +163,8 @@ def show_trust(everyone: Results, kept: Results, found: Results, name: str) -> N
     """Agreement, side bias, flags, and what leaving the flagged out would change."""
     st.subheader("How far to trust it", anchor=False)
     left, middle, right = st.columns(3)
-    left.metric("Krippendorff's alpha", "n/a" if np.isnan(found.alpha) else f"{found.alpha:.2f}")
+    alpha = "n/a" if np.isnan(found.alpha) else write_number(found.alpha, ".2f")
+    left.metric("Krippendorff's alpha", alpha)
     middle.metric("Left : right", f"{found.lefts} : {found.rights}")
     right.metric("Side bias, p", f"{found.side_p:.2g}")
     flagged = [
