@@ -12,8 +12,9 @@ with st.spinner("Reading the runs…"):
     from workbench.ui import training
 
 typed = ""
+left, right = st.columns([3, 1])
 if gate.may_control():
-    typed = st.sidebar.text_input(
+    typed = right.text_input(
         "Also look in", key="runs_folder", help="A run's folder, or one that holds runs."
     )
 try:
@@ -35,7 +36,7 @@ elif "runs" not in st.session_state or before != st.session_state["runs"]:
 
 chosen = []
 if folders:
-    chosen = st.multiselect(
+    chosen = left.multiselect(
         "Runs",
         list(folders),
         format_func=titles.get,

@@ -89,6 +89,18 @@ def test_the_page_opens_with_curves_film_strip_and_papers(training_page: AppTest
     assert any("torn.jpg" in caption.value for caption in training_page.caption)
 
 
+def test_a_run_whose_log_lacks_greys_scores_says_why_there_is_no_line(
+    training_page: AppTest,
+) -> None:
+    training_page.run()
+    training_page.multiselect(key="runs").set_value(["half"]).run()
+    said = [each.value for each in training_page.caption if each.value.startswith("No line for")]
+    assert len(said) == 1
+    assert "runs/half" in said[0]
+    training_page.segmented_control(key="curves").set_value("Losses").run()
+    assert not [each for each in training_page.caption if each.value.startswith("No line for")]
+
+
 def test_several_runs_are_overlaid(training_page: AppTest) -> None:
     training_page.run()
     training_page.multiselect(key="runs").set_value(["half", "whole"]).run()
@@ -117,9 +129,9 @@ def test_a_typed_folder_is_followed_and_a_wrong_one_is_said(
 ) -> None:
     made_run(tmp_path / "elsewhere" / "mine", 30)
     training_page.run()
-    training_page.sidebar.text_input(key="runs_folder").set_value(str(tmp_path / "elsewhere")).run()
+    training_page.text_input(key="runs_folder").set_value(str(tmp_path / "elsewhere")).run()
     assert "elsewhere/mine" in training_page.multiselect(key="runs").options
-    training_page.sidebar.text_input(key="runs_folder").set_value(str(tmp_path / "nothing")).run()
+    training_page.text_input(key="runs_folder").set_value(str(tmp_path / "nothing")).run()
     assert not training_page.exception
     assert "There is no run in" in training_page.error[0].value
 

@@ -11,6 +11,7 @@ import streamlit as st
 from workbench import charts, places
 from workbench.data.sources import GRAMMAR, open_source
 from workbench.errors import Problem
+from workbench.evaluation.metrics import METRICS
 from workbench.models import MODELS
 from workbench.names import escape_markdown
 from workbench.samples import FOLDER as SAMPLES
@@ -140,6 +141,16 @@ def show_curves(runs: Mapping[str, Followed], titles: Mapping[str, str], which: 
             with columns[shown % 2]:
                 show_plot(figure, f"curve_{what}")
             shown += 1
+    old = [
+        titles[name]
+        for name, run in runs.items()
+        if not run.grey and any(line.get("validation") for line in run.lines)
+    ]
+    if old and set(CURVES[which]) & set(METRICS):
+        st.caption(
+            f"No line for grey: the log of {escape_markdown(', '.join(old))} is from before grey "
+            "was scored, and does not say which pictures were watched."
+        )
     if not shown:
         st.caption("Nothing has been logged yet: the first line comes after a hundredth of a run.")
 
