@@ -12,10 +12,11 @@ st.caption(
     "The network colours the frames, and colours then follow the motion within each scene, so "
     "that they neither flicker nor ghost. Sound, size and the time of every frame are kept."
 )
-upload = st.file_uploader(
+left, right = st.columns([3, 1], gap="medium")
+upload = left.file_uploader(
     "A clip, in colour or black and white", type=video.TYPES, key="video_file"
 )
-with st.sidebar:
+with right:  # no sidebar: it would come late and push everything
     checkpoint = widgets.choose_model(key="video_model", first=video.find_quickest())
     strength = st.slider(
         "Steadiness",
@@ -26,15 +27,15 @@ with st.sidebar:
         key="video_strength",
         help="Seconds for which colours are remembered along the motion. 0: each frame for itself.",
     )
-    st.subheader("Settings")
-    settings = widgets.choose_settings()
+    with st.expander("Settings", icon=":material/tune:"):
+        settings = widgets.choose_settings()
     stamp = exports.STAMP if exports.choose_stamp("clip") else ""
 
 job: clip.VideoJob | None = st.session_state.get("video_job")
 busy = job is not None and job.is_alive()
 label = "Colour it" if upload else "Colour our sample clip with these settings"
-if st.button(label, type="primary", disabled=busy, icon=":material/play_arrow:"):
-    with st.spinner("Loading the network…"):
+if left.button(label, type="primary", disabled=busy, icon=":material/play_arrow:"):
+    with left, st.spinner("Loading the network…"):
         job = st.session_state["video_job"] = clip.start(
             checkpoint, settings, strength, upload, stamp
         )
@@ -45,10 +46,10 @@ if widgets.are_new([upload], "video_from") and not busy:  # another clip's resul
     st.info(f"{escape_markdown(upload.name)} is not coloured yet.")
     st.stop()
 if not job:  # nobody's own yet: our sample, coloured once for all visitors
-    with st.spinner("Loading the network…"):
+    with left, st.spinner("Loading the network…"):
         job = state.sample_video(checkpoint)
 running = job.is_alive()
-st.caption(f"Shown: {video.name_clip(job)}")
+left.caption(f"Shown: {video.name_clip(job)}")
 if job.problem:
     widgets.show_problem(job.problem)
 else:

@@ -80,8 +80,5 @@ def show_result(batch: Batch) -> None:
         icon=":material/folder_zip:",
         on_click="ignore",
     )
-    st.caption(
-        "A folder for each model with your file names kept, metrics.csv, settings.json and "
-        "report.txt. The first files, small:"
-    )
+    st.caption("With metrics.csv, settings.json and report.txt. The first files, small:")
     show_pictures(batch)
