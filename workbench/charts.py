@@ -8,12 +8,14 @@ differs by its colour alone: its name stands beside it.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.evaluation.metrics import METRICS, find_metric
 from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import BASELINES, Line, Mean
+from workbench.names import write_number
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -86,10 +88,10 @@ def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go
 
     figure = go.Figure()
     both = [line for line in lines if {"psnr", "colorfulness"} <= line.means.keys()]
-    for line in both:
+    shown = [line for line in both if line.model != "truth" and _finite(line.means["psnr"])]
+    shown.sort(key=lambda line: line.means["colorfulness"].value)
+    for place, line in enumerate(shown):
         psnr, chroma = line.means["psnr"], line.means["colorfulness"]
-        if line.model == "truth" or not _finite(psnr):
-            continue
         figure.add_scatter(
             x=[chroma.value],
             y=[psnr.value],
@@ -97,7 +99,7 @@ def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go
             error_y=_whiskers(psnr),
             mode="markers+text",
             text=[_label(line, both, titles)],
-            textposition="top center",
+            textposition=("top center", "bottom center")[place % 2],  # beside each other they touch
             marker={"size": 12, "color": color_of(line.model), "symbol": _mark(line.model)},
             name=titles(line.model),
             hovertemplate=(
@@ -167,7 +169,10 @@ def generalisation(
             x=list(columns),
             y=list(rows),
             text=[
-                [f"{mean.value:.{digits}f}" if mean and _finite(mean) else "" for mean in row]
+                [
+                    write_number(mean.value, f".{digits}f") if mean and _finite(mean) else ""
+                    for mean in row
+                ]
                 for row in means
             ],
             texttemplate="%{text}",
@@ -307,12 +312,14 @@ def style_figure(figure: go.Figure, x: str = "", y: str = "") -> go.Figure:
         plot_bgcolor="rgba(0, 0, 0, 0)",
         font={"color": INK, "family": "system-ui, sans-serif", "size": 13},
         margin={"l": 10, "r": 20, "t": 30, "b": 40},
+        legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},  # not beside: phones
+        modebar={"bgcolor": "rgba(0, 0, 0, 0)", "color": INK, "activecolor": INK},
     )
     axis = {"gridcolor": GRID, "zeroline": False, "automargin": True}
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
-    if x:
-        figure.update_xaxes(title=x)
+    if x:  # in two lines where it would not fit a phone
+        figure.update_xaxes(title=re.sub(r", | (?=minus )", "<br>", x) if len(x) > 28 else x)
     if y:
         figure.update_yaxes(title=y)
     return figure
@@ -332,7 +339,7 @@ def _axis(metric: str) -> str:
 
 def _sentence(metric: str, mean: Mean) -> str:
     digits = find_metric(metric).digits
-    low, value, high = (f"{v:.{digits}f}" for v in (mean.low, mean.value, mean.high))
+    low, value, high = (write_number(v, f".{digits}f") for v in (mean.low, mean.value, mean.high))
     return f"{find_metric(metric).title} {value} [{low}, {high}], {mean.n} pictures"
 
 

@@ -59,14 +59,15 @@ def show_gallery(
     key: str,
     cell: int = 300,
     columns: int | None = None,
+    most: int | None = None,
     pick: str | None = None,
     marks: list[dict] | None = None,
 ) -> dict | None:
     """Show pictures of one size in a labelled grid that zooms and moves together.
 
     `cell` is the least width of a picture, pixels of the screen; with `columns` they are that many
-    in a row, however narrow the screen. With `pick` "point" or
-    "area", what a visitor clicked or drew comes back once, in the first picture's pixels:
+    in a row, however narrow the screen; with `most` never more, however wide. With `pick` "point"
+    or "area", what a visitor clicked or drew comes back once, in the first picture's pixels:
     {x, y, to}, `to` (x, y) of a rectangle's opposite corner or None for a point; else None.
     `marks` to show: the same and color.
     """
@@ -79,6 +80,7 @@ def show_gallery(
             "height": described[0]["height"],
             "cell": cell,
             "columns": columns,
+            "most": most,
             "pick": pick,
             "marks": marks or [],
         },

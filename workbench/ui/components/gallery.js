@@ -27,10 +27,12 @@ function build(root, room) {
 }
 
 function fill(root, room) {
-  const { cells, width, height, cell, columns, pick, marks } = room.data;
+  const { cells, width, height, cell, columns, most, pick, marks } = room.data;
   const grid = root.querySelector(".cells");
   grid.style.setProperty("--cell", `${cell ?? 300}px`);
-  grid.style.gridTemplateColumns = columns ? `repeat(${columns}, minmax(0, 1fr))` : "";
+  const least = most && `max(min(100%, var(--cell)), (100% - ${most - 1} * 0.8rem) / ${most})`;
+  grid.style.gridTemplateColumns = columns ? `repeat(${columns}, minmax(0, 1fr))`
+    : most ? `repeat(auto-fill, minmax(${least}, 1fr))` : "";
   while (grid.children.length > cells.length) grid.lastChild.remove();
   while (grid.children.length < cells.length) grid.append(figure(root, room, grid.children.length));
   cells.forEach((content, index) => {

@@ -14,7 +14,7 @@ from workbench.errors import Problem
 from workbench.evaluation.fine_tuned import gain_by_tuning, name_training
 from workbench.evaluation.metrics import METRICS, OF_SETS
 from workbench.evaluation.summaries import Choice, aggregate_ranks, compare_paired, generalisation
-from workbench.names import escape_markdown
+from workbench.names import escape_markdown, write_number
 from workbench.ui import gate, state
 from workbench.ui.leaderboard.board import describe_kinship, source_of, title_of
 from workbench.ui.leaderboard.sets import show_set
@@ -150,16 +150,24 @@ def show_two_models(rows: list[Score], lines: list[Line], choice: Choice) -> Non
     mean, digits = found.difference, metric.digits
     unit = f" {metric.unit}" if metric.unit else ""
     of = "distance to the truth's" if metric.better == "truth" else "difference in"
-    left.metric(f"Mean {of} {metric.title}", f"{mean.value:+.{digits}f}{unit}", border=True)
+    value, low, high = (
+        write_number(each, f"+.{digits}f") + unit for each in (mean.value, mean.low, mean.high)
+    )
+    left.metric(f"Mean {of} {metric.title}", value, border=True)
     right.metric(f"{title_of(first)} is better on", f"{found.won:.0%} of pictures", border=True)
     st.caption(
-        f"First minus second, picture by picture: 95 % interval {mean.low:+.{digits}f} to "
-        f"{mean.high:+.{digits}f}{unit}, {len(found.pictures)} pictures that both were scored on. "
+        f"First minus second, picture by picture: 95 % interval {low} to {high}, "
+        f"{len(found.pictures)} pictures that both were scored on. "
         + ("0 is inside: " if mean.low <= 0 <= mean.high else "0 is outside: ")
         + ("this data cannot tell them apart." if mean.low <= 0 <= mean.high else "they differ.")
     )
     figure = charts.paired_differences(found.differences, metric.name, first, second, title_of)
     show_plot(figure, f"{metric.name}_{first}_{second}")
+
+
+def _round(value: float | None, digits: int) -> float | None:
+    """As it is shown: what is 0 then has no sign."""
+    return None if value is None else round(value, digits) + 0.0
 
 
 def _ask_place(where: DeltaGenerator, key: str) -> str:
@@ -203,7 +211,7 @@ def show_cases(rows: list[Score], lines: list[Line], choice: Choice) -> None:
             cells.append(Cell("Truth", truth, f"{row.dataset}: {PurePosixPath(row.picture).name}"))
             cells.append(Cell(title_of(name), made, value))
         st.subheader(heading)
-        show_gallery(cells, key=f"cases_{heading}", cell=190)
+        show_gallery(cells, key=f"cases_{heading}", cell=170, most=2 * SHOWN)  # pairs stay pairs
     st.caption(
         f"Of {', '.join(sorted(sources))}, coloured just now."
         + (f" {problem}" if problem else "")
@@ -301,7 +309,8 @@ def _show_judged(found: list[Share]) -> None:
             "They say": each.claim,
             "Above 0 where it is so": each.measure,
             "Mean": round(each.difference.value, 2),
-            "95 %": f"{each.difference.low:.2f} – {each.difference.high:.2f}",
+            "95 %": f"{write_number(each.difference.low, '.2f')} – "
+            f"{write_number(each.difference.high, '.2f')}",
             "In these weights": each.outcome,
         }
         for each in by_color.judge_sentences(found, chosen)
@@ -479,8 +488,8 @@ def show_realism(rows: list[Score], lines: list[Line], choice: Choice) -> None:
         {
             "Model": title_of(row.model),
             kernel.heading: row.kd_lite,
-            "low": row.kd_lite_low,
-            "high": row.kd_lite_high,
+            "low": _round(row.kd_lite_low, kernel.digits),
+            "high": _round(row.kd_lite_high, kernel.digits),
             frechet.heading: row.fd_lite,
             "Pictures": row.pictures,
             "Revision": row.revision,
