@@ -126,6 +126,30 @@ def test_where_it_fails_or_differs_the_run_goes_on_uncompiled(change, why, monke
     assert try_losses(recipe, given, cut_batch(given, 0), False, 0) == expected
 
 
+def test_a_failure_between_two_losses_leaves_nothing_frozen(monkeypatch):
+    class Frozen(Painter):
+        def losses(self, L, ab, label=None, answers=None):
+            yield "net", self.near(L, ab)
+            self.net[0].requires_grad_(False)
+            yield "net", self.far(L, ab)
+            self.net[0].requires_grad_(True)
+
+    traced = []
+
+    def fail_at_the_third(graph, given):
+        traced.append(graph)
+        if len(traced) == 3:  # cut_lab, near, far
+            raise RuntimeError("no")
+        return graph
+
+    monkeypatch.setattr(compiling, "BACKEND", fail_at_the_third)
+    recipe = Frozen()
+    said = compile_step(recipe, batches(), RUN, bf16=False)
+    assert said.startswith("--compile: goes on uncompiled")
+    assert len(traced) == 3
+    assert all(value.requires_grad and value.grad is None for value in recipe.parameters())
+
+
 def test_no_compiler_is_said(monkeypatch):
     def fail(graph, given):
         from torch._inductor.exc import InvalidCxxCompiler

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -58,7 +58,7 @@ def compile_step(recipe: Recipe, batches: Batches, run: Run, bf16: bool, seen: i
     written = [try_losses(recipe, batches, lab, bf16, first)
                for lab, first in zip(labs, firsts, strict=True)]  # fmt: skip
     homes = [(batches, CUT), *((recipe, name) for name in recipe.pieces)]
-    pieces = {name: Piece(getattr(home, name)) for home, name in homes}
+    pieces: dict[str, Piece] = {}
     farthest = 0.0
     try:
         from torch._dynamo import config, reset
@@ -69,7 +69,7 @@ def compile_step(recipe: Recipe, batches: Batches, run: Run, bf16: bool, seen: i
         # Dropout as torch draws it uncompiled: the same numbers, so that both can be compared.
         inductor.fallback_random = True
         for home, name in homes:
-            home.__dict__[name] = pieces[name]
+            pieces[name] = home.__dict__[name] = Piece(getattr(home, name))
         why = ""
         for lab, first, before in zip(labs, firsts, written, strict=True):
             with warnings.catch_warnings():
@@ -91,7 +91,6 @@ def compile_step(recipe: Recipe, batches: Batches, run: Run, bf16: bool, seen: i
     if why:
         for home, name in homes:
             home.__dict__.pop(name, None)
-        recipe.zero_grad(set_to_none=True)
         return f"--compile: goes on uncompiled, because {why}."
     return (
         f"--compile: compiled in {time.monotonic() - began:.0f} s: crops and Lab, "
@@ -122,35 +121,46 @@ def try_losses(
 ) -> list[float]:  # fmt: skip
     """Losses of one batch and the norms of their gradients; nothing is stepped or kept."""
     buffers = [(buffer, buffer.clone()) for buffer in recipe.buffers()]
+    trained = [(value, value.requires_grad) for value in recipe.parameters()]
     _, label, answers = batches.take(batches.fetch(seen))
-    torch.manual_seed(seen)
     parts = max(1, min(batches.run.accumulate, len(lab) // 2))
-    values = []
-    for x, y, z in zip(
-        lab.chunk(parts), label.chunk(parts),
-        [None] * parts if answers is None else answers.chunk(parts), strict=False,
-    ):  # fmt: skip
-        running = recipe.losses(x[:, :1], x[:, 1:], y, z)
-        while True:
-            with torch.autocast(lab.device.type, torch.bfloat16, enabled=bf16):
-                found = next(running, None)
-            if found is None:
-                break
-            name, loss = found
-            loss.backward()
-            grads = [
-                value.grad
-                for group in recipe.optimizers[name].param_groups
-                for value in group["params"]
-                if value.grad is not None
-            ]
-            norm = torch.stack([grad.norm() for grad in grads]).norm()
-            values += [float(loss.detach()), float(norm)]
-            recipe.zero_grad(set_to_none=True)
-    with torch.no_grad():
-        for buffer, before in buffers:
-            buffer.copy_(before)
-    return values
+    told = [None] * parts if answers is None else answers.chunk(parts)
+    torch.manual_seed(seen)
+    try:
+        return [
+            value
+            for x, y, z in zip(lab.chunk(parts), label.chunk(parts), told, strict=False)
+            for value in _losses_and_norms(recipe, x, y, z, bf16)
+        ]
+    finally:  # a failure may come between two losses, while the critic is frozen
+        recipe.zero_grad(set_to_none=True)
+        for parameter, before in trained:
+            parameter.requires_grad_(before)
+        with torch.no_grad():
+            for buffer, kept in buffers:
+                buffer.copy_(kept)
+
+
+def _losses_and_norms(
+    recipe: Recipe, lab: Tensor, label: Tensor, answers: Tensor | None, bf16: bool
+) -> Iterator[float]:
+    running = recipe.losses(lab[:, :1], lab[:, 1:], label, answers)
+    while True:
+        with torch.autocast(lab.device.type, torch.bfloat16, enabled=bf16):
+            found = next(running, None)
+        if found is None:
+            return
+        name, loss = found
+        loss.backward()
+        grads = [
+            value.grad
+            for group in recipe.optimizers[name].param_groups
+            for value in group["params"]
+            if value.grad is not None
+        ]
+        yield float(loss.detach())
+        yield float(torch.stack([grad.norm() for grad in grads]).norm())
+        recipe.zero_grad(set_to_none=True)
 
 
 def find_difference(before: list[float], after: list[float], tolerance: float) -> str:
