@@ -158,7 +158,7 @@ def draw_samples(
     return drawn
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False)
 def _parameters(name: str, revision: str, _checkpoint: Checkpoint) -> int:
     return sum(weight.numel() for weight in network(_checkpoint).parameters())
 
@@ -219,7 +219,7 @@ def study_adjusted(study: Study, without: Collection[str] = ()) -> Adjusted | No
     return _study_adjusted(study.name, study_votes().stamp(study), frozenset(without))
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _study_archive(name: str, stamp: tuple[int, int]) -> bytes:
     from workbench.study.export import make_archive
 
