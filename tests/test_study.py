@@ -332,6 +332,13 @@ def test_where_nothing_was_recorded_the_methods_text_claims_nothing_of_the_scree
     assert "neutral grey" not in text
 
 
+def test_of_one_rater_the_methods_text_gives_no_interval():
+    text = export.write_methods(results.analyse(plans.Plan(name="x"), ["a@1", "b@2"], [row()]))
+    assert text.startswith("1 rater gave 1 scored answer.")
+    assert text.count("(no interval yet)") == 2
+    assert "inf" not in text
+
+
 def test_how_sure_an_order_is_is_not_said_below_five_raters_without_a_flag():
     plan = plans.Plan(name="x")
     for raters in (3, 4, 5, 25):

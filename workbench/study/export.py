@@ -247,7 +247,7 @@ def write_methods(results: Results) -> str:
     """A paragraph for a paper, with the numbers of this study filled in."""
     plan = results.plan
     names = ", ".join(model_name(shown) for shown in results.models)
-    who = f"{len(results.raters)} raters gave {results.votes} scored answers"
+    who = f"{_count(len(results.raters), 'rater')} gave {_count(results.votes, 'scored answer')}"
     unnamed = "no model was named before its answer" if plan.live else "no model was named"
     shown = (
         f"Pictures were rendered as squares of {plan.size} pixels, at most "
@@ -277,10 +277,7 @@ def write_methods(results: Results) -> str:
         )
     else:
         figures = "; ".join(
-            "{} {} [{}, {}]".format(
-                row["model"],
-                *(write_number(row[key], "+.2f") for key in ("strength", "low", "high")),
-            )
+            f"{row['model']} {write_number(row['strength'], '+.2f')} {_describe_bounds(row)}"
             for row in best
         )
         found = (
@@ -319,8 +316,8 @@ def _describe_task(plan: Plan) -> str:
         seen = (
             "A photograph and a colourization of it stood side by side; raters named the fake."
             if plan.design == "real_or_fake"
-            else "Two colourizations of one photograph stood side by side; raters chose the better "
-            "one or a tie."
+            else "Two colourizations of one photograph stood side by side; raters chose one of "
+            "them or a tie."
         )
         return (
             f"{seen} All raters, a class, got the same question at the same moment, each on a "
@@ -340,8 +337,8 @@ def _describe_task(plan: Plan) -> str:
             "as all its pairs."
         )
     return (
-        "Raters saw two colourizations of one photograph side by side and chose the better one or "
-        "a tie."
+        "Raters saw two colourizations of one photograph beside each other and chose one of them "
+        "or a tie."
     )
 
 
@@ -371,13 +368,26 @@ def describe_screens(screens: Sequence[tuple[str, str, str]]) -> str:
     return said
 
 
+def _describe_bounds(row: Mapping[str, Any]) -> str:
+    """The 95 % interval of a strength; none where one rater is all there is."""
+    ends = row["low"], row["high"]
+    if not all(map(np.isfinite, ends)):
+        return "(no interval yet)"
+    low, high = (write_number(end, "+.2f") for end in ends)
+    return f"[{low}, {high}]"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("s" if number != 1 else "")
+
+
 def warn_of_few_raters(results: Results) -> str:
     """What a bootstrap over few raters is worth, in a sentence with a space behind; or ""."""
     if results.unflagged >= FEW_RATERS:
         return ""
     said = (
-        f"With {results.unflagged} raters without a flag a bootstrap over raters draws from few "
-        "clusters and its intervals are too narrow (Cameron, Gelbach & Miller 2008). "
+        f"With {_count(results.unflagged, 'rater')} without a flag a bootstrap over raters draws "
+        "from few clusters and its intervals are too narrow (Cameron, Gelbach & Miller 2008). "
     )
     if results.unflagged < ENOUGH_RATERS:
         said += f"Under {ENOUGH_RATERS} nothing is said of how sure an order is. "

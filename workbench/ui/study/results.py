@@ -40,11 +40,14 @@ NUMBERS = {
 
 
 def tell_titles(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The same rows with models by their titles."""
-    return [
-        {key: figures.title_of(value) if key in NAMED else value for key, value in row.items()}
-        for row in rows
-    ]
+    """The same rows with models by their titles, and nothing where an interval has no end yet."""
+
+    def tell(key: str, value: Any) -> Any:
+        if key in NAMED:
+            return figures.title_of(value)
+        return None if isinstance(value, float) and np.isinf(value) else value
+
+    return [{key: tell(key, value) for key, value in row.items()} for row in rows]
 
 
 def choose_study(studies: list[Study]) -> Study:
@@ -100,7 +103,9 @@ def show_ranking(found: Results, name: str) -> None:
     """Strengths or fool rates with their intervals; who beat whom."""
     st.subheader("Ranking" if found.ranking else "Fool rates", anchor=False)
     show_plot(figures.ranking_figure(found), f"{name}_ranking")
-    st.dataframe(tell_titles(found.table()), column_config=NUMBERS, hide_index=True)
+    st.dataframe(
+        tell_titles(found.table()), column_config=NUMBERS, hide_index=True, placeholder="–"
+    )
     if not found.ranking:
         return
     st.subheader("Who was preferred to whom", anchor=False)
@@ -114,7 +119,7 @@ def show_ranking(found: Results, name: str) -> None:
         {**row, "more_votes": row["more_votes"] if np.isfinite(row["more_votes"]) else None}
         for row in found.separations()
     ]
-    st.dataframe(tell_titles(separations), column_config=NUMBERS, hide_index=True)
+    st.dataframe(tell_titles(separations), column_config=NUMBERS, hide_index=True, placeholder="–")
 
 
 def show_explained(study: Study, found: Results, without: Collection[str]) -> None:
@@ -132,9 +137,11 @@ def show_explained(study: Study, found: Results, without: Collection[str]) -> No
             "one Bradley-Terry model. *Alike* is a model's strength between pictures that agree in "
             "all three, with its 95 % interval over raters; *explained* is the strength minus that."
         )
-        st.dataframe(tell_titles(per_model), column_config=NUMBERS, hide_index=True)
+        st.dataframe(
+            tell_titles(per_model), column_config=NUMBERS, hide_index=True, placeholder="–"
+        )
         st.caption("What one standard deviation more of a measure adds to the log odds.")
-        st.dataframe(per_measure, column_config=NUMBERS, hide_index=True)
+        st.dataframe(per_measure, column_config=NUMBERS, hide_index=True, placeholder="–")
 
 
 def show_pictures(study: Study, found: Results) -> None:
@@ -172,7 +179,7 @@ def show_trust(everyone: Results, kept: Results, found: Results, name: str) -> N
         for rater, names in everyone.flags.items()
         if names
     ]
-    st.write(f"{len(flagged)} of {len(everyone.raters)} raters are flagged.")
+    st.write(f"Flagged: {len(flagged)} of {len(everyone.raters)}.")
     if flagged:
         st.dataframe(flagged, hide_index=True)
         show_plot(figures.effect_figure(everyone, kept), f"{name}_without_flagged")
