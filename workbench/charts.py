@@ -88,10 +88,10 @@ def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go
 
     figure = go.Figure()
     both = [line for line in lines if {"psnr", "colorfulness"} <= line.means.keys()]
-    shown = [line for line in both if line.model != "truth" and _finite(line.means["psnr"])]
-    shown.sort(key=lambda line: line.means["colorfulness"].value)
-    for place, line in enumerate(shown):
+    for line in both:
         psnr, chroma = line.means["psnr"], line.means["colorfulness"]
+        if line.model == "truth" or not _finite(psnr):
+            continue
         figure.add_scatter(
             x=[chroma.value],
             y=[psnr.value],
@@ -99,7 +99,7 @@ def psnr_against_colorfulness(lines: Sequence[Line], titles: Titles = str) -> go
             error_y=_whiskers(psnr),
             mode="markers+text",
             text=[_label(line, both, titles)],
-            textposition=("top center", "bottom center")[place % 2],  # beside each other they touch
+            textposition="top center",
             marker={"size": 12, "color": color_of(line.model), "symbol": _mark(line.model)},
             name=titles(line.model),
             hovertemplate=(
