@@ -99,7 +99,7 @@ def test_all_models_stand_side_by_side_ours_first(workbench: AppTest) -> None:
     in_order = sorted(MODELS.values(), key=lambda spec: not spec.ours)
     assert titles[1:-1] == [spec.title for spec in in_order]
     assert titles[0] == "What the networks see"
-    assert titles[-1] == "The upload"
+    assert titles[-1] == "The photograph"
 
 
 def said(app: AppTest) -> str:

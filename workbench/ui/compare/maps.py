@@ -99,7 +99,7 @@ def show(
         Cell(title, shade_map(values, 0, kind.top), f"mean {values.mean():.1f} {kind.unit}")
         for title, values in drawn
     ]
-    cells = [Cell("The upload", picture.rgb), *shown]
+    cells = [Cell("The photograph", picture.rgb), *shown]
     show_gallery(cells, key="maps", cell=290)
     offer_figure(
         partial(

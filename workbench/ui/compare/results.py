@@ -67,7 +67,7 @@ def describe_result(picture: Picture, made: Made) -> str:
 def make_cells(picture: Picture, made: list[Made]) -> list[Cell]:
     """The input, each result, and the truth where there is one."""
     seen = Cell("What the networks see", show_grey(picture), "lightness only")
-    truth = [] if picture.grey else [Cell("The upload", picture.rgb, "the truth")]
+    truth = [] if picture.grey else [Cell("The photograph", picture.rgb, "the truth")]
     return [
         seen,
         *(Cell(each.title, each.rgb, describe_result(picture, each)) for each in made),
