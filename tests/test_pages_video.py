@@ -6,6 +6,7 @@ import re
 import time
 import zipfile
 from contextlib import contextmanager, nullcontext
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from test_video import Tint, make_clip
 
 from workbench import checkpoints
 from workbench.coloring.colorize import Settings
+from workbench.errors import Problem
 from workbench.jobs import clip as clips
 from workbench.video import Progress, probe
 from workbench.video.clips import read_frames, to_rgb
@@ -140,6 +142,36 @@ def test_another_clip_does_not_stand_above_the_result_of_the_one_before(workbenc
     assert not workbench.exception
     assert [each.value for each in workbench.info] == ["second.mp4 is not coloured yet."]
     assert not any("first.mp4" in each.value for each in workbench.caption)
+
+
+def test_painted_frames_that_cannot_be_used_leave_the_job_as_it_was(
+    small_checkpoints: Path, tmp_path: Path
+) -> None:
+    folder = clips.Folder()
+    source = make_clip(folder.path / "clip.mp4", 6)
+    found = checkpoints.available(small_checkpoints)["vanilla_cnn"]
+    job = clips.VideoJob(folder, source, found, found.net(), Settings(), 0.5, nullcontext)
+    job.run()
+
+    def upload(name: str, size: tuple[int, int] = (64, 48)) -> SimpleNamespace:
+        data = BytesIO()
+        Image.new("RGB", size, (200, 40, 40)).save(data, "PNG")
+        return SimpleNamespace(name=name, getbuffer=data.getbuffer)
+
+    for uploads, sentence in (
+        ([upload("red.png")], "does not say which frame"),
+        ([upload("frame-0.png", (64, 64))], "keep their proportion"),
+        ([upload(f"frame-{i}.png") for i in range(61)], "61 painted frames, and 60"),
+    ):
+        with pytest.raises(Problem, match=sentence):
+            job.repaint(uploads)
+    again = job.repaint([upload("frame-0.png")])
+    assert again.folder is not job.folder
+    again.run()
+    assert not again.problem
+    assert list(again.painted) == [0]
+    assert job.out.is_file()
+    assert job.report.scenes == again.report.scenes == [0]
 
 
 def test_a_stopped_job_has_a_file_to_show_and_again_goes_on(

@@ -146,6 +146,8 @@ def test_painted_frames_that_cannot_be_used_are_said(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="both frame 2"):
         find_painted([tmp_path])
     assert find_painted([one]) == {2: one}
+    of_a_clip = tmp_path / "frame-7_scene-001_frame-000004_reference.png"
+    assert find_painted([of_a_clip]) == {4: of_a_clip}  # the clip itself is named frame-7
     wide = paint(tmp_path / "wide_frame-3.png", (40.0, 0.0), (48, 96))
     with pytest.raises(Problem, match=r"96 x 48, and the clip's frames are 64 x 48"):
         colour(clip, tmp_path / "out.mp4", painted={3: wide})

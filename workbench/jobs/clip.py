@@ -6,7 +6,7 @@ import shutil
 import threading
 import weakref
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,19 +122,26 @@ class VideoJob(threading.Thread):
             self.settings, self.strength, self.take_place, self.stamp, self.painted,
         )  # fmt: skip
 
-    def repaint(self, uploads: Iterable[Upload]) -> VideoJob:
+    def repaint(self, uploads: Sequence[Upload]) -> VideoJob:
         """A job of its own for the same clip, with frames that a visitor painted.
 
-        Raises Problem where an upload's name does not say which frame it is.
+        Raises Problem where one of them cannot be used; this job and its result stay.
         """
-        from workbench.video.painted import find_painted
+        from workbench.video import probe
+        from workbench.video.painted import MOST_PAINTED, find_painted, open_painted
 
         folder, files = Folder(), []
+        if len(uploads) > MOST_PAINTED:
+            raise Problem(
+                f"These are {len(uploads)} painted frames, and {MOST_PAINTED} are taken here. "
+                "`python -m workbench colorize CLIP --painted FOLDER` takes any number."
+            )
         for upload in uploads:
             file = folder.path / "painted" / str(len(files)) / safe_path(Path(upload.name).name)
             write_whole(file.parent, {file.name: bytes(upload.getbuffer())})
             files.append(file)
         painted = find_painted(files)
+        open_painted(probe(self.source), painted, [])
         source = folder.path / self.source.name
         shutil.copyfile(self.source, source)
         return VideoJob(

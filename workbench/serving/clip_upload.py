@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 MOST_SECONDS = 60  # of a clip
 MOST_FRAMES = 1800  # a minute at 30 a second
-MOST_PAINTED = 60  # frames coloured by hand
 MOST_PIXELS = 1920 * 1088  # of a frame, as encoders pad 1080 lines
 ELSEWHERE = "The command line (`python -m workbench colorize`) takes clips of any length."
 
@@ -105,7 +104,7 @@ def read_strength(strength: Any) -> float:
 
 def read_painted(files: Any) -> dict[int, Path]:
     """Painted frames by number from what a caller sent; raises Problem."""
-    from workbench.video.painted import find_painted
+    from workbench.video.painted import MOST_PAINTED, find_painted
 
     files = files or []
     if not (isinstance(files, list | tuple) and all(isinstance(each, str) for each in files)):

@@ -25,6 +25,7 @@ from workbench.video.motion import Motion, Place, make_grid, resize_flow, sample
 
 NUMBER = re.compile(r"frame-(\d{1,9})(?!\d)")  # in a file's name: which frame it is, from 0
 STRETCH = 0.02  # by which a painted frame's proportion may differ from the clip's
+MOST_PAINTED = 60  # that a server takes from a visitor
 NEAR = 2  # frames after a painted one, at which a cut is taken for that frame's own
 SIDE = 256  # painted frames are kept at this short side, pixels: colours are settled at 128
 
@@ -66,9 +67,9 @@ def find_painted(paths: Iterable[Path]) -> dict[int, Path]:
 
 
 def number_of(name: str) -> int:
-    """The number of the frame that a file's name says. Raises Problem where it says none."""
-    if match := NUMBER.search(name):
-        return int(match[1])
+    """The number of the frame that a file's name says, the last if several; else a Problem."""
+    if found := NUMBER.findall(name):
+        return int(found[-1])
     raise Problem(
         f"The name of {printable(name)} does not say which frame it is: keep "
         f"`frame-NUMBER` in it, as in {name_frame('clip', 1, 42)}."
