@@ -62,6 +62,15 @@ def test_a_row_is_kept_without_the_weights_and_says_what_it_is(tmp_path: Path) -
     assert complaints == []
 
 
+def test_a_row_does_not_keep_the_folders_of_the_machine_it_was_made_on(tmp_path: Path) -> None:
+    places = [str(tmp_path / "parts" / "flowers.parquet"), "photos/*.parquet", "hub:OWNER/NAME"]
+    run = run_at(tmp_path / "run", trained_on=places)
+    write(run / "scores" / "flowers.csv", [score("run", "a", 20.0)])
+    keep_row(run, tmp_path / "kept")
+    kept = json.loads((tmp_path / "kept" / "run" / "config.json").read_text())
+    assert kept["trained_on"] == ["flowers.parquet", *places[1:]]
+
+
 def test_a_broken_row_is_named_and_the_others_are_there(tmp_path: Path) -> None:
     root = tmp_path / "kept"
     run = run_at(tmp_path / "vanilla_cnn-flowers")

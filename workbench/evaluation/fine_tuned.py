@@ -58,6 +58,9 @@ def keep_row(run: Path, root: Path | None = None) -> str:
     target = (root or places.fine_tuned()) / run.name
     shutil.rmtree(target, ignore_errors=True)
     about = {key: config.get(key) for key in KEPT}
+    about["trained_on"] = [  # without the folders of the machine that it ran on
+        Path(text).name if Path(text).is_absolute() else text for text in about["trained_on"] or []
+    ]
     write_whole(target, {"config.json": (json.dumps(about, indent=2) + "\n").encode()})
     (target / "scores").mkdir()
     for table in kept:
