@@ -208,7 +208,8 @@ def check_results_page(chromium, address: str, study: str, given: dict[str, list
         scored = sum(len(choices) for choices in given.values())
         plan = {"pairs": PAIR, "fakes": FAKE}[study]
         scored -= len(given) * (plan.practised + plan.caught)
-        paper = page.get_by_text(f"{len(given)} raters gave {scored} scored answers")
+        raters = f"{len(given)} {'rater' if len(given) == 1 else 'raters'}"
+        paper = page.get_by_text(f"{raters} gave {scored} scored answers")
         paper.first.wait_for()
         with page.expect_download() as download:
             page.get_by_text("Download everything").click()
