@@ -45,9 +45,9 @@ def begin_class() -> None:
         if st.button(f"Go on with class {live.code_of(study)}", icon=":material/co_present:"):
             _lead_to(study)
     here = state.checkpoints()
-    design = st.segmented_control(
+    design = st.pills(
         "What the class is asked", list(QUESTIONS), default="pair", required=True,
-        format_func=QUESTIONS.get,
+        format_func=QUESTIONS.get, wrap=True,
     )  # fmt: skip
     models = st.multiselect(
         "Models", list(here), default=list(here), format_func=lambda name: here[name].title
