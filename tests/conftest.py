@@ -13,6 +13,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "0")
 import pytest
 from browser import RUN_PATIENCE, browser_page, chromium, workbench_server
 
+from workbench import places
+
 __all__ = ["browser_page", "chromium", "workbench_server"]
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -146,3 +148,25 @@ def workbench(small_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)  # app.py is the router
     yield app
     state.checkpoints.clear()
+
+
+@pytest.fixture
+def type_command(small_checkpoints, tmp_path, monkeypatch, capsys):
+    """Run a command of the workbench with small models: words -> (exit code, stdout, stderr)."""
+    monkeypatch.setattr(places, "CHECKPOINTS", small_checkpoints)
+    monkeypatch.setattr(places, "RUNS", tmp_path / "no-runs")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+
+    def run(*words: object) -> tuple[int, str, str]:
+        from workbench.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -12,30 +12,14 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from workbench import checkpoints, places, samples
+from workbench import checkpoints, samples
 from workbench.images import encode, open_image
 
 
 @pytest.fixture
-def colorize(small_checkpoints, tmp_path, monkeypatch, capsys):
+def colorize(type_command):
     """Run the command: words -> (exit code, stdout, stderr)."""
-    monkeypatch.setattr(places, "CHECKPOINTS", small_checkpoints)
-    monkeypatch.setattr(places, "RUNS", tmp_path / "no-runs")
-    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
-
-    def run(*words: object) -> tuple[int, str, str]:
-        from workbench.cli import main
-
-        monkeypatch.setattr(sys, "argv", ["workbench", "colorize", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return partial(type_command, "colorize")
 
 
 @pytest.fixture

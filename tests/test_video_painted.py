@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,6 @@ import torch
 from PIL import Image
 from test_video import Tint, colour, decode, make_clip
 
-from workbench import places
-from workbench.cli import main
 from workbench.color import join_rgb, split_lab
 from workbench.coloring.colorize import Settings
 from workbench.errors import Problem
@@ -190,22 +187,8 @@ def test_a_turned_clip_gives_upright_frames(tmp_path: Path) -> None:
     assert not colour(clip.path, tmp_path / "out.mp4", painted={0: upright}).notes
 
 
-def test_from_scenes_to_a_mended_clip_on_the_command_line(
-    small_checkpoints, tmp_path, monkeypatch, capsys
-) -> None:
-    monkeypatch.setattr(places, "CHECKPOINTS", small_checkpoints)
-    monkeypatch.setattr(places, "RUNS", tmp_path / "no-runs")
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
+def test_from_scenes_to_a_mended_clip_on_the_command_line(type_command, tmp_path: Path) -> None:
+    run = type_command
     clip, frames = make_clip(tmp_path / "clip.mp4", 8, grey=True), tmp_path / "frames"
     code, said, _ = run("scenes", clip, "--out", frames, "--json")
     assert code == 0

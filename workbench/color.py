@@ -28,10 +28,10 @@ EDGE, EDGE_F, SLOPE, OFFSET = 0.008856, 0.2068966, 7.787, 16 / 116
 
 
 def keep(function: Callable[..., Any]) -> Any:
-    """Remember what a function of a device, numbers and types returned: `functools.cache`, but
+    """Remember what a function of a device, numbers and types returned, as `functools.cache` does.
 
-    made outside inference mode, so that it serves training too, and open to torch's compiler,
-    which looks behind functools.cache and would compute it anew in every step.
+    It is made outside inference mode, so that it serves training too. torch's compiler looks
+    behind `functools.cache` and would compute it anew in every step; behind this it does not.
     """
     found: dict[tuple[Any, ...], Any] = {}
 

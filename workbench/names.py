@@ -19,6 +19,11 @@ def printable(name: object) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
+def count_of(number: int, what: str) -> str:
+    """So many things in words: "1 rater", "2 raters"."""
+    return f"{number} {what}" + ("s" if number != 1 else "")
+
+
 def write_number(value: float, form: str) -> str:
     """A number as people read it: `format(value, form)`, with the sign for minus where it is less.
 

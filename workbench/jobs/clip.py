@@ -151,7 +151,7 @@ class VideoJob(threading.Thread):
 
 
 @dataclass(frozen=True)
-class SceneFrame:
+class DrawnFrame:
     """The frame with which a scene begins, as the network colours it."""
 
     number: int  # in the clip, from 0
@@ -160,11 +160,11 @@ class SceneFrame:
 
 
 @dataclass(frozen=True)
-class SceneFrames:
+class DrawnScenes:
     """The first frames of a clip's scenes, and all of them in a ZIP."""
 
     folder: Folder
-    frames: list[SceneFrame]
+    frames: list[DrawnFrame]
     left: int  # scenes that are not among them
 
     @property
@@ -173,7 +173,7 @@ class SceneFrames:
         return self.folder.path / "scenes.zip"
 
 
-def draw_scenes(job: VideoJob) -> SceneFrames:
+def draw_scenes(job: VideoJob) -> DrawnScenes:
     """The first frame of every scene of a finished job, at most MOST_SCENES, in colour."""
     from workbench.images import Picture, encode_for_screen, to_eight_bits
     from workbench.video import probe
@@ -181,7 +181,7 @@ def draw_scenes(job: VideoJob) -> SceneFrames:
     from workbench.video.scenes import read_pictures
 
     starts, rows = job.report.scenes, job.report.rows
-    found = SceneFrames(Folder(), [], max(0, len(starts) - MOST_SCENES))
+    found = DrawnScenes(Folder(), [], max(0, len(starts) - MOST_SCENES))
     painter = Painter(job.checkpoint, job.net)
     pictures = read_pictures(probe(job.source), starts[:MOST_SCENES])
     with zipfile.ZipFile(found.archive, "w", zipfile.ZIP_STORED) as archive:
@@ -191,7 +191,7 @@ def draw_scenes(job: VideoJob) -> SceneFrames:
             for made in colorize_picture(picture, [painter], job.settings, job.take_place):
                 archive.writestr(name, Form("png").encode(picture, made.rgb, made.marks))
                 small, _ = encode_for_screen(to_eight_bits(made.rgb), THUMBNAIL)
-                found.frames.append(SceneFrame(number, rows[number]["time"], small))
+                found.frames.append(DrawnFrame(number, rows[number]["time"], small))
     return found
 
 

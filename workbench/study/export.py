@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.names import write_number
+from workbench.names import count_of, write_number
 from workbench.study import ranking
 from workbench.study.plans import GREY, TRUTH, Plan
 from workbench.study.recruiting import list_recruited
@@ -247,7 +247,8 @@ def write_methods(results: Results) -> str:
     """A paragraph for a paper, with the numbers of this study filled in."""
     plan = results.plan
     names = ", ".join(model_name(shown) for shown in results.models)
-    who = f"{_count(len(results.raters), 'rater')} gave {_count(results.votes, 'scored answer')}"
+    raters = count_of(len(results.raters), "rater")
+    who = f"{raters} gave {count_of(results.votes, 'scored answer')}"
     unnamed = "no model was named before its answer" if plan.live else "no model was named"
     shown = (
         f"Pictures were rendered as squares of {plan.size} pixels, at most "
@@ -377,16 +378,12 @@ def _describe_bounds(row: Mapping[str, Any]) -> str:
     return f"[{low}, {high}]"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("s" if number != 1 else "")
-
-
 def warn_of_few_raters(results: Results) -> str:
     """What a bootstrap over few raters is worth, in a sentence with a space behind; or ""."""
     if results.unflagged >= FEW_RATERS:
         return ""
     said = (
-        f"With {_count(results.unflagged, 'rater')} without a flag a bootstrap over raters draws "
+        f"With {count_of(results.unflagged, 'rater')} without a flag a bootstrap over raters draws "
         "from few clusters and its intervals are too narrow (Cameron, Gelbach & Miller 2008). "
     )
     if results.unflagged < ENOUGH_RATERS:

@@ -10,14 +10,14 @@ from streamlit.runtime import Runtime
 
 from workbench.errors import Problem
 from workbench.jobs.clip import SAMPLE, draw_scenes
-from workbench.names import escape_markdown, write_number
+from workbench.names import count_of, escape_markdown, write_number
 from workbench.ui import state
 from workbench.ui.viewers import _component
 from workbench.ui.widgets import show_plot, show_problem
 from workbench.video.suffixes import SUFFIXES
 
 if TYPE_CHECKING:
-    from workbench.jobs.clip import SceneFrames, VideoJob
+    from workbench.jobs.clip import DrawnScenes, VideoJob
 
 TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
 
@@ -59,7 +59,7 @@ def name_clip(job: VideoJob) -> str:
     else:
         name = f"{escape_markdown(job.source.name)}, yours"
     if painted := len(job.painted):
-        name += f", {painted} {'frames' if painted > 1 else 'frame'} painted by hand"
+        name += f", {count_of(painted, 'frame')} painted by hand"
     return name
 
 
@@ -138,7 +138,7 @@ def mend_scenes(job: VideoJob) -> None:
                 show_problem(problem)
 
 
-def show_scenes(job: VideoJob, found: SceneFrames) -> None:
+def show_scenes(job: VideoJob, found: DrawnScenes) -> None:
     """The scenes' first frames, small, and the ZIP with all of them."""
     titles = [
         f"{i}: {each.seconds:.1f} s, frame {each.number}" for i, each in enumerate(found.frames, 1)

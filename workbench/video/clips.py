@@ -36,6 +36,12 @@ class Clip:
     aspect: Fraction  # of one pixel
     audio: tuple[str, ...]  # codecs of its sound tracks
 
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Height and width of a frame as it is seen, pixels."""
+        sides = self.height, self.width
+        return sides if self.rotation % 180 == 0 else sides[::-1]
+
 
 def open_clip(path: Path) -> av.container.InputContainer:
     """Open a file that holds pictures that move. Raises Problem."""
@@ -200,6 +206,12 @@ def to_rgb(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> np.ndar
         interpolation="BILINEAR",
     )
     return out.to_ndarray()
+
+
+def to_upright(frame: av.VideoFrame, clip: Clip, size: tuple[int, int] | None = None) -> np.ndarray:
+    """A frame of the clip as it is seen, uint8 RGB (H, W, 3), at another size if asked."""
+    stored = size[::-1] if size and clip.rotation % 180 else size
+    return np.ascontiguousarray(np.rot90(to_rgb(frame, stored), clip.rotation // 90))
 
 
 def pad_to_even(rgb: np.ndarray) -> np.ndarray:

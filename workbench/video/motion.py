@@ -168,6 +168,17 @@ def find_motion(L: Tensor) -> Motion:
     return Motion(flows[:pairs], flows[pairs:], back, ahead, cut)
 
 
+def find_motion_after(last: Tensor | None, L: Tensor) -> Motion:
+    """The motion of L (N, 1, h, w), its first frame against `last` (1, 1, h, w).
+
+    Without a last frame the first one begins a scene.
+    """
+    found = find_motion(torch.cat((L[:1] if last is None else last, L)))
+    if last is None:
+        found.cut[0] = True
+    return found
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a frame's pixels were in an earlier frame of its scene."""
@@ -212,12 +223,7 @@ class Smoother:
 
     def find_motion(self, L: Tensor) -> Motion:
         """The motion of a block's L (N, 1, h, w), its first frame against the last one seen."""
-        first = self.carry is None
-        before = L[:1] if first else self.carry.L
-        found = find_motion(torch.cat((before, L)))
-        if first:
-            found.cut[0] = True
-        return found
+        return find_motion_after(self.carry.L if self.carry else None, L)
 
     def add_block(
         self, L: Tensor, ab: Tensor, known: Tensor, times: list[float], moves: Motion

@@ -92,7 +92,7 @@ def open_painted(
     Raises Problem where a file is no picture, or has another proportion than the clip.
     """
     kept: dict[int, PaintedFrame] = {}
-    sides = (clip.height, clip.width) if clip.rotation % 180 == 0 else (clip.width, clip.height)
+    sides = clip.upright
     for number, file in sorted(files.items()):
         picture = open_image(file)
         name, (height, width) = printable(file.name), picture.rgb.shape[1:]

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,7 +24,7 @@ from torch import Tensor, nn
 from workbench.coloring.colorize import LONGEST, Settings, lightness, predict_coarse
 from workbench.errors import Problem
 from workbench.images import draw_mark
-from workbench.video.clips import Clip, Encoder, pad_to_even, probe, read_frames, to_rgb
+from workbench.video.clips import Clip, Encoder, pad_to_even, probe, read_frames, to_rgb, to_upright
 from workbench.video.motion import Carry, Smoother, Steady, motion_size
 from workbench.video.painted import PaintedColors, open_painted
 from workbench.video.parts import Parts, guard_writing
@@ -105,7 +104,7 @@ class Colored:
 
 def network_size(clip: Clip, size: int) -> tuple[int, int]:
     """(h, w) of the upright picture with `size` as its short side, in pixels."""
-    sides = (clip.height, clip.width) if clip.rotation % 180 == 0 else (clip.width, clip.height)
+    sides = clip.upright
     scale = min(size / min(sides), LONGEST * size / max(sides))
     return max(1, round(sides[0] * scale)), max(1, round(sides[1] * scale))
 
@@ -118,7 +117,6 @@ def block_length(clip: Clip) -> int:
 
 def read_blocks(clip: Clip, size: int, start: int, notes: list[str]) -> Iterator[Block]:
     """Blocks of frames from frame number `start` on, with their small upright pictures."""
-    quarters = clip.rotation // 90
     large = network_size(clip, size)
     little = motion_size(large)
     length = block_length(clip)
@@ -128,9 +126,7 @@ def read_blocks(clip: Clip, size: int, start: int, notes: list[str]) -> Iterator
     small: list[Tensor] = []
 
     def upright(frame: av.VideoFrame, size: tuple[int, int]) -> Tensor:
-        stored = size if quarters % 2 == 0 else size[::-1]
-        rgb = np.ascontiguousarray(np.rot90(to_rgb(frame, stored), quarters))
-        return torch.from_numpy(rgb).permute(2, 0, 1)
+        return torch.from_numpy(to_upright(frame, clip, size)).permute(2, 0, 1)
 
     for moment, frame in read_frames(clip, start, notes):
         times.append(moment)
@@ -321,8 +317,7 @@ class _Writing:
         self.quarters = -(clip.rotation // 90)  # from an upright picture to the stored one
         self.mark: Mark | None = None
         if stamp:
-            sides = (clip.height, clip.width)
-            height, width = sides if self.quarters % 2 == 0 else sides[::-1]
+            height, width = clip.upright
             self.mark = Mark(draw_mark(height, width, stamp).numpy(), height, width, self.quarters)
         self.trace = Trace()
         self.encoder: Encoder | None = None

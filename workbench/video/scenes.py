@@ -8,15 +8,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from workbench.errors import Problem
 from workbench.images import encode
 from workbench.names import printable, shorten_stem
-from workbench.video.clips import Clip, read_frames, to_rgb
-from workbench.video.motion import find_motion
+from workbench.video.clips import Clip, read_frames, to_upright
+from workbench.video.motion import find_motion_after
 from workbench.video.painted import name_frame
 from workbench.video.pipeline import read_blocks
 from workbench.video.stages import share_of_cores
@@ -48,9 +47,7 @@ def find_scenes(
     last: Tensor | None = None
     with share_of_cores():
         for block in read_blocks(clip, size, 0, [] if notes is None else notes):
-            before = block.L[:1] if last is None else last
-            cut = find_motion(torch.cat((before, block.L))).cut
-            cut[0] |= last is None
+            cut = find_motion_after(last, block.L).cut
             starts += [len(times) + i for i, new in enumerate(cut.tolist()) if new]
             times += [float(moment * clip.time_base) for moment in block.times]
             last = block.L[-1:]
@@ -65,13 +62,13 @@ def find_scenes(
 
 def read_pictures(clip: Clip, numbers: Collection[int]) -> Iterator[tuple[int, Tensor]]:
     """Yield (number, uint8 RGB (3, H, W), upright) of these frames, in the clip's order."""
-    left, turns = set(numbers), clip.rotation // 90
+    left = set(numbers)
     with closing(read_frames(clip)) as frames:
         for number, (_, frame) in enumerate(frames):
             if number in left:
                 left.remove(number)
-                rgb = np.ascontiguousarray(np.rot90(to_rgb(frame), turns).transpose(2, 0, 1))
-                yield number, torch.from_numpy(rgb)
+                rgb = torch.from_numpy(to_upright(frame, clip))
+                yield number, rgb.permute(2, 0, 1).contiguous()
             if not left:
                 return
 
