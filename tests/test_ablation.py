@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import sys
@@ -22,6 +23,7 @@ from workbench.evaluation import scores
 from workbench.evaluation.scores import Score
 from workbench.evaluation.summaries import Mean
 from workbench.models import MODELS
+from workbench.training import record
 from workbench.training.plan import make_plan
 from workbench.training.tensorboard import TensorBoard, scalars
 
@@ -230,6 +232,23 @@ def test_several_seeds_are_trained_each_in_its_folder_and_stand_in_the_rows(
         (entry, seed) for entry in ("unbalanced", "mse") for seed in (0, 1, 2)
     ]
     assert all(line["run"]["seed"] == line["seed"] and "check" not in line for line in headers)
+
+
+def test_the_weights_at_the_end_are_compared_and_not_the_best_look(
+    folder, tmp_path, monkeypatch
+) -> None:
+    falling = itertools.count(30, -1)  # dB: every late look is better than the last
+    scored = record.Watch.scores
+
+    def score_lower(watch, painted):
+        return {**scored(watch, painted), "psnr": float(next(falling))}
+
+    monkeypatch.setattr(record.Watch, "scores", score_lower)
+    result = ablate(folder, tmp_path, "colorful", "--only", "mse", "--images", "16")
+    assert result.exit_code == 0, result.exception
+    table = json.loads((tmp_path / "results.json").read_text())
+    images = table["about"]["run"]["images"]
+    assert [line["images_seen"] for line in table["entries"] if line["name"] == "mse"] == [images]
 
 
 def test_pictures_are_compared_one_by_one_which_sees_more_than_two_means() -> None:

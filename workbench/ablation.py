@@ -59,15 +59,16 @@ def plan_entry(
 ) -> Plan:
     """The training of one entry: its own options over the small-scale recipe of preset `quick`.
 
-    choices: fields of training.Run; options: "key=value" for every entry.
+    choices: fields of training.Run; options: "key=value" for every entry. What is compared are the
+    weights at the end: the best look would be chosen on the very pictures that are scored.
     """
     recipe = dict(spec.presets["quick"].recipe) if "quick" in spec.presets else {}
     small = [f"{key}={value}" for key, value in recipe.items()]
     if spec.backbone is None or not spec.backbone.used(spec.ablations[entry].build):
         backbone = None
     return make_plan(
-        spec, sources, validation=validation, preset=entry, width=width, choices=choices,
-        options=[*small, *options], backbone=backbone,
+        spec, sources, validation=validation, preset=entry, width=width,
+        choices={**choices, "keep_best": False}, options=[*small, *options], backbone=backbone,
     )  # fmt: skip
 
 

@@ -219,7 +219,9 @@ class Record:
     def _keep_best(self, seen: int, psnr: float) -> None:
         """Keep a copy of the weights for use where this look is the best of the late ones."""
         self.last = psnr
-        if may_be_kept(seen, self.run.images) and (not self.best or psnr > self.best["psnr"]):
+        if not self.run.keep_best or not may_be_kept(seen, self.run.images):
+            return
+        if not self.best or psnr > self.best["psnr"]:
             weights = state.copy_to_host(self.average.state_dict(), {})
             self.best = {"seen": seen, "psnr": psnr, "weights": weights}
 

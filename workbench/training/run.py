@@ -42,6 +42,10 @@ def parse_sizes(text: str) -> tuple[tuple[Shape, float], ...]:
     return stages
 
 
+# Choices that states of before know nothing of, with the values that change nothing.
+LATER = {"accumulate": 1, "warm_up": 0, "clip": 0, "keep_best": True}
+
+
 @dataclass(frozen=True)
 class Run:
     """One training run. Everything is counted in images seen."""
@@ -64,6 +68,7 @@ class Run:
     log_every: int = 0  # images between two lines of log.jsonl; 0: a hundredth of the run
     strip_every: int = 0  # images between two frames of the film-strip; 0: a twentieth
     save_every: int = 0  # images between two resumable states; 0: every few minutes
+    keep_best: bool = True  # of the late looks, by `stopping.KEPT`; else the weights at the end
 
     def __post_init__(self) -> None:
         parse_sizes(self.size)
@@ -120,9 +125,7 @@ class Run:
         The later ones count where they are used: states of before know nothing of them.
         """
         without = {"shown", "log_every", "strip_every", "save_every"}
-        without |= {
-            k for k, v in (("accumulate", 1), ("warm_up", 0), ("clip", 0)) if getattr(self, k) == v
-        }
+        without |= {k for k, v in LATER.items() if getattr(self, k) == v}
         return {k: v for k, v in asdict(self).items() if k not in without}
 
 
