@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from workbench import losses
+from workbench.errors import Problem
 
 
 def test_l1_and_mse_are_in_units_of_the_network():
@@ -14,10 +15,30 @@ def test_l1_and_mse_are_in_units_of_the_network():
     assert losses.mse(ab, truth, unit=110).item() == pytest.approx(0.01)
 
 
-def test_the_euclidean_loss_is_the_sum_over_2hw():
+def test_the_mean_square_is_the_sum_over_2hw():
     ab, truth = torch.randn(3, 2, 4, 5), torch.randn(3, 2, 4, 5)
     expected = ((ab - truth) / 128).square().sum((1, 2, 3)) / (2 * 4 * 5)
-    assert losses.euclidean(ab, truth).item() == pytest.approx(expected.mean().item(), rel=1e-5)
+    assert losses.mse(ab, truth).item() == pytest.approx(expected.mean().item(), rel=1e-5)
+
+
+def test_the_logarithm_counts_every_picture_alike():
+    truth = torch.zeros(2, 2, 4, 4)
+    ab = torch.stack([torch.full((2, 4, 4), 3.0), torch.full((2, 4, 4), 30.0)]).requires_grad_()
+    assert losses.log_mse(ab, truth, 0.0).item() == pytest.approx(math.log(3 * 30) / 2)
+    losses.log_mse(ab, truth, 0.0).backward()
+    pull = (ab.grad * ab.detach()).sum((1, 2, 3))  # what shrinking each picture's error would win
+    assert pull[0].item() == pytest.approx(pull[1].item())
+
+
+def test_no_error_at_all_is_no_infinity():
+    ab = torch.zeros(1, 2, 4, 4, requires_grad=True)
+    losses.log_mse(ab, torch.zeros(1, 2, 4, 4)).backward()
+    assert ab.grad.abs().max() == 0
+
+
+def test_a_loss_that_is_not_there_is_answered_with_those_that_are():
+    with pytest.raises(Problem, match=r"no loss 'l2'\. There are: mse, log_mse"):
+        losses.find_loss(losses.REGRESSION, "l2")
 
 
 @pytest.mark.parametrize("name", losses.ADVERSARIAL)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from workbench.errors import Problem
+
+T = TypeVar("T")
 
 
 def l1(ab: Tensor, truth: Tensor, unit: float = 110.0) -> Tensor:
@@ -15,13 +20,22 @@ def l1(ab: Tensor, truth: Tensor, unit: float = 110.0) -> Tensor:
 
 
 def mse(ab: Tensor, truth: Tensor, unit: float = 128.0) -> Tensor:
-    """Mean ((ab - truth) / unit)^2 over pixels and both channels."""
+    """Mean ((ab - truth) / unit)^2 over pixels and both channels (Lakhani, 4.2: 1 / (2HW) sum)."""
     return F.mse_loss(ab.float(), truth) / unit**2
 
 
-def euclidean(ab: Tensor, truth: Tensor, unit: float = 128.0) -> Tensor:
-    """1 / (2HW) sum ((ab - truth) / unit)^2, averaged over the batch (Lakhani, 4.2)."""
-    return mse(ab, truth, unit)  # two channels: 1 / (2HW) of the sum is the mean
+def log_mse(ab: Tensor, truth: Tensor, floor: float = 1.0) -> Tensor:
+    """Mean over the pictures of ln(MSE + floor), halved. ab (N, 2, h, w) in CIELAB units.
+
+    PSNR turned round, but for unit and constant: every picture counts alike, where the mean of
+    the squares is decided by the few most colourful (`PSNRLoss` of BasicSR, after Chen et al.,
+    HINet, CVPR Workshops 2021; on ab, and the floor, are ours).
+    """
+    each = (ab.float() - truth).square().mean((1, 2, 3))  # (N,)
+    return (each + floor).log().mean() / 2
+
+
+REGRESSION: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": mse, "log_mse": log_mse}
 
 
 def log_critic(real: Tensor, fake: Tensor) -> Tensor:
@@ -61,6 +75,13 @@ ADVERSARIAL: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tenso
     "least_squares": (least_squares_critic, least_squares_net),
     "hinge": (hinge_critic, hinge_net),
 }
+
+
+def find_loss(losses: Mapping[str, T], name: str) -> T:
+    """One of REGRESSION or ADVERSARIAL. Raises Problem for a name that is not in it."""
+    if name not in losses:
+        raise Problem(f"There is no loss {name!r}. There are: {', '.join(losses)}.")
+    return losses[name]
 
 
 def cross_entropy_of_labelled(scores: Tensor, label: Tensor) -> Tensor:

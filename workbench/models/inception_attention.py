@@ -217,13 +217,22 @@ class InceptionAttention(Colorizer):
 
 
 class InceptionRecipe(Recipe):
-    """1 / (2HW) sum (ab - ab^)^2 (paper, 4.2); Adam 1e-3."""
+    """1 / (2HW) sum (ab - ab^)^2 (paper, 4.2); Adam 1e-3.
+
+    distance: one of `losses.REGRESSION`; the paper's is the mean of the squares, "mse".
+    """
 
     def __init__(
-        self, net: nn.Module, images: int, learning_rate: float = 1e-3, decay: float = 0.0
+        self,
+        net: nn.Module,
+        images: int,
+        learning_rate: float = 1e-3,
+        decay: float = 0.0,
+        distance: str = "mse",
     ) -> None:
         super().__init__()
         self.net, self.images, self.decay = net, images, decay
+        self.distance = losses.find_loss(losses.REGRESSION, distance)
         self.asks = "grey" if isinstance(net.backbone, eye.Eye) else None
         trained = [p for p in net.parameters() if p.requires_grad]
         self.optimizers = {"net": torch.optim.Adam(trained, learning_rate, fused=True)}
@@ -232,7 +241,7 @@ class InceptionRecipe(Recipe):
         self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
     ) -> Tensor:
         """The one loss."""
-        return losses.euclidean(self.net(L, answers), ab)
+        return self.distance(self.net(L, answers), ab)
 
     def schedule(self, seen: int) -> None:
         """The learning rate falls to 0 over the last `decay` of all images."""

@@ -160,7 +160,7 @@ class AdversarialRecipe(Recipe):
     ) -> None:
         super().__init__()
         self.net, self.critic, self.images, self.asks = net, critic, images, asks
-        self.critic_loss, self.net_loss = losses.ADVERSARIAL[adversarial]
+        self.critic_loss, self.net_loss = losses.find_loss(losses.ADVERSARIAL, adversarial)
         self.first, self.last, self.pixel_weight, self.decay = first, last, first, decay
         self.optimizers = {
             "critic": torch.optim.Adam(critic.parameters(), rates[1], betas, fused=True),

@@ -146,9 +146,11 @@ class Reference(Colorizer):
 class ReferenceRecipe(Recipe):
     """Cross-entropy of the bins, and smooth L1 between the distribution's mean and the truth.
 
-    AdamW, a short warm-up, then a cosine. Crops are enlarged to the size at which the network is
-    shown a picture. The head and the losses look at every second row and column, another offset
-    in each step: neighbours say nearly the same, and 313 scores for each place are dear.
+    log_mse: the weight of `losses.log_mse` of that mean beside them, for which every picture
+    counts alike. AdamW, a short warm-up, then a cosine. Crops are enlarged to the size at which
+    the network is shown a picture. The head and the losses look at every second row and column,
+    another offset in each step: neighbours say nearly the same, and 313 scores for each place are
+    dear.
     """
 
     net: Reference
@@ -162,12 +164,13 @@ class ReferenceRecipe(Recipe):
         warm_up: float = 0.02,
         regression: float = 0.1,
         rebalancing: float = 0.0,
+        log_mse: float = 0.0,
         shown: int = SHOWN,
         prior: str | None = None,
     ) -> None:
         super().__init__()
         self.net, self.images, self.warm_up, self.shown = net, images, warm_up, shown
-        self.regression = regression
+        self.regression, self.log_mse = regression, log_mse
         self.offset = (0, 0)  # of the rows and columns that the losses look at
         weight = ab_bins.rebalancing(ab_bins.load_prior(prior or ab_bins.BUNDLED_PRIOR))
         self.register_buffer("weight", weight**rebalancing)
@@ -201,7 +204,8 @@ class ReferenceRecipe(Recipe):
         weight = self.weight[bins[:, 0]]  # (N, h/2, w/2)
         loss = losses.rebalanced_cross_entropy(logits, bins, shares, weight)
         mean = ab_bins.annealed_mean(logits, 1.0)  # (N, 2, h/2, w/2)
-        return loss + self.regression * F.smooth_l1_loss(mean, truth, beta=10.0)
+        loss = loss + self.regression * F.smooth_l1_loss(mean, truth, beta=10.0)
+        return loss + self.log_mse * losses.log_mse(mean, truth) if self.log_mse else loss
 
     def schedule(self, seen: int) -> None:
         """The learning rate rises over `warm_up` of all images, then falls along a cosine.

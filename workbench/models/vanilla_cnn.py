@@ -65,13 +65,22 @@ class VanillaCNN(Colorizer):
 
 
 class VanillaRecipe(Recipe):
-    """MSE on ab / 128, RMSprop 1e-3: Wallner's; the paper names neither."""
+    """MSE on ab / 128, RMSprop 1e-3: Wallner's; the paper names neither.
+
+    distance: one of `losses.REGRESSION`.
+    """
 
     def __init__(
-        self, net: nn.Module, images: int, learning_rate: float = 1e-3, decay: float = 0.0
+        self,
+        net: nn.Module,
+        images: int,
+        learning_rate: float = 1e-3,
+        decay: float = 0.0,
+        distance: str = "mse",
     ) -> None:
         super().__init__()
         self.net, self.images, self.decay = net, images, decay
+        self.distance = losses.find_loss(losses.REGRESSION, distance)
         # torch (2.15) has no fused RMSprop; on a GPU it takes foreach by itself, the next best.
         self.optimizers = {"net": torch.optim.RMSprop(net.parameters(), learning_rate, alpha=0.9)}
 
@@ -79,7 +88,7 @@ class VanillaRecipe(Recipe):
         self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
     ) -> Tensor:
         """The one loss."""
-        return losses.mse(self.net(L), ab)
+        return self.distance(self.net(L), ab)
 
     def schedule(self, seen: int) -> None:
         """The learning rate falls to 0 over the last `decay` of all images."""
