@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -608,10 +609,43 @@ def test_what_was_typed_is_done_or_refused(folder, tmp_path):
     ):
         with pytest.raises(Problem, match=sentence):
             make_plan(spec, [str(folder)], choices={"images": 8, **wrong})
-    with pytest.raises(Problem, match=r"learning_rate is a number, 0\.001 where"):
-        make_plan(spec, [str(folder)], options=["learning_rate=abc"])
     with pytest.raises(Problem, match="--minutes is above 0"):
         make_plan(spec, [str(folder)], minutes=0, choices={"batch_size": 4, "size": "32"})
+
+
+@pytest.mark.parametrize(
+    ("model", "typed", "sentence"),
+    [
+        ("vanilla_cnn", "learning_rate=abc", "learning_rate is a number from 0 on, 0.001 by"),
+        ("vanilla_cnn", "learning_rate=-1", "learning_rate is a number from 0 on"),
+        ("vanilla_cnn", "distance=l2", "no loss 'l2'. There are: mse, log_mse"),
+        ("attention_pix2pix", "adversarial=l2", "There are: log, least_squares, hinge"),
+        ("attention_pix2pix", "critic_rate=fast", "critic_rate is a number from 0 on, None by"),
+        ("attention_pix2pix", "attention=33", "attention is one of (0, 32, 64, 128), not 33"),
+        ("attention_pix2pix", "spectral=1", "spectral is true or false"),
+        ("attention_pix2pix", "beta1=3", "cannot be made with these options: Invalid beta"),
+        ("inception_attention", "score=cosine", "score is dot or general, not cosine"),
+        ("reference", "depth=1.5", "depth is a whole number from 0 on"),
+        ("reference", "shown=none", "shown is a whole number from 0 on"),
+    ],
+)  # fmt: skip
+def test_an_option_of_a_network_or_recipe_fits_or_is_answered_with_what_does(
+    model, typed, sentence, folder
+):
+    fusion = ["fusion=false"] if model == "inception_attention" else []
+    with pytest.raises(Problem, match=re.escape(sentence)):
+        make_plan(
+            MODELS[model], [str(folder)], width=0.125, options=[*fusion, typed],
+            choices={"batch_size": 4, "size": "32", "images": 8},
+        ).make(8)  # fmt: skip
+
+
+def test_a_whole_number_is_a_rate_and_none_is_what_it_was(folder):
+    made = make_plan(
+        MODELS["attention_pix2pix"], [str(folder)], width=0.125,
+        options=["beta1=0", "critic_rate=none"], choices={"batch_size": 4, "size": "32"},
+    )  # fmt: skip
+    assert made.make(8).optimizers["critic"].param_groups[0]["betas"][0] == 0.0
 
 
 def test_a_run_counted_in_minutes_goes_on_with_the_images_it_settled(folder, tmp_path):

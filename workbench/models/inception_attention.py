@@ -84,6 +84,8 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int, score: str = "dot") -> None:
         super().__init__()
+        if score not in ("dot", "general"):
+            raise ValueError(f"score is dot or general, not {score}")
         self.general = nn.Linear(channels, channels, bias=False) if score == "general" else None
         self.combine = nn.Conv2d(2 * channels, channels, 1)
 

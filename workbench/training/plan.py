@@ -123,12 +123,15 @@ def make_plan(
 
     def make(images: int) -> Recipe:
         torch.manual_seed(run.seed)
-        net = spec.build(width=width, **build)
-        if base is not None:
-            carry_over(base.net(), net)
-        elif backbone and spec.backbone:
-            spec.backbone.load(net, Path(backbone))
-        return spec.recipe(net, images, **recipe)
+        try:
+            net = spec.build(width=width, **build)
+            if base is not None:
+                carry_over(base.net(), net)
+            elif backbone and spec.backbone:
+                spec.backbone.load(net, Path(backbone))
+            return spec.recipe(net, images, **recipe)
+        except ValueError as error:
+            raise Problem(f"{spec.name} cannot be made with these options: {error}.") from None
 
     about = {
         "model": spec.name, "width": width, "options": build, "recipe": recipe,
@@ -200,9 +203,9 @@ def list_options(spec: ModelSpec, preset: str | None = None) -> list[dict[str, A
         ("recipe", _options_of(spec.recipe, "net", "images"), chosen.recipe),
     )
     return [
-        {"option": name, "default": preset_own.get(name, default), "of": home}
+        {"option": name, "default": preset_own.get(name, option.default), "of": home}
         for home, names, preset_own in homes
-        for name, default in names.items()
+        for name, option in names.items()
     ]
 
 
@@ -216,27 +219,35 @@ def find_preset(spec: ModelSpec, preset: str | None) -> Preset:
     return named[preset]
 
 
-def _options_of(function: Callable[..., Any], *without: str) -> dict[str, Any]:
-    """The keyword arguments of a network's or a recipe's maker, with their defaults."""
+def _options_of(function: Callable[..., Any], *without: str) -> dict[str, inspect.Parameter]:
+    """The keyword arguments of a network's or a recipe's maker."""
     found = inspect.signature(function).parameters.items()
-    return {name: parameter.default for name, parameter in found if name not in without}
+    return {name: parameter for name, parameter in found if name not in without}
 
 
-def _fitting(key: str, value: Any, default: Any) -> Any:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+# What an option takes by its annotation: a test of a value, and the words for it.
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "int": (lambda value: _is_number(value) and value == int(value), "a whole number from 0 on"),
+    "float": (_is_number, "a number from 0 on"),
+    "str": (lambda value: isinstance(value, str), "a word"),
+}
+
+
+def _fitting(key: str, value: Any, option: inspect.Parameter) -> Any:
     """A typed value, of the kind that the option has; raises Problem where it is another."""
-    numbers = (int, float)
-    is_number = isinstance(value, numbers) and not isinstance(value, bool)
-    if isinstance(default, bool):
-        fits, kind = isinstance(value, bool), "true or false"
-    elif isinstance(default, numbers):
-        fits, kind = is_number, "a number"
-    elif isinstance(default, str):
-        fits, kind = isinstance(value, str), "a word"
-    else:
+    told = option.annotation
+    kind, _, optional = getattr(told, "__name__", str(told)).partition(" | ")
+    fits, words = KINDS.get(kind, (lambda value: True, "whatever its maker takes"))
+    if fits(value):
+        return {"int": int, "float": float}.get(kind, lambda value: value)(value)
+    if value is None and optional == "None":
         return value
-    if not fits:
-        raise Problem(f"--set {key}={value}: {key} is {kind}, {default} where nothing is given.")
-    return value
+    raise Problem(f"--set {key}={value}: {key} is {words}, {option.default} by itself.")
 
 
 def parse_value(text: str) -> Any:
