@@ -133,7 +133,8 @@ class Adapted(nn.Module):
         super().__init__()
         after, before = conv.weight.shape[:2]
         self.conv = conv
-        self.down = nn.Parameter(torch.randn(rank, before) / before**0.5)
+        self.down = nn.Parameter(torch.empty(rank, before))
+        nn.init.normal_(self.down, std=before**-0.5)
         self.up = nn.Parameter(torch.zeros(after, rank))
         self.settled: Tensor | None
         self.register_buffer("settled", None, persistent=False)
