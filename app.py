@@ -4,7 +4,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from workbench import places
+from workbench import imports, places
 from workbench.serving.first_paint import FirstPaint
 from workbench.serving.headers import SafeHeaders
 from workbench.ui import state
@@ -64,4 +64,5 @@ def show_page() -> None:
 if get_script_run_ctx(suppress_warning=True):
     show_page()
 else:  # `streamlit run` asks once what it is to serve
+    imports.import_ahead()
     app = st.App(__file__, middleware=[Middleware(SafeHeaders), Middleware(FirstPaint)])

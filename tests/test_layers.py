@@ -15,7 +15,7 @@ PACKAGE = ROOT / "workbench"
 # inside a function or for types only; entries of one layer do not know each other. The longest
 # entry that fits a module's name counts.
 LAYERS = [
-    ["errors", "names", "places", "samples", "spare", "color", "provenance"],
+    ["errors", "imports", "names", "places", "samples", "spare", "color", "provenance"],
     ["images", "writing", "hub"],
     ["spec", "losses", "models.blocks", "models.ab_bins", "models.eye", "models.presets",
      "evaluation.metrics", "evaluation.flicker", "evaluation.scores", "evaluation.reported"],
@@ -184,6 +184,18 @@ def test_the_engine_runs_on_a_bare_gpu_machine(module):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_server_imports_ahead_what_takes_seconds_without_torchs_compiler():
+    code = (
+        "import sys; from workbench import imports; imports.import_ahead().join()\n"
+        "print([n for n in ('torch', 'timm', 'torch._dynamo', 'workbench.models')"
+        " if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "['torch', 'timm']"
 
 
 def test_the_command_line_answers_help_without_importing_torch():

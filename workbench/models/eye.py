@@ -11,13 +11,8 @@ One copy serves all of them: `checkpoints/eye`, made by `python -m workbench eye
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from contextlib import suppress
 from pathlib import Path
-from threading import Lock
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -27,6 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from workbench import places
 from workbench.errors import Problem
+from workbench.imports import import_timm
 
 NAME = "eye"  # what `--set backbone=` calls it
 TIMM = "tf_efficientnet_lite0"
@@ -39,7 +35,6 @@ STAGES = (0, 1, 2, 4, 6)  # the blocks that these come out of
 CHANGE = ".up"  # the end of the names of what scales the change that `Adapted` adds
 ADAPTED = 3  # the first block that `Features.adapt` reaches: all at strides 16 and 32
 WEIGHTS = "model.safetensors"
-_importing = Lock()
 
 
 class Eye(nn.Module):
@@ -179,33 +174,6 @@ def _join(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     # an outline: to compute its shapes, torch would import its compiler
     conv.bias = nn.Parameter(conv.weight.new_empty(conv.out_channels))
     return conv
-
-
-def import_timm() -> ModuleType:
-    """timm, without torch's compiler, which takes longer to import than timm and torchvision.
-
-    Both import it while they are imported: torchvision for a question that `roi_align` asks later,
-    timm to mark functions of models that are none of ours. A stand-in passes the question on
-    when it is asked. Where it does not do, or the compiler is there, timm is imported as ever.
-    """
-    names = ("torch._dynamo", "torch._dynamo.utils")
-    with _importing:
-        if "timm" not in sys.modules and not set(names) & set(sys.modules):
-            compiler, questions = stand_ins = [ModuleType(name) for name in names]
-            vars(compiler)["disable"] = lambda function=None, *args, **kwargs: function
-            vars(questions)["is_compile_supported"] = _ask_compiler
-            sys.modules.update(zip(names, stand_ins, strict=True))
-            with suppress(ImportError, AttributeError, TypeError):
-                importlib.import_module("timm")
-            for name in names:
-                del sys.modules[name]
-        return importlib.import_module("timm")
-
-
-def _ask_compiler(device: Any) -> Any:
-    from torch._dynamo.utils import is_compile_supported
-
-    return is_compile_supported(device)
 
 
 def _weights(place: Path) -> dict[str, Tensor]:

@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from workbench import losses
 from workbench.errors import Problem
+from workbench.imports import import_timm
 from workbench.models import eye, presets
 from workbench.models.blocks import (
     coordinates,
@@ -54,7 +55,7 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, classes: int, size: int, pretrained: bool) -> None:
         super().__init__()
-        timm = eye.import_timm()
+        timm = import_timm()
         self.name, self.size = name, size
         pretrained = pretrained and torch.get_default_device().type != "meta"
         try:
