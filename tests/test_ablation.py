@@ -195,7 +195,7 @@ def test_a_claim_below_grey_is_said_to_be_below_grey() -> None:
 def test_the_bundled_tables_say_what_their_rows_say(model) -> None:
     table = ablation.read_tables(model)["bundled"]
     rows: dict[str, list[Score]] = {}
-    for row in scores.read(ablation.bundled_folder() / f"{model}.csv"):
+    for row in scores.read(ablation.bundled_folder() / f"{model}.csv.gz"):
         rows.setdefault(row.model, []).append(row)
     judged = ablation.judge_claims(MODELS[model], rows)
     assert [(c["text"], c["verdict"], c["trained"], c["below_grey"]) for c in judged] == [
@@ -315,9 +315,8 @@ def test_one_entry_at_a_time_gives_the_table_of_all(done, folder, tmp_path, monk
         json.loads(result.stdout)["claims"]
         == json.loads((done / "results.json").read_text())["claims"]
     )
-    assert (tmp_path / "checkpoints" / "ablations" / "colorful.csv").read_bytes() == (
-        done / "results.csv"
-    ).read_bytes()
+    bundled = ablation.bundled_folder() / "colorful.csv.gz"
+    assert scores.read(bundled) == scores.read(done / "results.csv")
     assert next(iter(ablation.read_tables("colorful"))) == "bundled"
 
 

@@ -82,6 +82,11 @@ def test_loading_the_bundled_networks_does_not_wait_for_torchs_compiler():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_what_comes_with_the_workbench_is_at_most_100_megabytes():
+    files = [path for path in places.CHECKPOINTS.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 100e6
+
+
 def test_shards_are_at_most_as_large_as_asked_and_load_the_same(net, tmp_path):
     config = saved(net, tmp_path / "a", shard_bytes=120_000)
     files = sorted((tmp_path / "a").glob("model-*.safetensors"))

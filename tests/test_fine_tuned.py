@@ -77,7 +77,7 @@ def test_a_broken_row_is_named_and_the_others_are_there(tmp_path: Path) -> None:
     for name in ("flowers", "coco"):
         write(run / "scores" / f"{name}.csv", [score(run.name, "a", 20.0, name)])
     keep_row(run, root)
-    (root / run.name / "scores" / "coco.csv").write_text("not,a,table\n1,2,3\n", encoding="utf-8")
+    (root / run.name / "scores" / "coco.csv.gz").write_bytes(b"not,a,table\n1,2,3\n")
     for name, text in (("torn", "{"), ("list", "[]"), ("empty", "{}")):
         write_whole(root / name, {"config.json": text.encode()})
     found, rows, complaints = read_rows(root)
@@ -88,7 +88,7 @@ def test_a_broken_row_is_named_and_the_others_are_there(tmp_path: Path) -> None:
         assert any(
             f"{name}/config.json does not say what was trained" in each for each in complaints
         )
-    assert "coco.csv is not a table of scores" in complaints[-1]
+    assert "coco.csv.gz is not a table of scores" in complaints[-1]
 
 
 def test_what_is_no_fine_tuning_or_has_no_scores_is_refused(tmp_path: Path) -> None:

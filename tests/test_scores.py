@@ -1,5 +1,6 @@
 """Rows of scores, their files, and the figures made of them."""
 
+import gzip
 import math
 from pathlib import Path
 
@@ -20,22 +21,25 @@ def rows(model: str, values, dataset="set", metric="psnr") -> list[Score]:
     return [row(model, f"p{i:03}", dataset, **{metric: v}) for i, v in enumerate(values)]
 
 
-def test_what_is_written_is_read_again(tmp_path):
+@pytest.mark.parametrize("name", ["set.csv", "set.csv.gz"])
+def test_what_is_written_is_read_again(tmp_path, name):
     written = [
         row(psnr=23.456789, ssim=0.98765432, ms=1.5),
         row(picture='a, "b"\nc', psnr=math.inf, ssim=1.0, ms=0.000123456),
     ]
-    path = tmp_path / "net" / "scores" / "set.csv"
+    path = tmp_path / "net" / "scores" / name
     scores.write(path, written)
+    assert (path.read_bytes()[:2] == b"\x1f\x8b") == name.endswith(".gz")
     read = scores.read(path)
     assert [r.picture for r in read] == [r.picture for r in written]
     assert read[0].psnr == pytest.approx(23.457)
     assert read[1].psnr == math.inf
     assert read[0].delta_e is None
-    assert "delta_e" not in path.read_text()
+    told = path.read_bytes()
+    assert b"delta_e" not in (gzip.decompress(told) if name.endswith(".gz") else told)
     scores.write(path, read)
     assert scores.read(path) == read, "writing what was read changes nothing"
-    assert [p.name for p in path.parent.iterdir()] == ["set.csv"], "no temporary file is left"
+    assert [p.name for p in path.parent.iterdir()] == [name], "no temporary file is left"
 
 
 def test_tables_are_found_below_their_roots(tmp_path):
@@ -63,6 +67,18 @@ def test_a_file_that_is_no_table_of_scores_is_named(tmp_path, text, sentence):
     with pytest.raises(Problem, match=sentence) as raised:
         scores.read(path)
     assert "set.csv" in str(raised.value)
+
+
+def test_a_compressed_table_that_is_none_or_torn_is_named(tmp_path):
+    path = tmp_path / "set.csv.gz"
+    scores.write(path, rows("net", [20.0, 21.0]))
+    whole = path.read_bytes()
+    scores.write(path, rows("net", [20.0, 21.0]))
+    assert path.read_bytes() == whole  # no time, no name in it
+    for torn in (whole[:40], b"model,revision\n", whole[:30] + b"?" * 30):
+        path.write_bytes(torn)
+        with pytest.raises(Problem, match="not compressed, or torn"):
+            scores.read(path)
 
 
 def test_merging_twice_is_merging_once_and_the_later_row_wins():

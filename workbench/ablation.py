@@ -252,11 +252,13 @@ def _mean(rows: Sequence[Score], metric: str) -> Mean:
     return mean_over_seeds(_by_seed([rows], metric), (1,))
 
 
-def write_table(out: Path, table: Mapping[str, Any], rows: Mapping[str, Sequence[Score]]) -> None:
+def write_table(
+    out: Path, table: Mapping[str, Any], rows: Mapping[str, Sequence[Score]], suffix: str = ".csv"
+) -> None:
     """Write a table (JSON) and, beside it, the rows of scores it was computed from (CSV)."""
     text = json.dumps(table, indent=1, ensure_ascii=False) + "\n"
     write_whole(out.parent, {out.name: text.encode()})
-    scores.write(out.with_suffix(".csv"), [row for entry in rows.values() for row in entry])
+    scores.write(out.with_suffix(suffix), [row for entry in rows.values() for row in entry])
 
 
 def bundle(folder: Path, table: Mapping[str, Any], rows: Mapping[str, Sequence[Score]]) -> Path:
@@ -270,7 +272,7 @@ def bundle(folder: Path, table: Mapping[str, Any], rows: Mapping[str, Sequence[S
     names = [line["name"] for line in trained]
     some = [] if names == table["wanted"] else names
     out = bundled_folder() / f"{'-'.join([table['model'], *some])}.json"
-    write_table(out, table, rows)
+    write_table(out, table, rows, ".csv.gz")
     lines = [
         {"entry": line["name"], "seed": seed, **{k: v for k, v in said.items() if k != "check"}}
         for line in trained for seed in line["seeds"]

@@ -19,7 +19,7 @@ import numpy as np
 
 from workbench import places
 from workbench.errors import Problem, read_each, reason_of
-from workbench.evaluation.scores import Score, read
+from workbench.evaluation.scores import Score, read, write
 from workbench.evaluation.summaries import Mean, mean
 from workbench.writing import write_whole
 
@@ -64,7 +64,7 @@ def keep_row(run: Path, root: Path | None = None) -> str:
     write_whole(target, {"config.json": (json.dumps(about, indent=2) + "\n").encode()})
     (target / "scores").mkdir()
     for table in kept:
-        shutil.copyfile(table, target / "scores" / table.name)
+        write(target / "scores" / f"{table.stem}.csv.gz", read(table))
     return f"{run.name} is a row of the generalisation matrix: {len(kept)} data sets."
 
 
@@ -89,7 +89,7 @@ def _read_config(file: Path) -> list[FineTuned]:
 
 def tables(run: Path) -> list[Path]:
     """The tables of scores of a run; hidden files are journals and unfinished writings."""
-    return sorted((run / "scores").glob("[!.]*.csv"))
+    return sorted((run / "scores").glob("[!.]*.csv*"))
 
 
 def _describe(name: str, config: dict[str, Any]) -> FineTuned:

@@ -1,15 +1,21 @@
 """Rows of scores: one per (model, revision, data set, picture, protocol, size), in CSV files.
 
-`<root>/<model>/scores/<dataset>.csv` is the one form in which scores are kept. Means and
-intervals are computed from these rows (summaries.py), never stored instead of them.
+`<root>/<model>/scores/<dataset>.csv` is the one form in which scores are kept; those of ablations
+and fine-tuned networks that come with the workbench are compressed (.csv.gz). Means and intervals
+are computed from these rows (summaries.py), never stored instead of them.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
+import io
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import BinaryIO, Literal, TextIO, cast
 
 from workbench import errors
 from workbench.errors import Problem
@@ -74,9 +80,10 @@ def merge(*groups: Iterable[Score]) -> list[Score]:
 
 
 def write(path: Path, scores: Iterable[Score]) -> None:
-    """Write rows as CSV: to a temporary file beside `path`, then renamed.
+    """Write rows as CSV, compressed where the name ends in .gz: beside `path`, then renamed.
 
-    Columns that no row has are left out; numbers have 5 significant digits.
+    Columns that no row has are left out; numbers have 5 significant digits. The same rows are the
+    same bytes.
     """
     rows = list(scores)
     used = [c for c in COLUMNS if any(getattr(row, c) is not None for row in rows)]
@@ -84,7 +91,7 @@ def write(path: Path, scores: Iterable[Score]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with (
             replacing(path) as partial,
-            partial.open("w", newline="", encoding="utf-8") as file,
+            _open_text(partial, "w", path.suffix == ".gz") as file,
         ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(used)
@@ -98,14 +105,24 @@ def write(path: Path, scores: Iterable[Score]) -> None:
 def read(path: Path) -> list[Score]:
     """Rows of a CSV file written by `write`. Raises Problem when it is something else."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with _open_text(path, "r", path.suffix == ".gz") as file:
             return list(_rows(csv.reader(file), path))
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise Problem(f"{path} is not a table of scores: it is not compressed, or torn.") from None
     except OSError as reason:
         raise Problem(f"{path} cannot be read: {reason.strerror or reason}.") from None
     except UnicodeDecodeError:
         raise Problem(f"{path} is not a table of scores: it is not text.") from None
     except csv.Error as reason:
         raise Problem(f"{path} is not a table of scores: {reason}.") from None
+
+
+@contextmanager
+def _open_text(path: Path, mode: Literal["r", "w"], compressed: bool) -> Iterator[TextIO]:
+    with path.open(f"{mode}b") as bare:  # no name and no time in what is compressed
+        file = gzip.GzipFile("", f"{mode}b", 9, bare, mtime=0) if compressed else bare
+        with io.TextIOWrapper(cast(BinaryIO, file), encoding="utf-8", newline="") as text:
+            yield text
 
 
 def read_each(files: Iterable[Path]) -> tuple[list[Score], list[str]]:
