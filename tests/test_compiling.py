@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from workbench.spec import Recipe
 from workbench.training import Run, compiling, record, train
 from workbench.training.batches import Batches, source_shape
 from workbench.training.compiling import CUT, compile_step, cut_batch, try_losses
+from workbench.training.measure import Measured, measure
+from workbench.training.plan import Plan
 
 OPTIONS = {"inception_attention": {"backbone": "eye", "backbone_classes": 1000}}
 RUN = Run(images=18, batch_size=4, size="32", rotate=10.0, zoom=0.1, shear=0.1, compile=True,
@@ -184,3 +187,25 @@ def test_each_size_is_tried_and_a_smaller_last_batch_runs_as_it_is_written(monke
     before = recipe.near.known.copy()
     try_losses(recipe, given, cut_batch(given, 16), False, 16)  # two pictures
     assert recipe.near.known == before
+
+
+def test_what_is_timed_before_a_run_is_the_compiled_step(monkeypatch):
+    monkeypatch.setattr(compiling, "BACKEND", backend(lambda x: x))
+    given = batches()
+    pixels = given.pixels.numpy() if isinstance(given.pixels, torch.Tensor) else given.pixels
+    labels = np.arange(16) % 3 - 1
+    found = measure(lambda images: Painter(), pixels, labels, RUN, (32, 32), 2, count=True)
+    assert found.compiled.startswith("--compile: compiled in "), found.compiled
+    assert found.compiling > 0
+    assert found.activations > 0
+    written = replace(RUN, compile=False)
+    plain = measure(lambda images: Painter(), pixels, labels, written, (32, 32), 2)
+    assert (plain.compiled, plain.compiling) == ("", 0.0)
+
+
+def test_minutes_count_what_compiling_takes(monkeypatch):
+    made = Plan(lambda images: Painter(), None, None, RUN, {})
+    told = Measured(10.0, compiling=5.0)
+    monkeypatch.setattr(Plan, "measure", lambda self, shape, steps, count=False: told)
+    assert made.images_in(60.0) == 550
+    assert made.images_in(1.0) == RUN.batch_size

@@ -126,6 +126,7 @@ def try_losses(
     parts = max(1, min(batches.run.accumulate, len(lab) // 2))
     told = [None] * parts if answers is None else answers.chunk(parts)
     torch.manual_seed(seen)
+    recipe.zero_grad(set_to_none=True)  # of a step before
     try:
         return [
             value

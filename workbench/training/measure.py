@@ -16,6 +16,7 @@ from workbench.data.pictures import Shape, say_shape
 from workbench.models.eye import CLASSES
 from workbench.spec import Recipe
 from workbench.training.batches import Batches
+from workbench.training.compiling import compile_step
 from workbench.training.run import Run, use_bf16
 from workbench.training.step import step
 
@@ -33,6 +34,8 @@ class Measured:
     optimizers: int = 0  # their moments
     activations: int = 0  # the most that waited for the backward pass at one time
     trained: int = 0  # numbers that are trained, not bytes
+    compiled: str = ""  # what became of `--compile`, where it was asked for
+    compiling: float = 0.0  # seconds that it takes before the first step
 
     @property
     def memory(self) -> int:
@@ -58,23 +61,28 @@ def measure(
     """Make a step to warm up and at most `steps` that are timed, on a recipe that is thrown away.
 
     pixels uint8 (N, 3, H, W), labels (N,); shape: height and width of the crops, pixels;
-    count: count the memory of the first step too. The steps are those of `training.train`,
-    without `--compile`.
+    count: count the memory of the first step too. The steps are those of `training.train`; with
+    `--compile` the first is as it is written, and the others are compiled where that works.
     """
     run = replace(run, size=say_shape(shape))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     bf16 = use_bf16(run.precision, device)
     recipe = make(run.images).to(device).to(memory_format=torch.channels_last).train()
-    batches = Batches(pixels, labels, run, device)
+    told = np.zeros((len(pixels), CLASSES), np.float16) if recipe.asks else None
+    batches = Batches(pixels, labels, run, device, answers=told)
     kept = Saved(recipe.parameters())
-    begun = spent = 0.0
+    begun = spent = compiling = 0.0
+    compiled = ""
     images = 0
     for i in range(steps + 1):
-        if i == 1:
-            begun = time.monotonic()  # the first step warms up
-        taken, label, _ = batches.fetch(0)
+        if i == 1:  # the first step warms up
+            if run.compile:
+                begun = time.monotonic()
+                compiled = compile_step(recipe, batches, run, bf16)
+                compiling = time.monotonic() - begun
+            begun = time.monotonic()
+        taken, label, answers = batches.take(batches.fetch(0))
         lab = batches.lab(taken, 0)
-        answers = lab.new_zeros(len(lab), CLASSES) if recipe.asks else None
         with kept.counting() if count and i == 0 else nullcontext():
             for _ in step(recipe, lab, label, bf16, answers=answers, parts=run.accumulate):
                 pass
@@ -84,7 +92,7 @@ def measure(
                 break
     speed = images / spent
     if not count:
-        return Measured(speed)
+        return Measured(speed, compiled=compiled, compiling=compiling)
     moments = [
         value
         for optimizer in recipe.optimizers.values()
@@ -101,6 +109,8 @@ def measure(
         optimizers=_bytes(moments),
         activations=kept.most,
         trained=sum(value.numel() for value in trained),
+        compiled=compiled,
+        compiling=compiling,
     )
 
 

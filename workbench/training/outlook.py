@@ -25,12 +25,12 @@ class Stage:
 
     shape: Shape  # height and width, pixels
     images: int
-    images_per_second: float
+    measured: Measured
 
     @property
     def seconds(self) -> float:
-        """How long it takes at this speed."""
-        return self.images / self.images_per_second
+        """How long it takes at this speed, and what `--compile` takes before."""
+        return self.images / self.measured.images_per_second + self.measured.compiling
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Outlook:
 
     @property
     def seconds(self) -> float:
-        """The steps alone, from the first image to the last."""
+        """The steps alone, from the first image to the last, and `--compile`'s trial."""
         return sum(stage.seconds for stage in self.stages)
 
     def lines(self) -> list[tuple[str, str]]:
@@ -65,9 +65,11 @@ class Outlook:
         ]  # fmt: skip
         said += [
             ("stage", f"{stage.images:,} images at {say_shape(stage.shape)} px, "
-                      f"{stage.images_per_second:.1f} a second: {stage.seconds / 60:.1f} minutes")
+                      f"{stage.measured.images_per_second:.1f} a second: "
+                      f"{stage.seconds / 60:.1f} minutes")
             for stage in self.stages
         ]  # fmt: skip
+        said += [("compiled", stage.measured.compiled) for stage in self.stages if run.compile]
         said += [
             ("rate", f"{name}: {', '.join(f'{rate:.3g}' for rate in rates)} at the beginning, half "
                      "way and at the end")
@@ -85,8 +87,8 @@ class Outlook:
                        "need, and torch itself"),
             ("", f"and {_megabytes(pictures.nbytes)} of pictures, {where}"),
             ("time", f"about {self.seconds / 60:.1f} minutes: up to {STEPS} steps at each size "
-                     f"were timed just now on {machine}; looks at the watched pictures come on top"
-                     + (", --compile was not tried" if run.compile else "")),
+                     f"were timed just now on {machine}; looks at the watched pictures come on "
+                     "top"),
             ("writes", f"{self.out} {self.describe_folder()}; its state {_megabytes(found.state)}"),
         ]  # fmt: skip
         return [*said, *(("note", note) for note in self.plan.notes)]
@@ -112,7 +114,7 @@ def look_ahead(plan: Plan, out: Path) -> Outlook:
         shares = sum(share for _, share in run.stages[: number + 1])
         end = run.images if number == len(run.stages) - 1 else round(shares * run.images)
         speed = counted if shape == run.largest else plan.measure(shape, STEPS)
-        stages.append(Stage(shape, end - begun, speed.images_per_second))
+        stages.append(Stage(shape, end - begun, speed))
         begun = end
     return Outlook(plan, out, tuple(stages), rates_of(plan.make(run.images), run), counted)
 

@@ -38,8 +38,19 @@ class Plan:
     notes: tuple[str, ...] = ()  # what a person should be told before it begins
 
     def seconds_per_image(self, steps: int = 3) -> float:
-        """The mean over the stages of the run, each by its share of the images."""
-        return sum(share / self.images_per_second(steps, shape) for shape, share in self.run.stages)
+        """The mean over the stages of the run, each by its share of the images, uncompiled."""
+        written = replace(self, run=replace(self.run, compile=False))
+        return sum(
+            share / written.images_per_second(steps, shape) for shape, share in self.run.stages
+        )
+
+    def images_in(self, seconds: float, steps: int = 3) -> int:
+        """How many images the run sees in this time: each stage has its share, and `--compile` its
+        trial before. At least a batch."""
+        found = [(self.measure(shape, steps), share) for shape, share in self.run.stages]
+        left = seconds - sum(each.compiling for each, _ in found)
+        each_image = sum(share / each.images_per_second for each, share in found)
+        return max(self.run.batch_size, int(left / each_image))
 
     def images_per_second(self, steps: int = 3, shape: Shape | None = None) -> float:
         """How fast this machine trains: a few steps on a recipe that is thrown away.
@@ -143,8 +154,7 @@ def make_plan(
     if minutes is not None:
         if minutes <= 0:
             raise Problem(f"--minutes is above 0, not {minutes:g}.")
-        images = max(run.batch_size, int(minutes * 60 / made.seconds_per_image()))
-        made = replace(made, run=replace(run, images=images))
+        made = replace(made, run=replace(run, images=made.images_in(minutes * 60)))
     return made
 
 
