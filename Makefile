@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
 
-.PHONY: run demo test setup lint lock fuzz smoke-space bench bench-train weights clean
+.PHONY: run demo test setup lint lock fuzz smoke-space smoke-trainer bench bench-train weights clean
 
 run: setup
 	WORKBENCH_LOCAL=1 $(BIN)/streamlit run app.py --server.port $(PORT) --server.address 127.0.0.1
@@ -37,6 +37,10 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py
+
+# Trainer and evaluation with a GPU Space's torch, without the pages' packages (minutes, 6 GB).
+smoke-trainer: setup
+	$(BIN)/python tests/smoke_trainer.py
 
 # The assembled Gradio Space in a clean environment (minutes, 6 GB), or a published one: URL=...
 smoke-space: setup
