@@ -1,19 +1,22 @@
 """Rows of fine-tuned weights: what is kept, what is refused, what tuning changed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from workbench import places
 from workbench.errors import Problem
 from workbench.evaluation.fine_tuned import (
     gain_by_tuning,
     keep_row,
     name_data,
     name_training,
+    read_bases,
     read_rows,
 )
-from workbench.evaluation.scores import Score, write
+from workbench.evaluation.scores import Score, read, write
 from workbench.writing import write_whole
 
 
@@ -105,8 +108,34 @@ def test_the_gain_is_over_the_pictures_that_both_have(tmp_path: Path) -> None:
     write(run / "scores" / "flowers.csv", [score(run.name, "a", 21.0), score(run.name, "b", 22.5)])
     keep_row(run, tmp_path / "kept")
     (tuned,), rows, _ = read_rows(tmp_path / "kept")
-    base = [score("vanilla_cnn", name, 20.0) for name in "ab"] + [score("vanilla_cnn", "c", 9.0)]
-    gain = gain_by_tuning(rows + base, tuned)
+    base = [
+        replace(score("vanilla_cnn", name, psnr), revision="0123456789ab")
+        for name, psnr in (("a", 20.0), ("b", 20.0), ("c", 9.0))
+    ]
+    later = [replace(row, revision="another", psnr=30.0) for row in base]
+    gain = gain_by_tuning([*rows, *base, *later], tuned)
     assert list(gain) == ["flowers"]
     assert gain["flowers"].value == 1.75
     assert gain["flowers"].n == 2
+
+
+def test_the_rows_of_a_base_are_kept_before_it_is_trained_on(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(places, "CHECKPOINTS", tmp_path / "checkpoints")
+    table = tmp_path / "checkpoints" / "vanilla_cnn" / "scores" / "flowers.csv"
+    base = replace(score("vanilla_cnn", "a", 20.0), revision="0123456789ab")
+    write(table, [base, replace(base, size=256)])
+    run = run_at(tmp_path / "vanilla_cnn-flowers")
+    write(run / "scores" / "flowers.csv", [score(run.name, "a", 21.0)])
+    keep_row(run)
+    write(table, [replace(base, revision="another", psnr=25.0)])
+    found, rows, _ = read_rows()
+    assert read_bases(found) == [base]
+    later = read(table)
+    assert gain_by_tuning(rows + read_bases(found) + later, found[0])["flowers"].value == 1.0
+
+
+def test_every_bundled_row_has_the_rows_of_its_base() -> None:
+    found, rows, _ = read_rows()
+    rows += read_bases(found)
+    for each in found:
+        assert len(gain_by_tuning([row for row in rows if row.size == 128], each)) == 16, each.name

@@ -244,14 +244,13 @@ def test_the_matrix_has_rows_of_fine_tuned_weights_and_what_tuning_changed(
 ) -> None:
     monkeypatch.setattr(places, "fine_tuned", lambda: tmp_path / "kept")
     about = {
-        "model": "tiny", "from": "0123456789ab", "trained_on": ["data/flowers.parquet"],
-        "images_before": 1000, "images_seen": 3400,
+        "trained_on": ["data/flowers.parquet"], "images_before": 1000, "images_seen": 3400,
     }  # fmt: skip
     rows = [row for row in scores.read_all([tmp_path]) if row.model not in summaries.BASELINES]
     base = rows[0].model
     write_whole(
         tmp_path / "kept" / "mine",
-        {"config.json": json.dumps(about | {"model": base}).encode()},
+        {"config.json": json.dumps(about | {"model": base, "from": rows[0].revision}).encode()},
     )
     for name in ("coco", "flowers"):
         tuned = [

@@ -24,6 +24,7 @@ from workbench.evaluation.summaries import Mean, mean
 from workbench.writing import write_whole
 
 KEPT = ("model", "from", "trained_on", "images_before", "images_seen", "recipe", "size", "created")
+KEPT_SIZE = 128  # of a base's rows
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class FineTuned:
     base: str  # the model that it went on from
     data: str  # a short name of what it was trained on
     images: int  # seen while fine-tuning
+    began: str  # revision of that model's weights
 
     @property
     def label(self) -> str:
@@ -65,7 +67,31 @@ def keep_row(run: Path, root: Path | None = None) -> str:
     (target / "scores").mkdir()
     for table in kept:
         write(target / "scores" / f"{table.stem}.csv.gz", read(table))
+    _keep_base(config["model"], config["from"], target.parent)
     return f"{run.name} is a row of the generalisation matrix: {len(kept)} data sets."
+
+
+def _keep_base(model: str, revision: str, root: Path) -> None:
+    """Keep the rows that a base has now: it may be trained on, and its scores be others then."""
+    rows = [
+        row
+        for table in tables(places.CHECKPOINTS / model)
+        for row in read(table)
+        if row.revision == revision and row.size == KEPT_SIZE
+    ]
+    if rows:
+        write(_base_file(root, model, revision), rows)
+
+
+def _base_file(root: Path, model: str, revision: str) -> Path:
+    return root / f"{model}-{revision}.csv.gz"
+
+
+def read_bases(found: Iterable[FineTuned], root: Path | None = None) -> list[Score]:
+    """The rows that the bases of fine-tuned networks had when these began, where they were kept."""
+    root = root or places.fine_tuned()
+    files = {_base_file(root, each.base, each.began) for each in found}
+    return [row for file in sorted(files) if file.is_file() for row in read(file)]
 
 
 def read_rows(root: Path | None = None) -> tuple[list[FineTuned], list[Score], list[str]]:
@@ -94,7 +120,7 @@ def tables(run: Path) -> list[Path]:
 
 def _describe(name: str, config: dict[str, Any]) -> FineTuned:
     images = int(config["images_seen"]) - int(config.get("images_before") or 0)
-    return FineTuned(name, str(config["model"]), name_training(config), images)
+    return FineTuned(name, str(config["model"]), name_training(config), images, str(config["from"]))
 
 
 def name_training(config: Mapping[str, Any]) -> str:
@@ -111,13 +137,16 @@ def name_data(source: str) -> str:
 def gain_by_tuning(
     rows: Iterable[Score], tuned: FineTuned, metric: str = "psnr"
 ) -> dict[str, Mean]:
-    """Data set -> what fine-tuning changed: the run minus its base, over the same pictures.
+    """Data set -> what fine-tuning changed: the run minus the weights that it began from.
 
-    Only where both were scored by one protocol at one size: `rows` are of one.
+    rows: of both (`read_rows`, `read_bases`), of one protocol and size; the pictures that both
+    have count. Rows of the base with other weights do not.
     """
     of: dict[str, dict[tuple[str, str], float]] = {tuned.name: {}, tuned.base: {}}
     for row in rows:
         value = getattr(row, metric)
+        if row.model == tuned.base and row.revision != tuned.began:
+            continue
         if row.model in of and value is not None:
             of[row.model][row.dataset, row.picture] = value
     after, before = of[tuned.name], of[tuned.base]

@@ -272,16 +272,17 @@ def list_scores_passed_over() -> list[str]:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _fine_tuned(
     files: tuple[tuple[str, int, int], ...],
-) -> tuple[list[FineTuned], list[Score], list[str]]:
-    from workbench.evaluation.fine_tuned import read_rows
+) -> tuple[list[FineTuned], list[Score], list[Score], list[str]]:
+    from workbench.evaluation.fine_tuned import read_bases, read_rows
 
-    return read_rows()
+    found, rows, complaints = read_rows()
+    return found, rows, read_bases(found), complaints
 
 
-def fine_tuned() -> tuple[list[FineTuned], list[Score], list[str]]:
-    """Fine-tuned weights of which the scores are kept, these, and a sentence about each file that
-    cannot be read. Read-only."""
-    kinds = ("*/config.json", "*/scores/*.csv")
+def fine_tuned() -> tuple[list[FineTuned], list[Score], list[Score], list[str]]:
+    """Fine-tuned weights of which the scores are kept, these, those of what they began from, and a
+    sentence about each file that cannot be read. Read-only."""
+    kinds = ("*/config.json", "*/scores/*.csv*", "*.csv.gz")
     return _fine_tuned(
         _stamp_files(file for kind in kinds for file in sorted(places.fine_tuned().glob(kind)))
     )

@@ -83,7 +83,7 @@ def show_matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     } | {"grey": "no training", "mean_ab": "one colour for all"}
     if not any(row.model in state.checkpoints() for row in rows):
         raise Problem("None of the models in this table is here, so their training is not known.")
-    tuned, more, complaints = state.fine_tuned()
+    tuned, more, bases, complaints = state.fine_tuned()
     show_passed_over(complaints)
     tuned = [each for each in tuned if each.base in trained_on]
     rows = rows + [row for row in more if choice.includes(row)]
@@ -108,7 +108,8 @@ def show_matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
         "Fine-tune a model yourself (`train ... --from`), evaluate it, and it gets a row here; "
         "`adopt RUN --row` keeps the row without the weights."
     )
-    gains = {each: gain_by_tuning(rows, each, choice.metric) for each in tuned}
+    both = rows + [row for row in bases if choice.includes(row)]
+    gains = {each: gain_by_tuning(both, each, choice.metric) for each in tuned}
     gains = {each: gain for each, gain in gains.items() if gain}
     if not gains:
         return
