@@ -618,6 +618,7 @@ def test_what_was_typed_is_done_or_refused(folder, tmp_path):
     [
         ("vanilla_cnn", "learning_rate=abc", "learning_rate is a number from 0 on, 0.001 by"),
         ("vanilla_cnn", "learning_rate=-1", "learning_rate is a number from 0 on"),
+        ("vanilla_cnn", "learning_rate=inf", "learning_rate is a number from 0 on"),
         ("vanilla_cnn", "distance=l2", "no loss 'l2'. There are: mse, log_mse"),
         ("attention_pix2pix", "adversarial=l2", "There are: log, least_squares, hinge"),
         ("attention_pix2pix", "critic_rate=fast", "critic_rate is a number from 0 on, None by"),
@@ -626,6 +627,7 @@ def test_what_was_typed_is_done_or_refused(folder, tmp_path):
         ("attention_pix2pix", "beta1=3", "cannot be made with these options: Invalid beta"),
         ("inception_attention", "score=cosine", "score is dot or general, not cosine"),
         ("reference", "depth=1.5", "depth is a whole number from 0 on"),
+        ("reference", "rank=inf", "rank is a whole number from 0 on"),
         ("reference", "shown=none", "shown is a whole number from 0 on"),
     ],
 )  # fmt: skip
