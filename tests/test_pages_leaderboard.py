@@ -239,8 +239,9 @@ def test_foreign_sets_are_chosen_alone_and_marked_in_the_matrix(two_kinds: AppTe
     )
 
 
+@pytest.mark.parametrize("side", [None, 32])
 def test_the_matrix_has_rows_of_fine_tuned_weights_and_what_tuning_changed(
-    two_kinds: AppTest, tmp_path: Path, monkeypatch
+    two_kinds: AppTest, tmp_path: Path, monkeypatch, side: int | None
 ) -> None:
     monkeypatch.setattr(places, "fine_tuned", lambda: tmp_path / "kept")
     about = {
@@ -254,7 +255,7 @@ def test_the_matrix_has_rows_of_fine_tuned_weights_and_what_tuning_changed(
     )
     for name in ("coco", "flowers"):
         tuned = [
-            replace(row, model="mine", psnr=row.psnr + (name == "flowers"))
+            replace(row, model="mine", psnr=row.psnr + (name == "flowers"), size=side or row.size)
             for row in rows
             if (row.model, row.dataset) == (base, name)
         ]
@@ -263,6 +264,10 @@ def test_the_matrix_has_rows_of_fine_tuned_weights_and_what_tuning_changed(
     page.query_params["more"] = "Generalisation"
     page.run()
     assert not page.exception
+    told = [each.value for each in page.caption if each.value.startswith("Fine-tuned weights have")]
+    assert told == (["Fine-tuned weights have rows at 32 px: choose that size above."] * bool(side))
+    if side:
+        return
     assert page.subheader[0].value == "What fine-tuning changed"
     heats = [json.loads(each.proto.spec)["data"][0] for each in page.get("plotly_chart")]
     assert any("then 2,400 of flowers" in row for row in heats[0]["y"])

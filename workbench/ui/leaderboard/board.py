@@ -122,8 +122,8 @@ def make_table(lines: list[Line], choice: Choice) -> pd.DataFrame:
     titles = pd.Index([title_of(line.model) for line in lines], name="Model")
     frame = pd.DataFrame(rows, index=titles)
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)
-    if not frame[ROWS, "Note"].any():
-        frame = frame.drop(columns=[(ROWS, "Note")])
+    empty = {"Note": not frame[ROWS, "Note"].any(), "ms": frame[ROWS, "ms"].isna().all()}
+    frame = frame.drop(columns=[(ROWS, name) for name, is_empty in empty.items() if is_empty])
     merit = frame[first.heading, MEAN].to_numpy(dtype=float)
     if first.better == "truth":  # nearest to the truth's value first
         truth = merit[titles == title_of("truth")]

@@ -86,7 +86,11 @@ def show_matrix(rows: list[Score], lines: list[Line], choice: Choice) -> None:
     tuned, more, bases, complaints = state.fine_tuned()
     show_passed_over(complaints)
     tuned = [each for each in tuned if each.base in trained_on]
-    rows = rows + [row for row in more if choice.includes(row)]
+    included = [row for row in more if choice.includes(row)]
+    if (there := sorted({row.size for row in more})) and choice.size not in there:
+        sizes = " and ".join(f"{side} px" for side in there)
+        st.caption(f"Fine-tuned weights have rows at {sizes}: choose that size above.")
+    rows = rows + included
     titles = {each.name: title_of(each.base) for each in tuned}
     trained_on |= {each.name: each.label for each in tuned}
     names, columns, means = generalisation(rows, trained_on, choice.metric)
