@@ -239,7 +239,7 @@ def test_foreign_sets_are_chosen_alone_and_marked_in_the_matrix(two_kinds: AppTe
     )
 
 
-@pytest.mark.parametrize("side", [None, 32])
+@pytest.mark.parametrize("side", [None, 48])
 def test_the_matrix_has_rows_of_fine_tuned_weights_and_what_tuning_changed(
     two_kinds: AppTest, tmp_path: Path, monkeypatch, side: int | None
 ) -> None:
@@ -265,7 +265,7 @@ def test_the_matrix_has_rows_of_fine_tuned_weights_and_what_tuning_changed(
     page.run()
     assert not page.exception
     told = [each.value for each in page.caption if each.value.startswith("Fine-tuned weights have")]
-    assert told == (["Fine-tuned weights have rows at 32 px: choose that size above."] * bool(side))
+    assert told == (["Fine-tuned weights have rows at 48 px: choose that size above."] * bool(side))
     if side:
         return
     assert page.subheader[0].value == "What fine-tuning changed"
