@@ -82,6 +82,11 @@ def clean_environment(folder: Path, home: Path) -> Path:
     return python
 
 
+def clean_variables() -> dict[str, str]:
+    """This process's environment variables without Python's and the workbench's."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "WORKBENCH_"))}
+
+
 def smoke(folder: Path | None = None) -> str:
     """Install, start and call an assembled Space (or assemble one); say what came of it."""
     with TemporaryDirectory() as spare:
@@ -90,9 +95,9 @@ def smoke(folder: Path | None = None) -> str:
             assemble = ["publish-space", "--repo", "smoke/test", "--dry-run", "--out", str(folder)]
             subprocess.run([sys.executable, "-m", "workbench", *assemble], cwd=ROOT, check=True)
         python = clean_environment(folder, Path(spare) / "environment")
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "WORKBENCH_"))}
         begin = time.monotonic()
-        with started([str(python), "app.py"], folder, env, "/gradio_api/info") as url:
+        command = [str(python), "app.py"]
+        with started(command, folder, clean_variables(), "/gradio_api/info") as url:
             seconds = time.monotonic() - begin
             models, size = call(url)
     return f"started in {seconds:.0f} s; {len(models)} models; colourized {size[0]} x {size[1]}"

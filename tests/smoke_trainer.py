@@ -9,15 +9,12 @@ not there.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-import venv
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-from PIL import Image
+from small_pictures import colors
+from smoke_space import clean_environment, clean_variables
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = (
@@ -29,21 +26,16 @@ SIZE = ("--images", "48", "--batch-size", "8", "--size", "32", "--width", "0.125
 
 def make_photos(folder: Path, count: int = 24) -> Path:
     """A folder of small coloured pictures in two classes."""
-    rng = np.random.default_rng(0)
     for i in range(count):
         place = folder / ("warm" if i % 2 else "cold")
         place.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 255, (5, 5, 3), dtype=np.uint8)
-        Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC).save(
-            place / f"{i:02d}.png"
-        )
+        colors(i, (64, 64)).save(place / f"{i:02d}.png")
     return folder
 
 
 def smoke(python: Path, folder: Path) -> list[str]:
     """Train and evaluate every model with this Python; a line about each."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "WORKBENCH_"))}
-    env |= {"PYTHONPATH": str(ROOT), "WORKBENCH_CACHE": str(folder / "cache")}
+    env = {**clean_variables(), "PYTHONPATH": str(ROOT), "WORKBENCH_CACHE": str(folder / "cache")}
     photos = make_photos(folder / "photos")
 
     def run(*words: str | Path) -> str:
@@ -68,15 +60,12 @@ def smoke(python: Path, folder: Path) -> list[str]:
 def main() -> None:
     """Make the environment, run, and print."""
     with TemporaryDirectory() as spare:
-        home = Path(spare) / "environment"
-        venv.create(home, with_pip=True)
-        python = home / "bin" / "python"
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *VERSIONS], check=True)
         folder = Path(spare) / "work"
         folder.mkdir()
+        (folder / "requirements.txt").write_text("\n".join(VERSIONS))
+        python = clean_environment(folder, Path(spare) / "environment")
         print(*smoke(python, folder), sep="\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -87,11 +87,14 @@ def _base_file(root: Path, model: str, revision: str) -> Path:
     return root / f"{model}-{revision}.csv.gz"
 
 
-def read_bases(found: Iterable[FineTuned], root: Path | None = None) -> list[Score]:
-    """The rows that the bases of fine-tuned networks had when these began, where they were kept."""
+def read_bases(
+    found: Iterable[FineTuned], root: Path | None = None
+) -> tuple[list[Score], list[str]]:
+    """The rows that the bases of fine-tuned networks had when these began, where they were kept,
+    and a sentence about each file that cannot be read."""
     root = root or places.fine_tuned()
     files = {_base_file(root, each.base, each.began) for each in found}
-    return [row for file in sorted(files) if file.is_file() for row in read(file)]
+    return read_each(read, sorted(file for file in files if file.is_file()))
 
 
 def read_rows(root: Path | None = None) -> tuple[list[FineTuned], list[Score], list[str]]:

@@ -241,24 +241,26 @@ def _is_number(value: Any) -> bool:
     return is_one and math.isfinite(value) and value >= 0
 
 
-# What an option takes by its annotation: a test of a value, and the words for it.
-KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "bool": (lambda value: isinstance(value, bool), "true or false"),
-    "int": (lambda value: _is_number(value) and value == int(value), "a whole number from 0 on"),
-    "float": (_is_number, "a number from 0 on"),
-    "str": (lambda value: isinstance(value, str), "a word"),
-}
+# What an option takes by its annotation: a test of a value, the words for it, what is made of it.
+KINDS: dict[str, tuple[Callable[[Any], bool], str, Callable[[Any], Any]]] = {
+    "bool": (lambda value: isinstance(value, bool), "true or false", bool),
+    "int": (
+        lambda value: _is_number(value) and value == int(value), "a whole number from 0 on", int
+    ),
+    "float": (_is_number, "a number from 0 on", float),
+    "str": (lambda value: isinstance(value, str), "a word", str),
+}  # fmt: skip
 
 
 def _fitting(key: str, value: Any, option: inspect.Parameter) -> Any:
     """A typed value, of the kind that the option has; raises Problem where it is another."""
     told = option.annotation
     kind, _, optional = getattr(told, "__name__", str(told)).partition(" | ")
-    fits, words = KINDS.get(kind, (lambda value: True, "whatever its maker takes"))
-    if fits(value):
-        return {"int": int, "float": float}.get(kind, lambda value: value)(value)
-    if value is None and optional == "None":
+    if kind not in KINDS or (value is None and optional == "None"):
         return value
+    fits, words, made = KINDS[kind]
+    if fits(value):
+        return made(value)
     raise Problem(f"--set {key}={value}: {key} is {words}, {option.default} by itself.")
 
 

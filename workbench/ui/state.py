@@ -276,7 +276,8 @@ def _fine_tuned(
     from workbench.evaluation.fine_tuned import read_bases, read_rows
 
     found, rows, complaints = read_rows()
-    return found, rows, read_bases(found), complaints
+    bases, torn = read_bases(found)
+    return found, rows, bases, complaints + torn
 
 
 def fine_tuned() -> tuple[list[FineTuned], list[Score], list[Score], list[str]]:
