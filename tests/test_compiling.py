@@ -67,7 +67,8 @@ def backend(change):
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler: g++")
 def test_compiled_by_torchs_own_compiler_a_run_has_the_losses_of_one_that_is_not(tmp_path):
     pictures = batches()
-    shown = Pictures(np.asarray(pictures.pixels), pictures.labels.numpy(), (), "key", {})
+    labels = pictures.labels.numpy()
+    shown = Pictures(np.asarray(pictures.pixels), labels, (), labels, "key", {})
     losses = {}
     for compile in (False, True):
         told = []

@@ -352,3 +352,35 @@ def test_the_shared_photographs_load_with_their_labels(shared, tmp_path):
     assert loaded.report["unreadable"] == []
     assert "glacier" in loaded.classes
     assert (loaded.labels >= 0).all()
+
+
+# ---------------------------------------------------------------------------------- collections
+
+
+def test_collections_are_what_a_table_says_or_what_was_named(load, tmp_path):
+    table = tmp_path / "table"
+    table.mkdir()
+    for i in range(5):
+        (table / f"{i}.png").write_bytes(encoded(i))
+    rows = ["path,label,source", *(f"{i}.png,cat,{'ab'[i % 2]}" for i in range(4)), "4.png,cat,"]
+    (table / "list.csv").write_text("\n".join(rows))
+    for i in range(3):
+        write(tmp_path / "pictures" / f"{i}.png", i)
+    loaded = pictures.load(
+        [str(table / "list.csv"), str(tmp_path / "pictures")], 8, cache=tmp_path / "cache"
+    )
+    a, b, named, folder = loaded.groups[[0, 1, 4, 5]]
+    assert loaded.groups.tolist() == [a, b, a, b, named, *[folder] * 3]
+    assert len({a, b, named, folder}) == 4
+
+
+def test_a_cache_without_collections_is_made_again(load, tmp_path):
+    for i in range(3):
+        write(tmp_path / "pictures" / f"{i}.png", i)
+    key = load().key
+    about = tmp_path / "cache" / f"{key}.json"
+    told = json.loads(about.read_text())
+    del told["groups"]
+    about.write_text(json.dumps(told))
+    assert load().groups.tolist() == [0, 0, 0]
+    assert "groups" in json.loads(about.read_text())

@@ -93,7 +93,9 @@ def test_parquet_in_the_form_of_the_datasets_library_yields_names_and_labels(tmp
         ("t.parquet[1] 1.png", None),
         ("t.parquet[2] 2.png", "dog"),
     ]
-    assert [item.data for item in open_source(str(file)).items()] == [encoded(i) for i in range(3)]
+    items = list(open_source(str(file)).items())
+    assert [item.data for item in items] == [encoded(i) for i in range(3)]
+    assert [item.group for item in items] == ["s"] * 3
 
 
 def test_parquet_with_plain_bytes_and_numbers_as_labels_is_read(tmp_path):

@@ -19,7 +19,7 @@ LAYERS = [
     ["images", "writing", "hub"],
     ["spec", "losses", "models.blocks", "models.ab_bins", "models.eye", "models.presets",
      "evaluation.metrics", "evaluation.flicker", "evaluation.scores", "evaluation.reported"],
-    ["data", "models.pix2pix", "evaluation.summaries"],
+    ["data", "models.pix2pix", "models.regression", "evaluation.summaries"],
     ["models.attention_pix2pix", "models.cbam_gan", "models.colorful",
      "models.inception_attention", "models.reference", "models.vanilla_cnn"],
     ["models"],

@@ -542,6 +542,39 @@ def test_an_epoch_shows_every_picture_once(folder):
     assert sorted(seen) == list(range(40))
 
 
+def test_balance_draws_small_collections_more_often():
+    pixels, labels = np.zeros((100, 3, 36, 36), np.uint8), np.full(100, -1)
+    groups = np.array([0] * 90 + [1] * 9 + [2])
+    shares = {}
+    for balance in (0, 0.5, 1):
+        made = Run(1200, 10, "32", balance=balance)
+        drawn = Batches(pixels, labels, made, torch.device("cpu"), groups=groups)
+        seen = np.concatenate([drawn.indices(start) for start in range(0, 1200, 10)])
+        shares[balance] = np.bincount(groups[seen]) / len(seen)
+        of_an_epoch = np.bincount(seen[:100], minlength=100)[:90]  # of one collection: alike
+        assert of_an_epoch.max() - of_an_epoch.min() <= (balance > 0)
+        again = Batches(pixels, labels, made, torch.device("cpu"), groups=groups)
+        assert np.array_equal(again.indices(500), seen[500:510])
+    roots = np.sqrt([90, 9, 1])
+    assert shares[0] == pytest.approx([0.9, 0.09, 0.01])
+    assert shares[0.5] == pytest.approx(roots / roots.sum(), abs=0.01)
+    assert shares[1] == pytest.approx([1 / 3] * 3, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        ({"balance": 2}, "--balance is 0 to 1, not 2"),
+        ({"old_prints": -0.5}, "--old-prints is 0 to 1, not -0.5"),
+        ({"zoom": 1}, "--zoom is 0 to 0.9, not 1"),
+        ({"rotate": float("nan")}, "--rotate is 0 to 180, not nan"),
+    ],
+)
+def test_an_augmentation_out_of_its_range_is_a_sentence(choice, sentence):
+    with pytest.raises(Problem, match=sentence):
+        Run(100, 10, **choice)
+
+
 def test_a_picture_that_is_not_square_is_rotated_without_being_stretched():
     x = torch.zeros(1, 1, 32, 64)
     x[..., 6:26, 30:34] = 1  # a bar, 20 high and 4 wide
@@ -562,7 +595,7 @@ def test_classes_too_rare_to_learn_count_as_unlabelled():
     from workbench.training.plan import known_classes
 
     labels = np.array([0] * 25 + [1] * 3 + [-1] * 2)
-    made = data.Pictures(np.zeros((30, 3, 4, 4), np.uint8), labels, ("a", "b"), "k", {})
+    made = data.Pictures(np.zeros((30, 3, 4, 4), np.uint8), labels, ("a", "b"), labels, "k", {})
     kept = known_classes(made)
     assert kept.classes == ("a",)
     assert kept.labels.tolist() == [0] * 25 + [-1] * 5

@@ -312,6 +312,23 @@ def register(app: typer.Typer) -> None:
         warm_up: Annotated[
             int | None, typer.Option(help="Images over which the rates rise.", min=0)
         ] = None,
+        rotate: Annotated[
+            float | None, typer.Option(help="Pictures turned by up to so many degrees.", min=0)
+        ] = None,
+        shear: Annotated[
+            float | None, typer.Option(help="Pictures sheared by up to this slope.", min=0)
+        ] = None,
+        zoom: Annotated[
+            float | None, typer.Option(help="Scaled by up to this part, up or down.", min=0)
+        ] = None,
+        old_prints: Annotated[
+            float | None,
+            typer.Option(help="Share of the pictures with contrast, blur, grain of old prints."),
+        ] = None,
+        balance: Annotated[
+            float | None,
+            typer.Option(help="0: every picture is drawn alike; 1: every collection (`source`)."),
+        ] = None,
         threads: Annotated[
             int | None, typer.Option(help="Of the processor; 1 beside other work.", min=1)
         ] = None,
@@ -387,8 +404,9 @@ def register(app: typer.Typer) -> None:
                 {
                     "--size": size, "--batch-size": batch_size, "--seed": seed, "--width": width,
                     "--learning-rate": learning_rate, "--accumulate": accumulate, "--clip": clip,
-                    "--warm-up": warm_up, "--threads": threads, "--precision": precision,
-                    "--log-every": log_every, "--save-every": save_every,
+                    "--warm-up": warm_up, "--rotate": rotate, "--shear": shear, "--zoom": zoom,
+                    "--old-prints": old_prints, "--balance": balance, "--threads": threads,
+                    "--precision": precision, "--log-every": log_every, "--save-every": save_every,
                     "--stop-early": stop_early, "--compile": compile, "--tensorboard": tensorboard,
                     "--trackio": trackio, "--wandb": wandb,
                 },
@@ -405,7 +423,8 @@ def register(app: typer.Typer) -> None:
             "images": images, "size": size, "batch_size": batch_size, "seed": seed,
             "precision": precision, "compile": compile, "log_every": log_every,
             "save_every": save_every, "accumulate": accumulate, "clip": clip,
-            "warm_up": warm_up,
+            "warm_up": warm_up, "rotate": rotate, "shear": shear, "zoom": zoom,
+            "old_prints": old_prints, "balance": balance,
         }  # fmt: skip
         settings = list(options or [])
         if learning_rate is not None:

@@ -25,16 +25,21 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
+GROUP = "source"  # the column of a table that names the collection a picture comes from
+
+
 @dataclass(frozen=True)
 class Item:
     """One picture of a source, not yet decoded.
 
-    `data` is the bytes of a picture file (b"" where they could not be read) or uint8 RGB (H, W, 3).
+    `data` is the bytes of a picture file (b"" where they could not be read) or uint8 RGB (H, W, 3);
+    `group` is the collection that it comes from, where a table says so.
     """
 
     name: str
     data: bytes | np.ndarray
     label: str | None = None
+    group: str | None = None
 
 
 class Source:
@@ -128,7 +133,8 @@ class ParquetFiles(Source):
     """Rows of parquet files: a column of picture files, and perhaps one of labels.
 
     The pictures are in `image` or else the first fitting column: bytes, or a struct of `bytes` and
-    `path` (the form of the `datasets` library). The labels are in `label`: text or numbers.
+    `path` (the form of the `datasets` library). The labels are in `label`: text or numbers; the
+    collections that pictures come from, in `source`.
     """
 
     def __init__(self, files: Sequence[Path], title: str) -> None:
@@ -171,17 +177,21 @@ def _open_table(file: Path) -> pq.ParquetFile:
 
 def _rows(file: str, table: pq.ParquetFile) -> Iterator[Item]:
     image = _picture_column(table.schema_arrow)
-    labelled = "label" in table.schema_arrow.names
+    besides = [name for name in ("label", GROUP) if name in table.schema_arrow.names]
     classes = _class_names(table.schema_arrow.metadata or {})
     row = 0
-    for batch in table.iter_batches(batch_size=256, columns=[image, *["label"] * labelled]):
-        labels = batch.column("label") if labelled else [None] * len(batch)
-        for cell, label in zip(batch.column(image), labels, strict=True):
-            picture, number = cell.as_py(), label.as_py() if labelled else None
+    for batch in table.iter_batches(batch_size=256, columns=[image, *besides]):
+        told = {name: batch.column(name).to_pylist() for name in besides}
+        nothing = [None] * len(batch)
+        labels, groups = told.get("label", nothing), told.get(GROUP, nothing)
+        for cell, number, group in zip(batch.column(image), labels, groups, strict=True):
+            picture = cell.as_py()
             if not isinstance(picture, dict):
                 picture = {"bytes": picture}
             name = f"{file}[{row}] {picture.get('path') or ''}".rstrip()
-            yield Item(name, picture["bytes"] or b"", class_name(number, classes))
+            yield Item(
+                name, picture["bytes"] or b"", class_name(number, classes), class_name(group, None)
+            )
             row += 1
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.data.files import (
+    GROUP,
     Item,
     Source,
     class_name,
@@ -30,7 +31,8 @@ SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 class ListedFiles(Source):
-    """Picture files that tables name, a row each, with labels in the column `label` if it is there.
+    """Picture files that tables name, a row each, with labels in the column `label` if it is there,
+    and the collection that a picture comes from in `source`.
 
     A path is below the folder of its table, or relative to it. One that leads out of that folder
     (`..`, links too), or to nothing, is an unreadable picture.
@@ -42,18 +44,19 @@ class ListedFiles(Source):
 
     @cached_property
     def key(self) -> str:
-        files = {file for table, path, _ in self.rows if (file := find_below(table.parent, path))}
+        files = {file for table, path, *_ in self.rows if (file := find_below(table.parent, path))}
         root = Path(os.path.commonpath([table.parent.resolve() for table in self.tables]))
-        listed = [(path, label) for _, path, label in self.rows]
+        grouped = any(group for *_, group in self.rows)
+        listed = [row[1:] if grouped else row[1:3] for row in self.rows]
         return "list-" + digest(listed, identify_files(sorted(files), root))
 
     def count(self) -> int:
         return len(self.rows)
 
     def items(self) -> Iterator[Item]:
-        for table, path, label in self.rows:
+        for table, path, label, group in self.rows:
             file = find_below(table.parent, path)
-            yield Item(printable(path), read_bytes(file) if file else b"", label)
+            yield Item(printable(path), read_bytes(file) if file else b"", label, group)
 
 
 def find_below(folder: Path, path: str) -> Path | None:
@@ -65,8 +68,8 @@ def find_below(folder: Path, path: str) -> Path | None:
         return None
 
 
-def _rows(table: Path) -> list[tuple[str, str | None]]:
-    """(path, label) of each row. Raises Problem where there is no column of paths."""
+def _rows(table: Path) -> list[tuple[str, str | None, str | None]]:
+    """(path, label, group) of each row. Raises Problem where there is no column of paths."""
     if table.suffix.lower() == ".parquet":
         columns = _parquet_columns(table)
     else:
@@ -78,9 +81,13 @@ def _rows(table: Path) -> list[tuple[str, str | None]]:
             f"{', '.join(map(printable, columns)) or 'no column'}."
         )
     paths = columns[column]
-    labels = columns.get(LABEL) or [None] * len(paths)
-    pairs = zip(paths, labels, strict=True)
-    return [(str(path), class_name(label, None)) for path, label in pairs if path]
+    nothing = [None] * len(paths)
+    rows = zip(paths, columns.get(LABEL) or nothing, columns.get(GROUP) or nothing, strict=True)
+    return [
+        (str(path), class_name(label, None), class_name(group, None))
+        for path, label, group in rows
+        if path
+    ]
 
 
 def _csv_columns(table: Path, separator: str) -> dict[str, list]:
@@ -101,7 +108,7 @@ def _parquet_columns(table: Path) -> dict[str, list]:
     try:
         schema = pq.read_schema(table)
         wanted = _path_columns(schema)[:1]
-        wanted += [LABEL] if wanted and LABEL in schema.names else []
+        wanted += [name for name in (LABEL, GROUP) if wanted and name in schema.names]
         return pq.read_table(table, columns=wanted).to_pydict() if wanted else {}
     except (OSError, pa.ArrowException) as reason:
         raise Problem(f"{table} is not a readable parquet file: {reason}.") from reason

@@ -9,7 +9,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,8 +37,9 @@ class Pictures:
     """Decoded pictures of one size.
 
     pixels: uint8 RGB (N, 3, H, W), memory-mapped, read-only; labels: int64 (N,), -1 where a
-    picture has none; classes: the names that labels index; key: hash of the data and the shape;
-    report: n, unreadable (names), left_out (files
+    picture has none; classes: the names that labels index; groups: int64 (N,), which collection
+    each comes from: what its table says in `source`, else the text that named it; key: hash of the
+    data and the shape; report: n, unreadable (names), left_out (files
     that are no pictures, by ending), grey (number left out), enlarged (number of pictures smaller
     than the shape), labels (class name -> number), unlabelled, sources, side (of squares, pixels;
     else "HEIGHTxWIDTH"), seconds.
@@ -47,6 +48,7 @@ class Pictures:
     pixels: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
+    groups: np.ndarray
     key: str
     report: dict
 
@@ -118,10 +120,10 @@ def _open(folder: Path, key: str) -> Pictures | None:
     try:
         about = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
         pixels = np.load(folder / f"{key}.npy", mmap_mode="r")
-    except (FileNotFoundError, ValueError, EOFError):
+        labels, groups = (np.asarray(about[each], np.int64) for each in ("labels", "groups"))
+    except (FileNotFoundError, ValueError, EOFError, KeyError):  # caches of before: no groups
         return None
-    labels = np.asarray(about["labels"], dtype=np.int64)
-    return Pictures(pixels, labels, tuple(about["classes"]), key, about["report"])
+    return Pictures(pixels, labels, tuple(about["classes"]), groups, key, about["report"])
 
 
 def decode_square(data: bytes | np.ndarray, side: int) -> tuple[np.ndarray, bool]:
@@ -156,6 +158,7 @@ def decode(
 class _Decoded:
     name: str
     label: str | None
+    group: str | None
     rgb: np.ndarray | None = None  # None: unreadable or grey
     reason: str = ""  # why it is unreadable
     enlarged: bool = False
@@ -165,10 +168,10 @@ def _decode(item: Item, shape: Shape, keep_grey: bool) -> _Decoded:
     try:
         rgb, enlarged = decode(item.data, shape, fraction=True)
     except Problem as reason:
-        return _Decoded(item.name, item.label, reason=str(reason))
+        return _Decoded(item.name, item.label, item.group, reason=str(reason))
     if not keep_grey and is_faint(rgb):
-        return _Decoded(item.name, item.label)
-    return _Decoded(item.name, item.label, rgb, enlarged=enlarged)
+        return _Decoded(item.name, item.label, item.group)
+    return _Decoded(item.name, item.label, item.group, rgb, enlarged=enlarged)
 
 
 def _decode_all(sources: Sequence[Source], shape: Shape, keep_grey: bool) -> Iterator[_Decoded]:
@@ -178,6 +181,7 @@ def _decode_all(sources: Sequence[Source], shape: Shape, keep_grey: bool) -> Ite
     with ThreadPoolExecutor(workers) as pool:
         for source in sources:
             for item in source.items():
+                item = item if item.group else replace(item, group=source.title)
                 waiting.append(pool.submit(_decode, item, shape, keep_grey))
                 if len(waiting) > 8 * workers:
                     yield waiting.popleft().result()
@@ -197,6 +201,7 @@ def _build(
     counts = [source.count() for source in sources]
     total = None if None in counts else sum(counts)
     names: list[str | None] = []
+    groups: list[str] = []
     unreadable: list[tuple[str, str]] = []
     seen = grey = enlarged = 0
     with replacing(folder / f"{key}.npy") as partial, partial.open("wb") as file:
@@ -210,6 +215,7 @@ def _build(
             else:
                 file.write(picture.rgb.data)
                 names.append(picture.label)
+                groups.append(picture.group or "")
                 enlarged += picture.enlarged
             if progress and seen % 50 == 0:
                 progress(seen, total)
@@ -222,6 +228,7 @@ def _build(
     known = Counter(name for name in names if name is not None)
     classes = sorted(known)
     number = {name: i for i, name in enumerate(classes)}
+    kinds = {group: i for i, group in enumerate(sorted({*groups}))}
     report = {
         "n": len(names),
         "unreadable": [name for name, _ in unreadable],
@@ -242,6 +249,7 @@ def _build(
     about = {
         "labels": [-1 if name is None else number[name] for name in names],
         "classes": classes,
+        "groups": [kinds[group] for group in groups],
         "report": report,
     }
     with replacing(folder / f"{key}.json") as partial:  # last: with it the cache is whole

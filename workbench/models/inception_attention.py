@@ -24,8 +24,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 
-from workbench import losses
 from workbench.errors import Problem
 from workbench.imports import import_timm
 from workbench.models import eye, presets
@@ -36,6 +36,7 @@ from workbench.models.blocks import (
     pad_to_multiple,
     scale_channels,
 )
+from workbench.models.regression import RegressionRecipe
 from workbench.provenance import borrowed, inferred, stated
 from workbench.spec import Claim, Colorizer, ModelSpec, OwnBackbone, Preset, Recipe, lower_rates
 
@@ -219,36 +220,22 @@ class InceptionAttention(Colorizer):
         return crop_like(F.interpolate(ab, scale_factor=2), L)  # (N, 2, H, W)
 
 
-class InceptionRecipe(Recipe):
-    """1 / (2HW) sum (ab - ab^)^2 (paper, 4.2); Adam 1e-3.
+class InceptionRecipe(RegressionRecipe):
+    """1 / (2HW) sum (ab - ab^)^2 (paper, 4.2); Adam 1e-3."""
 
-    distance: one of `losses.REGRESSION`; the paper's is the mean of the squares, "mse".
-    """
+    def asks_of(self, net: nn.Module) -> str | None:
+        """The eye is asked about the grey pictures where it is the backbone."""
+        return "grey" if isinstance(net.backbone, eye.Eye) else None
 
-    def __init__(
-        self,
-        net: nn.Module,
-        images: int,
-        learning_rate: float = 1e-3,
-        decay: float = 0.0,
-        distance: str = "mse",
-    ) -> None:
-        super().__init__()
-        self.net, self.images, self.decay = net, images, decay
-        self.distance = losses.find_loss(losses.REGRESSION, distance)
-        self.asks = "grey" if isinstance(net.backbone, eye.Eye) else None
-        trained = [p for p in net.parameters() if p.requires_grad]
-        self.optimizers = {"net": torch.optim.Adam(trained, learning_rate, fused=True)}
+    def make_optimizer(self, trained: list[nn.Parameter], learning_rate: float) -> Optimizer:
+        """Adam (paper, 4.1)."""
+        return torch.optim.Adam(trained, learning_rate, fused=True)
 
     def loss(
         self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
     ) -> Tensor:
-        """The one loss."""
+        """The one loss, told what the eye says."""
         return self.distance(self.net(L, answers), ab)
-
-    def schedule(self, seen: int) -> None:
-        """The learning rate falls to 0 over the last `decay` of all images."""
-        lower_rates(self.optimizers, seen, self.images, self.decay)
 
 
 class ClassifierRecipe(Recipe):

@@ -16,12 +16,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 
-from workbench import losses
 from workbench.models import presets
 from workbench.models.blocks import crop_like, initialise, pad_to_multiple, scale_channels
+from workbench.models.regression import RegressionRecipe
 from workbench.provenance import borrowed, inferred, stated
-from workbench.spec import Colorizer, ModelSpec, Preset, Recipe, lower_rates
+from workbench.spec import Colorizer, ModelSpec, Preset
 
 STRIDE = 8
 
@@ -64,35 +65,12 @@ class VanillaCNN(Colorizer):
         return crop_like(F.interpolate(x, scale_factor=2), L)  # (N, 2, H, W)
 
 
-class VanillaRecipe(Recipe):
-    """MSE on ab / 128, RMSprop 1e-3: Wallner's; the paper names neither.
+class VanillaRecipe(RegressionRecipe):
+    """MSE on ab / 128, RMSprop 1e-3: Wallner's; the paper names neither."""
 
-    distance: one of `losses.REGRESSION`.
-    """
-
-    def __init__(
-        self,
-        net: nn.Module,
-        images: int,
-        learning_rate: float = 1e-3,
-        decay: float = 0.0,
-        distance: str = "mse",
-    ) -> None:
-        super().__init__()
-        self.net, self.images, self.decay = net, images, decay
-        self.distance = losses.find_loss(losses.REGRESSION, distance)
-        # torch (2.15) has no fused RMSprop; on a GPU it takes foreach by itself, the next best.
-        self.optimizers = {"net": torch.optim.RMSprop(net.parameters(), learning_rate, alpha=0.9)}
-
-    def loss(
-        self, L: Tensor, ab: Tensor, label: Tensor | None = None, answers: Tensor | None = None
-    ) -> Tensor:
-        """The one loss."""
-        return self.distance(self.net(L), ab)
-
-    def schedule(self, seen: int) -> None:
-        """The learning rate falls to 0 over the last `decay` of all images."""
-        lower_rates(self.optimizers, seen, self.images, self.decay)
+    def make_optimizer(self, trained: list[nn.Parameter], learning_rate: float) -> Optimizer:
+        """RMSprop, of which torch (2.15) has no fused form; a GPU takes foreach, the next best."""
+        return torch.optim.RMSprop(trained, learning_rate, alpha=0.9)
 
 
 WALLNERS_AUGMENTATION = {"shear": 0.2, "zoom": 0.2, "rotate": 20.0}

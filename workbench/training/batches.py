@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from workbench.color import rgb_to_lab
 from workbench.data.pictures import Shape
+from workbench.training import old_prints
 from workbench.training.run import Run
 
 MARGIN = 9 / 8  # pictures are kept this much larger than the crop
@@ -45,6 +46,7 @@ class Batches:
     def __init__(
         self, pixels: np.ndarray | Tensor, labels: np.ndarray, run: Run, device: torch.device,
         rank: int = 0, ranks: int = 1, answers: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         self.pixels, self.run, self.device = pixels, run, device
         self.rank, self.ranks = rank, ranks
@@ -52,6 +54,8 @@ class Batches:
         self.answers = None if answers is None else torch.from_numpy(np.array(answers))
         if self.answers is not None and isinstance(pixels, Tensor):  # they fit, the scores do too
             self.answers = self.answers.to(device)
+        self.weights = weigh(groups, run.balance) if run.balance and groups is not None else None
+        self.field = old_prints.make_field().to(device) if run.old_prints else None
         # Copies to the device run beside the steps, on a stream of their own.
         self.stream = torch.cuda.Stream(device) if is_real_cuda(device) else None
         self._orders: dict[int, tuple[np.ndarray, Tensor]] = {}  # on the host and on the device
@@ -63,6 +67,8 @@ class Batches:
         if epoch not in self._orders:
             generator = np.random.default_rng([self.run.seed, epoch])
             order = generator.permutation(len(self.pixels))
+            if self.weights is not None:
+                order = draw_weighted(order, self.weights, generator)
             self._orders = {e: o for e, o in self._orders.items() if e >= epoch - 1}
             self._orders[epoch] = order, torch.from_numpy(order).to(self.device)
         return self._orders[epoch]
@@ -90,20 +96,25 @@ class Batches:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def draws(self, seen: int) -> Tensor:
-        """Numbers in [0, 1) for this process's part of a batch, (n, 6), on the device.
+        """Numbers in [0, 1) for this process's part of a batch, (n, 6 or more), on the device.
 
         Those of many steps travel together; each step has a generator of its own.
         """
         batch = self.run.batch_size
         step, rest = divmod(seen - self._drawn_from, batch)
         if self._draws is None or rest or not 0 <= step < STEPS_DRAWN:
-            drawn = [
-                torch.rand(batch, 6, generator=torch.Generator().manual_seed(
-                    self.run.seed * 1_000_000_007 + seen + i * batch))
-                for i in range(STEPS_DRAWN)
-            ]  # fmt: skip
+            drawn = [self._draw(seen + i * batch) for i in range(STEPS_DRAWN)]
             self._draws, self._drawn_from, step = torch.stack(drawn).to(self.device), seen, 0
         return self._draws[step, self.share(seen)]
+
+    def _draw(self, seen: int) -> Tensor:
+        """The numbers of a whole batch: 6 for each picture, then those of old prints."""
+        generator = torch.Generator().manual_seed(self.run.seed * 1_000_000_007 + seen)
+        batch = self.run.batch_size
+        drawn = torch.rand(batch, 6, generator=generator)
+        if self.field is None:
+            return drawn
+        return torch.cat((drawn, torch.rand(batch, old_prints.NUMBERS, generator=generator)), 1)
 
     def share(self, seen: int) -> slice:
         """This process's part of the batch."""
@@ -160,9 +171,36 @@ class Batches:
         return self.cut_lab(pixels, self.draws(seen), self.run.shape_at(seen))
 
     def cut_lab(self, pixels: Tensor, draw: Tensor, shape: Shape) -> Tensor:
-        """uint8 (n, 3, H, W), draws (n, 6) -> Lab (n, 3, height, width), channels last."""
+        """uint8 (n, 3, H, W), draws (n, 6 or more) -> Lab (n, 3, height, width), channels last."""
         lab = rgb_to_lab(cut(pixels, draw, self.run, shape))
+        if self.field is not None:
+            L = old_prints.make_old(lab[:, :1], draw[:, 6:], self.run.old_prints, self.field)
+            lab = torch.cat((L, lab[:, 1:]), 1)
         return lab.contiguous(memory_format=torch.channels_last)
+
+
+def weigh(groups: np.ndarray, balance: float) -> np.ndarray:
+    """groups int (N,) -> how often each picture is drawn, (N,), 1 in the mean.
+
+    A group of n pictures is drawn in proportion to n to the power of 1 - balance: 0 draws every
+    picture alike, 1 every group (Arivazhagan et al., Massively Multilingual NMT in the Wild, 2019,
+    whose temperature is 1 / (1 - balance)).
+    """
+    counts = np.bincount(groups)[groups].astype(float)
+    weights = counts**-balance
+    return weights / weights.mean()
+
+
+def draw_weighted(
+    order: np.ndarray, weights: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """An order of N pictures -> N draws of them: each as often as its weight, rounded up or down.
+
+    Systematic sampling: N equal steps along the weights, from a random start.
+    """
+    ends = np.cumsum(weights[order])
+    steps = (np.arange(len(order)) + generator.random()) * (ends[-1] / len(order))
+    return generator.permutation(order[np.searchsorted(ends, steps, side="right")])
 
 
 def cut(pixels: Tensor, draw: Tensor, run: Run, shape: Shape) -> Tensor:
@@ -175,7 +213,7 @@ def cut(pixels: Tensor, draw: Tensor, run: Run, shape: Shape) -> Tensor:
     elif (high, wide) != x.shape[-2:]:
         x = F.interpolate(x, (high, wide), mode="bilinear", antialias=True).clamp(0, 1)
     if run.shear or run.zoom or run.rotate:
-        x = affine(x, draw[:, 3:], run.shear, run.zoom, run.rotate)
+        x = affine(x, draw[:, 3:6], run.shear, run.zoom, run.rotate)
     top = (draw[:, 0] * (high - height + 1)).long()  # (n,)
     left = (draw[:, 1] * (wide - width + 1)).long()
     rows = top[:, None] + torch.arange(height, device=x.device)  # (n, height)

@@ -86,7 +86,7 @@ def train(
     if device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
         pixels = move_whole(pictures.pixels, device)
     answers = eye_answers(pictures, recipe.asks, bf16, device) if recipe.asks else None
-    batches = Batches(pixels, pictures.labels, run, device, rank, ranks, answers)
+    batches = Batches(pixels, pictures.labels, run, device, rank, ranks, answers, pictures.groups)
     watch = record.Watch(validation, run.largest, device, about.get("size"))
 
     # --- From where: the state of an earlier call, when it is of this very run.

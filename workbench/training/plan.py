@@ -312,6 +312,7 @@ def hold_back(pictures: Pictures) -> tuple[Pictures, np.ndarray]:
         pictures,
         pixels=cast(np.ndarray, Subset(pictures.pixels, rest)),
         labels=pictures.labels[rest],
+        groups=pictures.groups[rest],
     )
     return trained, np.asarray(pictures.pixels[held])
 

@@ -43,7 +43,9 @@ def parse_sizes(text: str) -> tuple[tuple[Shape, float], ...]:
 
 
 # Choices that states of before know nothing of, with the values that change nothing.
-LATER = {"accumulate": 1, "warm_up": 0, "clip": 0, "keep_best": True}
+LATER = {
+    "accumulate": 1, "warm_up": 0, "clip": 0, "keep_best": True, "balance": 0, "old_prints": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Run:
     shear: float = 0.0  # largest slope
     zoom: float = 0.0  # largest relative change of scale
     rotate: float = 0.0  # largest angle, degrees
+    old_prints: float = 0.0  # share of the pictures whose L is made like that of an old print
+    balance: float = 0.0  # 0 draws every picture alike, 1 every collection they come from
     half_life: int = 4000  # images after which an old weight counts half in the average (EMA)
     precision: str = "auto"  # bf16 where the processor has it, else fp32
     compile: bool = False
@@ -80,6 +84,12 @@ class Run:
             if getattr(self, name) < least:
                 option = "--" + name.replace("_", "-")
                 raise Problem(f"{option} is at least {least}, not {getattr(self, name)}.")
+        for name, most in (
+            ("old_prints", 1), ("balance", 1), ("shear", 1), ("zoom", 0.9), ("rotate", 180),
+        ):  # fmt: skip
+            if not 0 <= getattr(self, name) <= most:
+                option = "--" + name.replace("_", "-")
+                raise Problem(f"{option} is 0 to {most}, not {getattr(self, name):g}.")
         if self.accumulate * 2 > self.batch_size:
             raise Problem(
                 f"--accumulate {self.accumulate} cuts a batch of {self.batch_size} into parts "
