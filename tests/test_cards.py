@@ -54,6 +54,15 @@ def test_a_card_is_valid_metadata_with_the_means_of_its_own_revision(checkpoint,
     assert "99" not in text.split("## Scores")[1].split("## Licence")[0]
 
 
+def test_a_card_names_what_the_recipe_and_the_pictures_were(checkpoint, tmp_path):
+    checkpoints.change_config(
+        checkpoint, recipe={"distance": "log_mse"}, augmentation={"zoom": 0.2, "old_prints": 0.5}
+    )
+    text = cards.make_card(checkpoints.open_folder(checkpoint.folder), tmp_path)
+    assert "| Recipe | distance = log_mse |" in text
+    assert "| Augmentation | zoom = 0.2, old_prints = 0.5 |" in text
+
+
 def test_the_table_has_grey_beside_every_number_and_a_mean_of_the_sets(checkpoint, tmp_path):
     text = cards.make_card(checkpoint, tmp_path / "baselines" / "scores")
     lines = [line for line in text.splitlines() if line.startswith("| ")]

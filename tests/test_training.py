@@ -561,6 +561,11 @@ def test_balance_draws_small_collections_more_often():
     assert shares[1] == pytest.approx([1 / 3] * 3, abs=0.01)
 
 
+def test_what_was_done_to_the_pictures_stands_in_the_config(folder, tmp_path):
+    made = planned("vanilla_cnn", folder, images=8, batch_size=4, old_prints=0.5, rotate=10.0)
+    assert run(made, tmp_path)["augmentation"] == {"rotate": 10.0, "old_prints": 0.5}
+
+
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [

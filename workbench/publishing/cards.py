@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,9 @@ def _training(spec: ModelSpec, config: dict[str, Any]) -> str:
         "Photographs seen": f"{config.get('images_seen', 0):,}",
         "Trained on": ", ".join(_list_training_data(config)),
         "Width": f"{config['width']:g} (1 is {'the full one' if spec.ours else 'the paper’s'})",
-        "Options": ", ".join(f"{k} = {v}" for k, v in config.get("options", {}).items()),
+        "Options": _write_values(config.get("options")),
+        "Recipe": _write_values(config.get("recipe")),
+        "Augmentation": _write_values(config.get("augmentation")),
         "Size": f"{config['size']} pixels on the short side",
         "Averaged": f"{mean['share']:g} of the run's weights, the rest those that it began from, "
         f"revision `{mean['with']}` (Wortsman et al., Robust fine-tuning, CVPR 2022)"
@@ -217,6 +219,11 @@ def _training(spec: ModelSpec, config: dict[str, Any]) -> str:
     }
     rows = [f"| {name} | {value} |" for name, value in facts.items() if value]
     return "\n".join(["| | |", "|---|---|", *rows])
+
+
+def _write_values(values: Mapping[str, Any] | None) -> str:
+    """ "depth = 2, rank = 32"."""
+    return ", ".join(f"{name} = {value}" for name, value in (values or {}).items())
 
 
 def _table(checkpoint: Checkpoint, scores: Sequence[Score]) -> str:

@@ -148,6 +148,7 @@ def make_plan(
     about = {
         "model": spec.name, "width": width, "options": build, "recipe": recipe,
         "size": run.shown or min(run.largest), "crops": run.size,
+        "augmentation": run.augmentation(),
         "preset": preset, "trained_on": list(sources), "from": base.revision if base else None,
         "images_before": base.config["images_seen"] if base else 0,
     }  # fmt: skip

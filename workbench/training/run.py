@@ -129,6 +129,11 @@ class Run:
         """Whether a multiple of `every` images was passed by the batch that ends at `seen`."""
         return seen // every > (seen - batch) // every
 
+    def augmentation(self) -> dict[str, float]:
+        """What is done to the pictures and their order at random, but for crops and flips."""
+        names = ("shear", "zoom", "rotate", "old_prints", "balance")
+        return {name: value for name in names if (value := getattr(self, name))}
+
     def identity(self) -> dict[str, Any]:
         """The choices that change the weights: a resumed run must have the same.
 
