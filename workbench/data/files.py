@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
-GROUP = "source"  # the column of a table that names the collection a picture comes from
+LABEL = "label"  # the column of a table that names a picture's class
+GROUP = "source"  # and the one that names the collection it comes from
 
 
 @dataclass(frozen=True)
@@ -177,13 +178,13 @@ def _open_table(file: Path) -> pq.ParquetFile:
 
 def _rows(file: str, table: pq.ParquetFile) -> Iterator[Item]:
     image = _picture_column(table.schema_arrow)
-    besides = [name for name in ("label", GROUP) if name in table.schema_arrow.names]
+    besides = [name for name in (LABEL, GROUP) if name in table.schema_arrow.names]
     classes = _class_names(table.schema_arrow.metadata or {})
     row = 0
     for batch in table.iter_batches(batch_size=256, columns=[image, *besides]):
         told = {name: batch.column(name).to_pylist() for name in besides}
         nothing = [None] * len(batch)
-        labels, groups = told.get("label", nothing), told.get(GROUP, nothing)
+        labels, groups = told.get(LABEL, nothing), told.get(GROUP, nothing)
         for cell, number, group in zip(batch.column(image), labels, groups, strict=True):
             picture = cell.as_py()
             if not isinstance(picture, dict):

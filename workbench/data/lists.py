@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench.data.files import (
     GROUP,
+    LABEL,
     Item,
     Source,
     class_name,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PATHS = ("path", "file_name", "image")  # the column of paths: the first of these that is there
-LABEL = "label"
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from dataclasses import asdict, dataclass
@@ -47,6 +48,15 @@ LATER = {
     "accumulate": 1, "warm_up": 0, "clip": 0, "keep_best": True, "balance": 0, "old_prints": 0,
 }  # fmt: skip
 
+# What is done to the pictures and their order at random, but for crops and flips, at most so much.
+AUGMENTATION = {"shear": 1, "zoom": 0.9, "rotate": 180, "old_prints": 1, "balance": 1}
+LEAST = {
+    "images": 2, "batch_size": 2, "half_life": 1, "log_every": 0, "strip_every": 0,
+    "save_every": 0, "shown": 0, "accumulate": 1, "warm_up": 0, "clip": 0,
+}  # fmt: skip
+BOUNDS = {name: (least, math.inf) for name, least in LEAST.items()}
+BOUNDS |= {name: (0, most) for name, most in AUGMENTATION.items()}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -76,20 +86,11 @@ class Run:
 
     def __post_init__(self) -> None:
         parse_sizes(self.size)
-        for name, least in (
-            ("images", 2), ("batch_size", 2), ("half_life", 1), ("log_every", 0),
-            ("strip_every", 0), ("save_every", 0), ("shown", 0), ("accumulate", 1), ("warm_up", 0),
-            ("clip", 0),
-        ):  # fmt: skip
-            if getattr(self, name) < least:
+        for name, (least, most) in BOUNDS.items():
+            if not least <= getattr(self, name) <= most:
                 option = "--" + name.replace("_", "-")
-                raise Problem(f"{option} is at least {least}, not {getattr(self, name)}.")
-        for name, most in (
-            ("old_prints", 1), ("balance", 1), ("shear", 1), ("zoom", 0.9), ("rotate", 180),
-        ):  # fmt: skip
-            if not 0 <= getattr(self, name) <= most:
-                option = "--" + name.replace("_", "-")
-                raise Problem(f"{option} is 0 to {most}, not {getattr(self, name):g}.")
+                told = f"at least {least}" if most == math.inf else f"{least} to {most}"
+                raise Problem(f"{option} is {told}, not {getattr(self, name)}.")
         if self.accumulate * 2 > self.batch_size:
             raise Problem(
                 f"--accumulate {self.accumulate} cuts a batch of {self.batch_size} into parts "
@@ -130,9 +131,8 @@ class Run:
         return seen // every > (seen - batch) // every
 
     def augmentation(self) -> dict[str, float]:
-        """What is done to the pictures and their order at random, but for crops and flips."""
-        names = ("shear", "zoom", "rotate", "old_prints", "balance")
-        return {name: value for name in names if (value := getattr(self, name))}
+        """The values of AUGMENTATION that do something."""
+        return {name: value for name in AUGMENTATION if (value := getattr(self, name))}
 
     def identity(self) -> dict[str, Any]:
         """The choices that change the weights: a resumed run must have the same.
